@@ -1,0 +1,1 @@
+"""Find, edit and test the MLP neurons that carry a trait in a language model."""
