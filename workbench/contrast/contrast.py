@@ -1,0 +1,184 @@
+"""A trait told in matched poles: the prompts that everything downstream contrasts."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+
+from workbench.contrast.prompt import Prompt
+from workbench.vocabulary import Pole
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Rows of prompts that share a question and differ in their pole.
+
+    Row `i` of every pole is put to the model with the same question; which question, and which description,
+    is kept so that intervals can be clustered and splits leave no question on both sides.
+
+    Attributes:
+        trait: the trait's name.
+        high, low: the two poles, row by row.
+        neutral: the third arm, without a persona or with one that tells nothing of the trait; may be absent.
+        questions: each row's question id.
+        descriptions: each pole's description id by row.
+        source: where the prompts come from.
+    """
+
+    trait: str
+    high: tuple[Prompt, ...]
+    low: tuple[Prompt, ...]
+    neutral: tuple[Prompt, ...] | None = None
+    questions: tuple[str, ...] = ()
+    descriptions: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
+    source: str = "texts"
+
+    def __post_init__(self) -> None:
+        rows = len(self.high)
+        if len(self.low) != rows or (self.neutral is not None and len(self.neutral) != rows):
+            neutral = "none" if self.neutral is None else len(self.neutral)
+            raise ValueError(
+                f"Poles pair row by row and need equal lengths, but high has {rows}, low {len(self.low)}, "
+                f"neutral {neutral}."
+            )
+        if rows < 2:
+            raise ValueError(f"A contrast needs at least 2 pairs, but {rows} arrived. Add pairs.")
+        if not self.questions:
+            object.__setattr__(self, "questions", tuple(str(i) for i in range(rows)))
+        if len(self.questions) != rows:
+            raise ValueError(f"Each of {rows} rows needs a question id, but {len(self.questions)} arrived.")
+
+    @classmethod
+    def testbed(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool = False) -> "Contrast":
+        """Personas of the embedded model put to questions of its training topics; `held_out` takes unseen ones.
+
+        The neutral arm has a persona that tells no trait.
+        """
+        from workbench.contrast.banks import testbed_contrast
+
+        return testbed_contrast(trait, n=n, seed=seed, held_out=held_out)
+
+    @classmethod
+    def builtin(cls, trait: str, *, n: int = 500, seed: int = 0) -> "Contrast":
+        """The workbench's own Big Five bank for real models: six facets, matched descriptions, a neutral arm.
+
+        The high and the low description of a row are written as a pair (same facet, same situation, like
+        length), so that a row differs in the trait and in little else.
+        """
+        from workbench.contrast.banks import builtin_contrast
+
+        return builtin_contrast(trait, n=n, seed=seed)
+
+    @classmethod
+    def personalitybench(
+        cls, folder: str | Path, trait: str, *, n: int = 1000, seed: int = 42, split: str = "search"
+    ) -> "Contrast":
+        """PersonalityBench files: `description.json` and `<split>/<trait>.json`, JSON lines each.
+
+        As published, each row's high and low description are drawn on their own, with replacement.
+
+        Raises:
+            FileNotFoundError: naming the file that is not there.
+            ValueError: for a line that is not as the format says, or an unknown trait.
+        """
+        from workbench.contrast.banks import personalitybench_contrast
+
+        return personalitybench_contrast(Path(folder), trait, n=n, seed=seed, split=split)
+
+    @classmethod
+    def from_table(cls, path: str | Path, *, trait: str | None = None) -> "Contrast":
+        """Pairs from a jsonl, csv or parquet file.
+
+        Columns: `high` and `low`, and where known `neutral`, `question`, `trait`, `high_id`, `low_id`,
+        `neutral_id`. With a `question` column the poles' texts are system prompts put to that question;
+        without one they are the user's turn.
+        """
+        from workbench.contrast.tables import contrast_from_table
+
+        return contrast_from_table(Path(path), trait=trait)
+
+    @classmethod
+    def from_texts(
+        cls, trait: str, *, high: Sequence[str], low: Sequence[str], neutral: Sequence[str] | None = None
+    ) -> "Contrast":
+        """Raw texts, tokenised as they stand: no chat template, no system prompt."""
+
+        def raw(texts: Sequence[str]) -> tuple[Prompt, ...]:
+            return tuple(Prompt(text, chat=False) for text in texts)
+
+        return cls(trait, raw(high), raw(low), None if neutral is None else raw(neutral))
+
+    @property
+    def poles(self) -> dict[Pole, tuple[Prompt, ...]]:
+        """The prompts of each pole that there is."""
+        poles = {Pole.HIGH: self.high, Pole.LOW: self.low}
+        return poles if self.neutral is None else {**poles, Pole.NEUTRAL: self.neutral}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every prompt and id, in order."""
+        content = {
+            "trait": self.trait,
+            "questions": self.questions,
+            "descriptions": {pole: ids for pole, ids in sorted(self.descriptions.items())},
+            "poles": {pole: [(p.system, p.user, p.chat) for p in prompts] for pole, prompts in self.poles.items()},
+        }
+        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+    def rows(self, indices: Sequence[int]) -> "Contrast":
+        """The contrast of these rows alone, in this order."""
+
+        def take(items: tuple) -> tuple:
+            return tuple(items[i] for i in indices)
+
+        return Contrast(
+            self.trait,
+            take(self.high),
+            take(self.low),
+            None if self.neutral is None else take(self.neutral),
+            take(self.questions),
+            {pole: take(ids) for pole, ids in self.descriptions.items()},
+            self.source,
+        )
+
+    def split(self, *, holdout: float = 0.2, seed: int = 0) -> tuple["Contrast", "Contrast"]:
+        """Two contrasts that share no question: the larger, then `holdout` of the questions (at least one).
+
+        Raises:
+            ValueError: if `holdout` is outside (0, 1), or a part would hold fewer than two rows.
+        """
+        if not 0 < holdout < 1:
+            raise ValueError(f"holdout is a share between 0 and 1, but {holdout} arrived.")
+        asked = sorted(set(self.questions))
+        Random(seed).shuffle(asked)
+        held = set(asked[: max(1, round(holdout * len(asked)))])
+        kept = [i for i, question in enumerate(self.questions) if question not in held]
+        return self.rows(kept), self.rows([i for i, question in enumerate(self.questions) if question in held])
+
+    def frame(self) -> pd.DataFrame:
+        """A row per prompt: trait, pole, row, question, description, system, user."""
+        return pd.DataFrame(
+            [
+                {
+                    "trait": self.trait,
+                    "pole": str(pole),
+                    "row": row,
+                    "question": self.questions[row],
+                    "description": self.descriptions[pole][row] if pole in self.descriptions else None,
+                    "system": prompt.system,
+                    "user": prompt.user,
+                }
+                for pole, prompts in self.poles.items()
+                for row, prompt in enumerate(prompts)
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.high)
+
+    def __repr__(self) -> str:
+        return f"Contrast({self.trait!r}, {len(self)} rows, poles {', '.join(self.poles)}, from {self.source})"

@@ -1,0 +1,30 @@
+"""One prompt, before any tokenizer has seen it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is put to a model.
+
+    Attributes:
+        user: the user's turn; with `chat=False` the raw text itself.
+        system: the system prompt, if any.
+        chat: whether the model's chat template renders it.
+    """
+
+    user: str
+    system: str | None = None
+    chat: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.user, str) or not self.user.strip():
+            raise ValueError(f"A prompt needs a text, but {self.user!r} arrived.")
+        if self.system and not self.chat:
+            raise ValueError("A raw text takes no system prompt: put it into the text or set chat=True.")
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The prompt as chat messages."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, {"role": "user", "content": self.user}]

@@ -1,0 +1,111 @@
+"""Batched generation with a key-value cache, whose answers do not depend on how prompts are batched."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from workbench.model.rendering import batches_by_length, pad_left
+
+if TYPE_CHECKING:
+    from workbench.model.model import Model
+
+_COMPACT_BELOW = 0.7  # share of unfinished rows under which finished ones are dropped from the batch
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Raises:
+        ValueError: for a temperature that is negative or not finite, or fewer than one new token.
+    """
+
+    max_new_tokens: int
+    temperature: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError(f"The temperature is a number from 0 up, but {self.temperature} arrived.")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"At least 1 new token is needed, but {self.max_new_tokens} arrived.")
+
+    def draws(self, row: int) -> Float[Tensor, " step"]:
+        """The uniform numbers that decide row `row`'s tokens."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + row) % 2**63)
+        return torch.rand(self.max_new_tokens, generator=generator, dtype=torch.float64)
+
+    def choose(self, logits: Float[Tensor, "batch d_vocab"], draw: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Each row's next token: the likeliest, or by inverting the distribution function at its draw."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        cumulative = torch.softmax(logits.double() / self.temperature, -1).cumsum(-1)
+        point = draw.to(cumulative.device) * cumulative[:, -1]
+        chosen = torch.searchsorted(cumulative, point[:, None], right=True)[:, 0]
+        return chosen.clamp(max=logits.shape[-1] - 1)
+
+
+@torch.inference_mode()
+def generate(
+    model: "Model", prompts: Sequence[Sequence[int]], sampling: Sampling, *, max_tokens: int, max_rows: int
+) -> list[list[int]]:
+    """New token ids of each prompt, without the token that ended the answer."""
+    answers: list[list[int]] = [[] for _ in prompts]
+    lengths = [len(ids) + sampling.max_new_tokens for ids in prompts]
+    for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=max_rows):
+        _generate_batch(model, prompts, batch, sampling, answers)
+    return answers
+
+
+def _generate_batch(
+    model: "Model",
+    prompts: Sequence[Sequence[int]],
+    batch: list[int],
+    sampling: Sampling,
+    answers: list[list[int]],
+) -> None:
+    from workbench.model.model import Pass
+
+    tokens, real = pad_left([prompts[row] for row in batch], model.pad_token)
+    tokens, real = tokens.to(model.device), real.to(model.device)
+    rows = torch.tensor(batch)
+    draws = torch.stack([sampling.draws(row) for row in batch])
+    stops = torch.tensor(sorted(model.stop_tokens), device=model.device)
+    finished = torch.zeros(len(batch), dtype=torch.bool, device=model.device)
+    cache = None
+    for step in range(sampling.max_new_tokens):
+        # After the prompt, only the newest token of each row goes in.
+        fresh = real if cache is None else torch.ones_like(real[:, :1])
+        with model.passing(Pass("prompt" if cache is None else "decode", fresh, rows)):
+            output = model.network(
+                input_ids=tokens,
+                attention_mask=real.long(),
+                position_ids=_positions(real)[:, -tokens.shape[1] :],
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        cache = output.past_key_values
+        chosen = sampling.choose(output.logits[:, -1].float(), draws[:, step])
+        finished |= torch.isin(chosen, stops)
+        for row, token, done in zip(rows.tolist(), chosen.tolist(), finished.tolist(), strict=True):
+            if not done:
+                answers[row].append(token)
+        if bool(finished.all()):
+            return
+        keep = torch.ones_like(finished)
+        if float((~finished).float().mean()) < _COMPACT_BELOW and hasattr(cache, "batch_select_indices"):
+            keep = ~finished
+            cache.batch_select_indices(keep.nonzero()[:, 0])
+        tokens = chosen[keep][:, None]
+        real = torch.cat([real[keep], torch.ones_like(real[keep][:, :1])], 1)
+        rows, draws, finished = rows[keep.cpu()], draws[keep.cpu()], finished[keep]
+
+
+def _positions(real: Bool[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    return (real.long().cumsum(1) - 1).clamp(min=0)

@@ -1,0 +1,90 @@
+"""Prompts to token ids: the one place where a prompt is rendered, for search, editing and test alike."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from workbench.contrast.prompt import Prompt
+
+
+def as_prompts(prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool) -> list[Prompt]:
+    """`prompts` as a list of `Prompt`; `chat` says what a plain string is."""
+    if isinstance(prompts, str | Prompt):
+        prompts = [prompts]
+    return [prompt if isinstance(prompt, Prompt) else Prompt(prompt, chat=chat) for prompt in prompts]
+
+
+def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the chat template renders a system prompt; some refuse it and some drop it in silence."""
+    probe = [{"role": "system", "content": "QQSYSTEMQQ"}, {"role": "user", "content": "Hello."}]
+    try:
+        return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False))
+    except Exception as error:  # a template raises what it likes: jinja2, ValueError or the tokenizer's own
+        if type(error).__module__.startswith("jinja2") or isinstance(error, ValueError | TypeError):
+            return False
+        raise
+
+
+def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Token ids of each prompt, up to where the answer begins.
+
+    A chat prompt is rendered and tokenised in one step by the tokenizer's own template, so no special token is
+    doubled. A template that takes no system prompt gets it in front of the user's turn, a blank line between.
+    Without a template, a chat prompt becomes `system`, blank line, `user`, newline. Raw texts follow the
+    tokenizer's own rule for special tokens.
+
+    Raises:
+        ValueError: for a prompt that renders to no tokens.
+    """
+    templated = bool(tokenizer.chat_template)
+    with_system = templated and takes_system(tokenizer)
+    rendered = [_render_one(tokenizer, prompt, templated, with_system) for prompt in prompts]
+    for prompt, ids in zip(prompts, rendered, strict=True):
+        if not ids:
+            raise ValueError(f"A prompt must have tokens, but {prompt.user!r} renders to none.")
+    return rendered
+
+
+def _render_one(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, templated: bool, with_system: bool
+) -> list[int]:
+    if prompt.chat and templated:
+        messages = prompt.messages
+        if prompt.system and not with_system:
+            messages = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
+        encoded = tokenizer.apply_chat_template(
+            messages, tokenize=True, add_generation_prompt=True, return_dict=True
+        )
+        return list(encoded["input_ids"])
+    text = prompt.user
+    if prompt.chat:
+        text = "\n\n".join(filter(None, (prompt.system, prompt.user))) + "\n"
+    return list(tokenizer(text)["input_ids"])
+
+
+def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Int[Tensor, "batch pos"], Bool[Tensor, "batch pos"]]:
+    """Token ids padded on the left, and which of them are real."""
+    width = max(map(len, rows))
+    tokens = torch.full((len(rows), width), pad, dtype=torch.int64)
+    real = torch.zeros(len(rows), width, dtype=torch.bool)
+    for i, ids in enumerate(rows):
+        tokens[i, width - len(ids) :] = torch.tensor(ids)
+        real[i, width - len(ids) :] = True
+    return tokens, real
+
+
+def batches_by_length(lengths: Sequence[int], *, max_tokens: int, max_rows: int) -> list[list[int]]:
+    """Row numbers in batches of like length, longest first, each at most `max_tokens` when padded.
+
+    A row longer than `max_tokens` gets a batch of its own.
+    """
+    batches: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batches and len(batches[-1]) < max_rows and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= max_tokens:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches
