@@ -35,9 +35,9 @@ class Sampling:
         if self.max_new_tokens < 1:
             raise ValueError(f"At least 1 new token is needed, but {self.max_new_tokens} arrived.")
 
-    def draws(self, row: int) -> Float[Tensor, " step"]:
-        """The uniform numbers that decide row `row`'s tokens."""
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + row) % 2**63)
+    def draws(self, stream: int) -> Float[Tensor, " step"]:
+        """The uniform numbers that decide the tokens of a prompt on this stream."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + stream) % 2**63)
         return torch.rand(self.max_new_tokens, generator=generator, dtype=torch.float64)
 
     def choose(self, logits: Float[Tensor, "batch d_vocab"], draw: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
@@ -52,13 +52,20 @@ class Sampling:
 
 @torch.inference_mode()
 def generate(
-    model: "Model", prompts: Sequence[Sequence[int]], sampling: Sampling, *, max_tokens: int, max_rows: int
+    model: "Model",
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    *,
+    streams: Sequence[int] | None = None,
+    max_tokens: int,
+    max_rows: int,
 ) -> list[list[int]]:
     """New token ids of each prompt, without the token that ended the answer."""
     answers: list[list[int]] = [[] for _ in prompts]
     lengths = [len(ids) + sampling.max_new_tokens for ids in prompts]
     for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=max_rows):
-        _generate_batch(model, prompts, batch, sampling, answers)
+        draws = torch.stack([sampling.draws(row if streams is None else streams[row]) for row in batch])
+        _generate_batch(model, prompts, batch, sampling, draws, answers)
     return answers
 
 
@@ -67,6 +74,7 @@ def _generate_batch(
     prompts: Sequence[Sequence[int]],
     batch: list[int],
     sampling: Sampling,
+    draws: Float[Tensor, "batch step"],
     answers: list[list[int]],
 ) -> None:
     from workbench.model.model import Pass
@@ -74,7 +82,6 @@ def _generate_batch(
     tokens, real = pad_left([prompts[row] for row in batch], model.pad_token)
     tokens, real = tokens.to(model.device), real.to(model.device)
     rows = torch.tensor(batch)
-    draws = torch.stack([sampling.draws(row) for row in batch])
     stops = torch.tensor(sorted(model.stop_tokens), device=model.device)
     finished = torch.zeros(len(batch), dtype=torch.bool, device=model.device)
     cache = None

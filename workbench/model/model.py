@@ -199,6 +199,7 @@ class Model:
         temperature: float = 0.0,
         chat: bool = True,
         seed: int = 0,
+        streams: Sequence[int] | None = None,
         max_tokens: int = 16_384,
         max_rows: int = 256,
     ) -> list[list[int]]:
@@ -206,14 +207,19 @@ class Model:
 
         Args:
             temperature: 0 takes the likeliest token; above it, tokens are sampled.
-            seed: seeds the sampling. Row `i`'s draws depend on `seed` and `i` alone, so batching changes
-                nothing and two edits are compared under the same draws.
+            seed: seeds the sampling.
+            streams: which stream of random draws each prompt uses; by default its place. A prompt's draws
+                depend on the seed and its stream alone, so batching changes nothing, and prompts of one stream
+                are compared under the same draws.
             max_tokens, max_rows: bounds of one batch, padding counted.
         """
         from workbench.model.generation import Sampling, generate
 
+        tokens = self.tokens(prompts, chat=chat)
+        if streams is not None and len(streams) != len(tokens):
+            raise ValueError(f"Each of {len(tokens)} prompts needs a stream, but {len(streams)} arrived.")
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-        return generate(self, self.tokens(prompts, chat=chat), sampling, max_tokens=max_tokens, max_rows=max_rows)
+        return generate(self, tokens, sampling, streams=streams, max_tokens=max_tokens, max_rows=max_rows)
 
     def generate(
         self,
@@ -223,6 +229,7 @@ class Model:
         temperature: float = 0.0,
         chat: bool = True,
         seed: int = 0,
+        streams: Sequence[int] | None = None,
         max_tokens: int = 16_384,
         max_rows: int = 256,
     ) -> list[str]:
@@ -233,6 +240,7 @@ class Model:
             temperature=temperature,
             chat=chat,
             seed=seed,
+            streams=streams,
             max_tokens=max_tokens,
             max_rows=max_rows,
         )

@@ -118,7 +118,7 @@ def draw(rng: Random, task: str, part: Part) -> Item:
             return item
 
 
-def items(task: str, part: Part, *, n: int, seed: int = 0) -> list[Item]:
+def items(task: str, part: Part, *, n: int, seed: int | str = 0) -> list[Item]:
     """`n` distinct items of one part of a task.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Activations at chosen sites of every prompt, reduced to moments by pole or kept."""

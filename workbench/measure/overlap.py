@@ -1,0 +1,81 @@
+"""How much two sets of neurons share, beside what chance would give."""
+
+import math
+from dataclasses import dataclass
+
+from scipy.stats import hypergeom
+
+from workbench.vocabulary import NeuronSet
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two sets of neurons share.
+
+    Attributes:
+        size_a: neurons in the first set.
+        size_b: neurons in the second set.
+        intersection: neurons in both.
+        population: neurons that either set could have been drawn from.
+        jaccard: intersection over union, 0 to 1; 0 if one set is empty, nan if both are.
+        overlap_coefficient: intersection over the smaller set, 0 to 1; nan if a set is empty.
+        lift: intersection over its expectation `size_a * size_b / population`; nan if a set is empty.
+        p_enrichment: chance of at least this intersection between random sets of these sizes.
+        p_depletion: chance of at most this intersection between random sets of these sizes.
+    """
+
+    size_a: int
+    size_b: int
+    intersection: int
+    population: int
+    jaccard: float
+    overlap_coefficient: float
+    lift: float
+    p_enrichment: float
+    p_depletion: float
+
+
+def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
+    """Overlap of two sets, with one-sided hypergeometric tests of either direction.
+
+    Sets chosen from the same statistic may be disjoint by construction: High and Low of one contrast always
+    are, so their depletion proves nothing. Compare each pole with a neutral arm instead.
+
+    Args:
+        population: number of neurons that both sets were chosen from: layers searched times `d_mlp`.
+
+    Returns:
+        counts, coefficients and p-values. A set that is empty gives p-values of 1.
+
+    Raises:
+        ValueError: if the population is smaller than the union of the sets.
+
+    Reference:
+        Fisher's exact test; Vijaymeena and Kavitha (2016) for the coefficients.
+
+    Example:
+        >>> a, b = NeuronSet.of([(0, 1), (0, 2)]), NeuronSet.of([(0, 2), (0, 3)])
+        >>> shared = overlap(a, b, population=8)
+        >>> shared.intersection, shared.lift, round(shared.jaccard, 3)
+        (1, 2.0, 0.333)
+    """
+    shared = len(a & b)
+    union = len(a) + len(b) - shared
+    if population < union:
+        raise ValueError(
+            f"population counts the neurons that both sets were chosen from, but it is {population} and the "
+            f"sets hold {union} between them. Pass layers searched times d_mlp."
+        )
+    smaller, product = min(len(a), len(b)), len(a) * len(b)
+    chance = hypergeom(population, len(a), len(b))
+    return Overlap(
+        size_a=len(a),
+        size_b=len(b),
+        intersection=shared,
+        population=population,
+        jaccard=shared / union if union else math.nan,
+        overlap_coefficient=shared / smaller if smaller else math.nan,
+        lift=shared * population / product if product else math.nan,
+        p_enrichment=float(chance.sf(shared - 1)) if smaller else 1.0,
+        p_depletion=float(chance.cdf(shared)) if smaller else 1.0,
+    )

@@ -1,0 +1,68 @@
+"""What a rule chose, and what each of its criteria removed."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from workbench.vocabulary import NeuronSet
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The neurons a rule chose, by the pole on which they are more active.
+
+    `high` and `low` follow the sign of the mean difference, so they are disjoint by construction: that they
+    do not overlap is no finding.
+
+    Attributes:
+        trait: the effects' trait.
+        rule: the rule's name.
+        high, low: neurons more active on the high pole, and on the low pole.
+        layers: a row per layer: `layer, neurons, threshold` (tau_q of |s|), `above_threshold`, `above_min_d`,
+            `high`, `low`, `removed_by_d` (above tau_q but not tau_d), `removed_by_magnitude` (the reverse).
+        parameters: the rule's settings.
+    """
+
+    trait: str
+    rule: str
+    high: NeuronSet
+    low: NeuronSet
+    layers: pd.DataFrame
+    parameters: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def both(self) -> NeuronSet:
+        """All chosen neurons."""
+        return self.high | self.low
+
+    @property
+    def share(self) -> float:
+        """Chosen neurons over all neurons of the layers that were considered."""
+        return len(self) / int(self.layers["neurons"].sum())
+
+    def frame(self) -> pd.DataFrame:
+        """Columns trait, layer, neuron, pole: a row per chosen neuron."""
+        poles = [self.high.frame().assign(pole="high"), self.low.frame().assign(pole="low")]
+        frame = pd.concat(poles, ignore_index=True).sort_values(["layer", "neuron"], ignore_index=True)
+        return frame.assign(trait=self.trait)[["trait", "layer", "neuron", "pole"]]
+
+    def counts(self) -> pd.DataFrame:
+        """Columns trait, layer, pole, neurons: how many were chosen where."""
+        table = self.layers[["layer", "high", "low"]].melt("layer", var_name="pole", value_name="neurons")
+        return table.assign(trait=self.trait)
+
+    def __len__(self) -> int:
+        return len(self.high) + len(self.low)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Selection):
+            return NotImplemented
+        return (self.trait, self.rule, self.high, self.low) == (other.trait, other.rule, other.high, other.low)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"Selection({self.trait!r}, {self.rule}, {len(self.high)} high + {len(self.low)} low, {self.share:.2%} of "
+            f"{len(self.layers)} layers' neurons)"
+        )

@@ -1,0 +1,117 @@
+"""What a study's data say about DPN-LE's claims, also where it is against them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from workbench.study.config import StudyConfig
+
+Verdict = Literal["supported", "refuted", "unclear"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim, whether the data support it, and the numbers that say so."""
+
+    claim: str
+    verdict: Verdict
+    text: str
+
+
+def findings(
+    tables: dict[str, pd.DataFrame], *, gamma: float, twins: dict[str, str], config: StudyConfig
+) -> list[Finding]:
+    """Every claim that the study's arms can test, in the order of the method."""
+    said = [_steers(tables["equal_dose"], gamma)]
+    if "against_random" in tables:
+        said.append(_beats_random(tables["against_random"], gamma))
+    costs = tables["equal_shift"].set_index("arm")
+    for arm, claim in (
+        ("broad", "At an equal trait shift, editing few neurons costs less than editing all of them"),
+        ("residual", "At an equal trait shift, editing neurons costs less than a residual-stream shift"),
+    ):
+        if arm in costs.index:
+            said.append(_costs_less(claim, arm, costs))
+    said.append(_dual_matters(tables["selection"], twins, config))
+    said.append(
+        Finding(
+            "High and Low neurons do not overlap",
+            "unclear",
+            "They cannot: both follow the sign of one mean difference, so they are disjoint by construction and "
+            "zero overlap is no evidence. A neutral arm is needed to test exclusivity.",
+        )
+    )
+    return said
+
+
+def _range(row: pd.Series, name: str, unit: str = "") -> str:
+    return f"{row[name]:+.2f}{unit} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
+
+
+def _steers(equal_dose: pd.DataFrame, gamma: float) -> Finding:
+    row = equal_dose.set_index("arm").loc["DPN-LE"]
+    if row["shift_low"] > 0:
+        verdict: Verdict = "supported"
+    else:
+        verdict = "refuted" if row["shift_high"] < 0 else "unclear"
+    return Finding(
+        "The selected neurons move the trait",
+        verdict,
+        f"At gamma {gamma:g} held-out answers move {_range(row, 'shift')} points of 4 in the intended direction; "
+        f"{row['wellformed']:.0%} of sentences stay well-formed, capability changes by "
+        f"{_range(row, 'capability_change')}.",
+    )
+
+
+def _beats_random(against: pd.DataFrame, gamma: float) -> Finding:
+    row = against[(against["arm"] == "DPN-LE") & (against["trait"] == "all")].iloc[0]
+    if row["low"] > 0:
+        verdict: Verdict = "supported"
+    else:
+        verdict = "refuted" if row["high"] < 0 else "unclear"
+    return Finding(
+        "They do so better than random neurons, equal in number and norm",
+        verdict,
+        f"At gamma {gamma:g} the shift is {row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}] points "
+        "beyond the random control's, paired by question.",
+    )
+
+
+def _costs_less(claim: str, arm: str, costs: pd.DataFrame) -> Finding:
+    row = costs.loc[arm]
+    if pd.isna(row["gamma"]):
+        return Finding(
+            claim,
+            "unclear",
+            f"The {arm} arm never moves the traits as far as DPN-LE at any dose tried, so no equal shift exists.",
+        )
+    parts, better, worse = [], [], []
+    for name, label in (("wellformed", "well-formed sentences"), ("capability", "capability")):
+        low, high = row[f"{name}_against_low"], row[f"{name}_against_high"]
+        # A positive difference means that the other arm keeps more, which speaks against DPN-LE.
+        better.append(high < 0)
+        worse.append(low > 0)
+        parts.append(f"{label} {_range(row, f'{name}_against')}")
+    verdict: Verdict = "unclear"
+    if any(better) != any(worse):
+        verdict = "supported" if any(better) else "refuted"
+    return Finding(
+        claim,
+        verdict,
+        f"Where it moves the traits as far (gamma {row['gamma']:.2f}), the {arm} arm keeps, against DPN-LE: "
+        f"{'; '.join(parts)} (shares; positive speaks against DPN-LE).",
+    )
+
+
+def _dual_matters(selection: pd.DataFrame, twins: dict[str, str], config: StudyConfig) -> Finding:
+    claim = "The effect-size criterion adds to the magnitude criterion"
+    removed, large = int(selection["removed_by_d"].sum()), int(selection["above_threshold"].sum())
+    passing = selection["above_min_d"].sum() / selection["neurons"].sum()
+    text = (
+        f"|d| > {config.min_d:g} removes {removed} of the {large} neurons above tau_q (q = {config.quantile:g}); "
+        f"{passing:.0%} of all neurons pass it."
+    )
+    if twins.get("magnitude only") == "DPN-LE" or removed == 0:
+        return Finding(claim, "refuted", f"{text} The two selections are the same, so are the edits.")
+    return Finding(claim, "unclear", text)

@@ -1,0 +1,74 @@
+"""A study that has been run, read from its folder."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.edit.edit import Edit
+from workbench.study.config import StudyConfig
+from workbench.study.findings import Finding
+from workbench.study.store import MANIFEST, Store
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study's folder holds.
+
+    Attributes:
+        folder: the folder.
+        config: what was asked.
+        manifest: what was used and made: hashes, versions, machine, findings.
+    """
+
+    folder: Path
+    config: StudyConfig
+    manifest: dict[str, Any]
+
+    @property
+    def gamma(self) -> float:
+        """The dose that was chosen on search questions."""
+        return float(self.manifest["gamma"])
+
+    @property
+    def twins(self) -> dict[str, str]:
+        """Arms whose edits turned out to be another arm's, value by value."""
+        return self.manifest["twins"]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the data say."""
+        return [Finding(**entry) for entry in self.manifest["findings"]]
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Every table by name; a table that is not as it was written is refused."""
+        store, found = Store(self.folder), {}
+        for name, step in store.manifest["steps"].items():
+            if name.startswith("tables/") and name.count("/") == 1 and store.holds(name, step["key"]):
+                found[Path(name).stem] = pd.read_parquet(self.folder / name)
+        return found
+
+    def edit(self, trait: str, direction: str) -> Edit:
+        """DPN-LE's edit of a trait at the chosen dose."""
+        return Edit.load(self.folder / "edits" / f"{trait}-{direction}.safetensors")
+
+
+def load_study(folder: str | Path) -> Study:
+    """The study in a folder.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it was never finished.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file() or not (folder / "study.toml").is_file():
+        raise FileNotFoundError(f"There is no study in {folder}: it has no {MANIFEST} and study.toml.")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if "findings" not in manifest:
+        raise ValueError(f"The study in {folder} was not finished. Run it again: it continues where it stopped.")
+    return Study(folder, StudyConfig.read(folder / "study.toml"), manifest)
