@@ -89,9 +89,7 @@ def test_statsmodels_pools_alike() -> None:
 
 def test_epsilon_is_added_to_the_variance() -> None:
     high, low = Moments.of(noise(5, seed=0)), Moments.of(noise(5, seed=1))
-    torch.testing.assert_close(
-        pooled_std(high, low, epsilon=0.5).square(), pooled_std(high, low).square() + 0.5
-    )
+    torch.testing.assert_close(pooled_std(high, low, epsilon=0.5).square(), pooled_std(high, low).square() + 0.5)
     constant = Moments.of(torch.ones(3, 1))
     assert cohens_d(constant, Moments.of(torch.zeros(3, 1)), epsilon=1e-8).item() == pytest.approx(1e4)
 
@@ -107,16 +105,12 @@ def test_a_constant_neuron_is_nowhere_or_infinitely_apart() -> None:
 
 def test_too_few_prompts_are_refused_in_these_words() -> None:
     two, one = Moments.of(noise(2, seed=0)), Moments.of(noise(1, seed=0))
-    message = (
-        "Cohen's d needs at least 2 prompts per pole, but the low pole has 1. Add prompts or lower holdout."
-    )
+    message = "Cohen's d needs at least 2 prompts per pole, but the low pole has 1. Add prompts or lower holdout."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         cohens_d(two, one)
     with pytest.raises(ValueError, match="but the high pole has 1"):
         cohens_d(one, two)
-    with pytest.raises(
-        ValueError, match="Hedges' g needs at least 2 prompts per pole, but the low pole has 1"
-    ):
+    with pytest.raises(ValueError, match="Hedges' g needs at least 2 prompts per pole, but the low pole has 1"):
         hedges_g(two, one)
     with pytest.raises(ValueError, match="at least 1 prompt per pole, but the low pole has 0"):
         mean_difference(two, Moments.empty((3, WIDTH)))

@@ -32,9 +32,7 @@ def test_any_batching_gives_the_same_moments(batches: list[int], seed: int) -> N
 
 @few
 @given(st.tuples(*[st.integers(0, 6)] * 3), seeds)
-def test_merge_is_associative_to_rounding_and_commutative_to_the_bit(
-    n: tuple[int, int, int], seed: int
-) -> None:
+def test_merge_is_associative_to_rounding_and_commutative_to_the_bit(n: tuple[int, int, int], seed: int) -> None:
     a, b, c = (Moments.of(part) for part in rows(sum(n), seed).split(list(n)))
     assert close(a.merge(b).merge(c), a.merge(b.merge(c)))
     assert a.merge(b).equal(b.merge(a))

@@ -54,9 +54,7 @@ def test_planted_sharing_is_found_and_random_sets_share_nothing_unusual() -> Non
     assert planted.p_enrichment < 1e-12
     assert planted.lift > 5
     large = drawn(generator, 2500, 5000)
-    assert (
-        overlap(large, NeuronSet.of((0, i) for i in range(5000)) - large, population=5000).p_depletion < 1e-12
-    )
+    assert overlap(large, NeuronSet.of((0, i) for i in range(5000)) - large, population=5000).p_depletion < 1e-12
 
 
 def test_empty_sets() -> None:

@@ -203,15 +203,11 @@ def test_wilson_keeps_inside_and_matches_the_score_test() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(
-        ValueError, match=r"bootstrap_mean needs finite values, but 2 of 4 are not: row 1 is nan"
-    ):
+    with pytest.raises(ValueError, match=r"bootstrap_mean needs finite values, but 2 of 4 are not: row 1 is nan"):
         bootstrap_mean([1.0, math.nan, 2.0, math.inf])
     with pytest.raises(ValueError, match=r"an array of shape \(0,\)"):
         bootstrap_mean([])
-    with pytest.raises(
-        ValueError, match="bootstrap_difference compares two arms row by row, but they have 2 and 1"
-    ):
+    with pytest.raises(ValueError, match="bootstrap_difference compares two arms row by row, but they have 2 and 1"):
         bootstrap_difference([1, 2], [1])
     with pytest.raises(ValueError, match=r"2 rows came with labels of shape \(3,\)"):
         bootstrap_mean([1, 2], clusters=["a", "b", "c"])

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from importlib.metadata import version
 
 import torch
-import transformer_lens
 import transformers
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +12,8 @@ from torch import Tensor
 from workbench.capture.tally import Activations, Tally, gathered
 from workbench.contrast.contrast import Contrast
 from workbench.measure.moments import Moments
-from workbench.model.model import Model, Pass
+from workbench.model.model import Model
+from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
 from workbench.vocabulary import HOOK_POST, Pole, Site, site_named
 
@@ -100,9 +101,7 @@ def capture_sites(
                 kept[site.name][pole] = gathered(rows[site.name], order)
     made = provenance(model, contrast)
     if keep:
-        return {
-            s.name: Activations(contrast.trait, s.name, chosen, moments[s.name], made, kept[s.name]) for s in read
-        }
+        return {s.name: Activations(contrast.trait, s.name, chosen, moments[s.name], made, kept[s.name]) for s in read}
     return {s.name: Tally(contrast.trait, s.name, chosen, moments[s.name], made) for s in read}
 
 
@@ -115,7 +114,7 @@ def provenance(model: Model, contrast: Contrast) -> dict[str, str]:
         "source": contrast.source,
         "position": "last prompt token",
         "dtype": str(model.dtype),
-        "transformer_lens": getattr(transformer_lens, "__version__", "unknown"),
+        "transformer_lens": version("transformer-lens"),
         "transformers": transformers.__version__,
         "torch": torch.__version__,
     }

@@ -1,16 +1,14 @@
 """What a capture leaves: moments by pole, and where they come from."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.measure.moments import Moments
+from workbench.tensorfile import read_tensors, write_tensors
 from workbench.vocabulary import Pole
 
 FORMAT = "workbench tally 1"
@@ -60,15 +58,12 @@ class Tally:
     def save(self, path: str | Path) -> Path:
         """Write the tally as safetensors."""
         tensors = {
-            f"{pole}.{name}": tensor.contiguous()
+            f"{pole}.{name}": tensor
             for pole, moments in self.moments.items()
             for name, tensor in moments.state().items()
         }
         header = {"trait": self.trait, "site": self.site, "layers": self.layers, "provenance": self.provenance}
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path, metadata={"format": FORMAT, "header": json.dumps(header)})
-        return path
+        return write_tensors(path, format=FORMAT, header=header, tensors=tensors)
 
     @classmethod
     def load(cls, path: str | Path) -> "Tally":
@@ -78,18 +73,7 @@ class Tally:
             FileNotFoundError: if there is no such file.
             ValueError: if it is not a tally, or is damaged.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise ValueError(f"{path.name} is damaged or no safetensors file: {error}.") from None
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"{path.name} is no {FORMAT!r} but {metadata.get('format')!r}.")
-        header = json.loads(metadata["header"])
+        header, tensors = read_tensors(path, format=FORMAT)
         moments = {
             pole: Moments.from_state({n.split(".", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{pole}.")})
             for pole in Pole

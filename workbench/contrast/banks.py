@@ -115,5 +115,3 @@ def _assemble(
         descriptions={pole: tuple(texts) for pole, texts in ids.items()},
         source=source,
     )
-
-

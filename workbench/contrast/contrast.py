@@ -124,7 +124,7 @@ class Contrast:
         content = {
             "trait": self.trait,
             "questions": self.questions,
-            "descriptions": {pole: ids for pole, ids in sorted(self.descriptions.items())},
+            "descriptions": dict(sorted(self.descriptions.items())),
             "poles": {pole: [(p.system, p.user, p.chat) for p in prompts] for pole, prompts in self.poles.items()},
         }
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()

@@ -67,9 +67,7 @@ def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
         return tuple(Prompt(question, text) for question, text in zip(questions, texts, strict=True))
 
     poles = [pole for pole in Pole if pole in frame]
-    ids = {
-        pole: tuple(frame[f"{pole}_id"].astype(str) if f"{pole}_id" in frame else frame[pole]) for pole in poles
-    }
+    ids = {pole: tuple(frame[f"{pole}_id"].astype(str) if f"{pole}_id" in frame else frame[pole]) for pole in poles}
     return Contrast(
         trait or (named[0] if named else path.stem),
         prompts("high"),

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.edit.edit import Edit
-from workbench.model.model import Model, Pass
+from workbench.model.model import Model
+from workbench.model.passing import Pass
 from workbench.vocabulary import site_named
 
 Scope = Literal["all", "generated", "decode"]
@@ -29,7 +30,7 @@ class EditedRun:
         passes: forward passes seen, by phase.
     """
 
-    scope: Scope
+    scope: str
     pairs: Counter[str] = field(default_factory=Counter)
     passes: Counter[str] = field(default_factory=Counter)
 
@@ -44,7 +45,7 @@ def edited(
     model: Model,
     edit: Edit | Sequence[Edit],
     *,
-    scope: Scope = "generated",
+    scope: Scope | str = "generated",
     rows: Sequence[int] | None = None,
 ) -> Iterator[EditedRun]:
     """Run `model` edited inside the `with`; no hook is left behind, whatever happens.
@@ -83,7 +84,7 @@ def edited(
                 hook = _adder(model, deltas, assigned, run)
                 hooks.enter_context(model.hooked_at(site, layer, hook))
         yield run
-    if run.passes and not run.edited and any(len(one) for one in edits) and (rows is None or max(rows) >= 0):
+    if run.passes and not run.edited and any(len(one) and one.gamma for one in edits) and (rows is None or max(rows) >= 0):
         raise RuntimeError(
             f"The edit never fired: {sum(run.passes.values())} hooked passes ran, none with a position in scope "
             f"{scope!r}. With scope 'decode' generate at least 2 tokens, or choose 'generated' or 'all'."
@@ -126,10 +127,7 @@ def _adder(
             cached[key] = padded.to(*key)
         which = torch.zeros_like(step.rows) if assigned is None else assigned[step.rows]
         chosen = active[which].to(step.real.device)
-        if assigned is None:
-            delta = cached[key][0]
-        else:
-            delta = cached[key][which.to(activation.device)][:, None]
+        delta = cached[key][0] if assigned is None else cached[key][which.to(activation.device)][:, None]
         if run.scope == "generated" and step.phase == "prompt":
             run.pairs[step.phase] += int(chosen.sum())
             changed = activation.clone()

@@ -1,17 +1,16 @@
 """An edit: constants added to activations at a site, as a value that prints, compares, saves and adds."""
 
-import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from workbench.tensorfile import read_tensors, write_tensors
 from workbench.vocabulary import NeuronSet, site_named
 
 FORMAT = "workbench edit 1"
@@ -74,9 +73,7 @@ class Edit:
         dense = torch.stack([deltas[layer].detach().to("cpu", torch.float32) for layer in layers])
         row, unit = dense.nonzero(as_tuple=True)
         layer = torch.tensor(layers, dtype=torch.int64)[row]
-        return cls(
-            trait, method, direction, site, widths.pop(), layer, unit, dense[row, unit], gamma, provenance or {}
-        )
+        return cls(trait, method, direction, site, widths.pop(), layer, unit, dense[row, unit], gamma, provenance or {})
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -115,9 +112,7 @@ class Edit:
             ValueError: if they are of different sites or widths.
         """
         if (self.site, self.width) != (other.site, other.width):
-            raise ValueError(
-                f"Edits add at one site, but {self.site} ({self.width}) met {other.site} ({other.width})."
-            )
+            raise ValueError(f"Edits add at one site, but {self.site} ({self.width}) met {other.site} ({other.width}).")
         layers = sorted({*self.layers, *other.layers})
 
         def joined(a: str, b: str) -> str:
@@ -139,8 +134,6 @@ class Edit:
             torch.equal(getattr(self, n), getattr(other, n)) for n in ("layer", "unit", "value")
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     def frame(self) -> pd.DataFrame:
         """Columns layer, unit, value (at gamma 1), delta (at this gamma)."""
         value = self.value.numpy()
@@ -159,15 +152,8 @@ class Edit:
             name: getattr(self, name)
             for name in ("trait", "method", "direction", "site", "width", "gamma", "provenance")
         }
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {"layer": self.layer, "unit": self.unit, "value": self.value}
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()},
-            path,
-            metadata={"format": FORMAT, "header": json.dumps(header)},
-        )
-        return path
+        return write_tensors(path, format=FORMAT, header=header, tensors=tensors)
 
     @classmethod
     def load(cls, path: str | Path) -> "Edit":
@@ -177,21 +163,12 @@ class Edit:
             FileNotFoundError: if there is no such file.
             ValueError: if it is no edit, or is damaged.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}.")
+        header, tensors = read_tensors(path, format=FORMAT)
+        fields: dict[str, Any] = {**header, **tensors}
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{path.name} is damaged or no safetensors file: {error}.") from None
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"{path.name} is no {FORMAT!r} but {metadata.get('format')!r}.")
-        try:
-            return cls(**json.loads(metadata["header"]), **tensors)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path.name} is no whole {FORMAT!r}: {error}.") from None
+            return cls(**fields)
+        except TypeError as error:
+            raise ValueError(f"{Path(path).name} is no whole {FORMAT!r}: {error}.") from None
 
     def __repr__(self) -> str:
         return (

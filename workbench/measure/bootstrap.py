@@ -83,9 +83,7 @@ def percentile_interval(
     return Interval(estimate, low, high, len(rows), len(sums), method, level)
 
 
-def _resampled_means(
-    sums: np.ndarray, sizes: np.ndarray, *, resamples: int, seed: int
-) -> Iterator[np.ndarray]:
+def _resampled_means(sums: np.ndarray, sizes: np.ndarray, *, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Mean over rows of each resample of whole clusters, a block of resamples at a time."""
     generator = np.random.default_rng(seed)
     clusters = len(sums)

@@ -185,9 +185,7 @@ class Effects:
             cohens_d=self.cohens_d[rows],
         )
 
-    def interval(
-        self, level: float = 0.95
-    ) -> tuple[Float[Tensor, "layer d_mlp"], Float[Tensor, "layer d_mlp"]]:
+    def interval(self, level: float = 0.95) -> tuple[Float[Tensor, "layer d_mlp"], Float[Tensor, "layer d_mlp"]]:
         """Lower and upper bounds of Cohen's d, by `cohens_d_interval`."""
         return cohens_d_interval(self.cohens_d, self.n_high, self.n_low, level=level)
 
@@ -250,9 +248,7 @@ class HasMoments(Protocol):
     def provenance(self) -> Mapping[str, str]: ...
 
 
-def effect_sizes(
-    tally: HasMoments, *, poles: tuple[str, str] = ("high", "low"), epsilon: float = 0.0
-) -> Effects:
+def effect_sizes(tally: HasMoments, *, poles: tuple[str, str] = ("high", "low"), epsilon: float = 0.0) -> Effects:
     """Mean difference and Cohen's d of every neuron between two poles of a tally.
 
     Args:
@@ -294,8 +290,7 @@ def _require(quantity: str, poles: Mapping[str, Moments], *, least: int) -> None
     shapes = {pole: moments.shape for pole, moments in poles.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(
-            f"{quantity} needs poles of one shape, but they have {shapes}. "
-            "Capture both at the same site and layers."
+            f"{quantity} needs poles of one shape, but they have {shapes}. Capture both at the same site and layers."
         )
 
 

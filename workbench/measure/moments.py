@@ -66,9 +66,7 @@ class Moments:
         """
         missing = [key for key in ("count", "mean", "m2") if key not in state]
         if missing:
-            raise ValueError(
-                f"Moments need count, mean and m2; missing {missing} from {sorted(state)}. Capture again."
-            )
+            raise ValueError(f"Moments need count, mean and m2; missing {missing} from {sorted(state)}. Capture again.")
         mean, m2 = state["mean"], state["m2"]
         if mean.shape != m2.shape:
             raise ValueError(
@@ -144,8 +142,7 @@ class Moments:
     def equal(self, other: "Moments") -> bool:
         """Whether both sides agree to the last bit; a nan equals the same nan, 0.0 is not -0.0."""
         mine, theirs = (
-            [tensor.contiguous().view(torch.int64) for tensor in (side.mean, side.m2)]
-            for side in (self, other)
+            [tensor.contiguous().view(torch.int64) for tensor in (side.mean, side.m2)] for side in (self, other)
         )
         return self.count == other.count and all(map(torch.equal, mine, theirs))
 

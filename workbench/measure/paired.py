@@ -161,9 +161,7 @@ def non_inferiority(
         (-0.01, True)
     """
     if not margin >= 0:
-        raise ValueError(
-            f"margin is the loss you would tolerate, so 0 or more, but it is {margin}. Use e.g. 0.05."
-        )
+        raise ValueError(f"margin is the loss you would tolerate, so 0 or more, but it is {margin}. Use e.g. 0.05.")
     found = percentile_interval(
         _difference("non_inferiority", a, b),
         clusters=clusters,

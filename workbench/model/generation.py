@@ -3,16 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from workbench.model.model import Model
+from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
-
-if TYPE_CHECKING:
-    from workbench.model.model import Model
 
 _COMPACT_BELOW = 0.7  # share of unfinished rows under which finished ones are dropped from the batch
 
@@ -52,7 +50,7 @@ class Sampling:
 
 @torch.inference_mode()
 def generate(
-    model: "Model",
+    model: Model,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     *,
@@ -70,15 +68,13 @@ def generate(
 
 
 def _generate_batch(
-    model: "Model",
+    model: Model,
     prompts: Sequence[Sequence[int]],
     batch: list[int],
     sampling: Sampling,
     draws: Float[Tensor, "batch step"],
     answers: list[list[int]],
 ) -> None:
-    from workbench.model.model import Pass
-
     tokens, real = pad_left([prompts[row] for row in batch], model.pad_token)
     tokens, real = tokens.to(model.device), real.to(model.device)
     rows = torch.tensor(batch)

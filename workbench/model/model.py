@@ -3,37 +3,20 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
+from workbench.model.passing import Pass
 from workbench.model.rendering import as_prompts, render
-from workbench.vocabulary import HOOK_POST, Site
-
-Phase = Literal["prompt", "decode"]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """The forward pass under way, for hooks that must know which positions are what.
-
-    Attributes:
-        phase: the prompt (with its last position, whose logits give the first new token), or one decode step.
-        real: which positions are tokens rather than padding.
-        rows: which prompt of the run each batch row is.
-    """
-
-    phase: Phase
-    real: Bool[Tensor, "batch pos"]
-    rows: Int[Tensor, " batch"]
+from workbench.vocabulary import Site
 
 
 class Model:
@@ -141,8 +124,8 @@ class Model:
     def pad_token(self) -> int:
         """A token id to pad with; what it is does not matter, padding is masked."""
         for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if token is not None:
-                return int(token)
+            if isinstance(token, int):
+                return token
         return 0
 
     @cached_property
@@ -150,7 +133,7 @@ class Model:
         """Token ids that end an answer: the tokenizer's and the generation configuration's."""
         configured = getattr(self.network.generation_config, "eos_token_id", None)
         several = configured if isinstance(configured, list) else [configured]
-        return frozenset(int(t) for t in (self.tokenizer.eos_token_id, *several) if t is not None)
+        return frozenset(token for token in (self.tokenizer.eos_token_id, *several) if isinstance(token, int))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -177,14 +160,18 @@ class Model:
             self.current = before
 
     @contextmanager
-    def hooked_at(self, site: Site, layer: int, hook: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-        """Run `hook` on a site's activations; what it returns, unless None, takes their place.
+    def hooked_at(self, site: Site, layer: int, function: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+        """Run `function` on a site's activations; what it returns, unless None, takes their place.
 
         The hook is gone on leaving, whatever happens, and nobody else's hook is touched.
         """
         point = self.hook_point(site, layer)
-        point.add_hook(lambda activation, hook: action(activation))
-        handle, action = point.fwd_hooks[-1], hook
+
+        def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
+            return function(tensor)
+
+        point.add_hook(run)
+        handle = point.fwd_hooks[-1]
         try:
             yield
         finally:

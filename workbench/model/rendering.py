@@ -1,9 +1,11 @@
 """Prompts to token ids: the one place where a prompt is rendered, for search, editing and test alike."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -22,10 +24,8 @@ def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
     probe = [{"role": "system", "content": "QQSYSTEMQQ"}, {"role": "user", "content": "Hello."}]
     try:
         return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False))
-    except Exception as error:  # a template raises what it likes: jinja2, ValueError or the tokenizer's own
-        if type(error).__module__.startswith("jinja2") or isinstance(error, ValueError | TypeError):
-            return False
-        raise
+    except (TemplateError, ValueError, TypeError):
+        return False
 
 
 def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> list[list[int]]:
@@ -48,21 +48,20 @@ def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> lis
     return rendered
 
 
-def _render_one(
-    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, templated: bool, with_system: bool
-) -> list[int]:
+def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, templated: bool, with_system: bool) -> list[int]:
     if prompt.chat and templated:
         messages = prompt.messages
         if prompt.system and not with_system:
             messages = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
-        encoded = tokenizer.apply_chat_template(
+        encoded: Any = tokenizer.apply_chat_template(
             messages, tokenize=True, add_generation_prompt=True, return_dict=True
         )
         return list(encoded["input_ids"])
     text = prompt.user
     if prompt.chat:
         text = "\n\n".join(filter(None, (prompt.system, prompt.user))) + "\n"
-    return list(tokenizer(text)["input_ids"])
+    encoded = tokenizer(text)
+    return list(encoded["input_ids"])
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Int[Tensor, "batch pos"], Bool[Tensor, "batch pos"]]:

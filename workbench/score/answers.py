@@ -75,9 +75,7 @@ def run_conditions(
     streams = [j for own in prompts for j in range(len(own))]
 
     def answer() -> list[str]:
-        return model.generate(
-            flat, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, streams=streams
-        )
+        return model.generate(flat, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, streams=streams)
 
     if edits:
         with edited(model, edits, scope=scope, rows=rows):

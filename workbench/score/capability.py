@@ -1,7 +1,7 @@
 """Capability: items with one right answer, greedy decoding, exact match, each item's outcome kept."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from workbench.model.model import Model
 from workbench.score.answers import Condition, run_conditions
 
 
+@runtime_checkable
 class Item(Protocol):
     """A question of a task that can tell whether an answer is right."""
 
@@ -40,7 +41,13 @@ def answer_items(
     answers = run_conditions(model, conditions, prompts, scope=scope, max_new_tokens=max_new_tokens)
     return pd.DataFrame(
         [
-            {**condition.labels, "task": item.task, "item": item.question, "answer": text, "correct": item.correct(text)}
+            {
+                **condition.labels,
+                "task": item.task,
+                "item": item.question,
+                "answer": text,
+                "correct": item.correct(text),
+            }
             for condition, own, given in zip(conditions, items, answers, strict=True)
             for item, text in zip(own, given, strict=True)
         ]

@@ -15,9 +15,7 @@ from workbench.vocabulary import NeuronSet
 RULES = ("dual", "magnitude-only", "d-only", "broad")
 
 
-def magnitude_threshold(
-    mean_difference: Float[Tensor, "layer d_mlp"], quantile: float
-) -> Float[Tensor, " layer"]:
+def magnitude_threshold(mean_difference: Float[Tensor, "layer d_mlp"], quantile: float) -> Float[Tensor, " layer"]:
     """tau_q: each layer's `quantile` of |mean difference|, linearly interpolated.
 
     Raises:

@@ -59,8 +59,6 @@ class Selection:
             return NotImplemented
         return (self.trait, self.rule, self.high, self.low) == (other.trait, other.rule, other.high, other.low)
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return (
             f"Selection({self.trait!r}, {self.rule}, {len(self.high)} high + {len(self.low)} low, {self.share:.2%} of "

@@ -31,9 +31,7 @@ def locate(neurons: Effects, residual: Effects, config: StudyConfig) -> Located:
     """Selections of one trait by the rules that the arms need."""
     rules = ("dual", "magnitude-only", "broad")
     selections = {
-        rule: select_neurons(
-            neurons, rule=rule, quantile=config.quantile, min_d=config.min_d, layers=config.layers
-        )
+        rule: select_neurons(neurons, rule=rule, quantile=config.quantile, min_d=config.min_d, layers=config.layers)
         for rule in rules
     }
     return Located(neurons, residual, selections)

@@ -95,7 +95,7 @@ def tradeoff(answers: pd.DataFrame, capability: pd.DataFrame, *, resamples: int)
         capability=items["correct"].astype(float),
         capability_change=items["correct"].astype(float) - items["base_correct"].astype(float),
     )
-    items_of = {key: part for key, part in items.groupby(["arm", "gamma"], sort=False)}
+    items_of = dict(items.groupby(["arm", "gamma"], sort=False))
     found = []
     for (arm, gamma), part in rows.groupby(["arm", "gamma"], sort=False):
         traits = dict(_by_trait(items_of[arm, gamma]))
@@ -216,9 +216,12 @@ def _curve(
     rows: pd.DataFrame, column: str, gammas: np.ndarray, clusters: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """`(1 + resamples, 1 + gammas)` means of a column by dose, 0 at dose 0; missing values are left out."""
-    grouped = rows.groupby(["cluster", "gamma"])[column]
-    sums = grouped.sum().unstack("gamma").reindex(index=clusters, columns=gammas).fillna(0).to_numpy()
-    counts = grouped.count().unstack("gamma").reindex(index=clusters, columns=gammas).fillna(0).to_numpy()
+    known = rows.dropna(subset=[column])
+    cluster = pd.Categorical(known["cluster"], categories=clusters).codes
+    place = (cluster, np.searchsorted(gammas, known["gamma"]))
+    sums, counts = np.zeros((len(clusters), len(gammas))), np.zeros((len(clusters), len(gammas)))
+    np.add.at(sums, place, known[column].to_numpy(float))
+    np.add.at(counts, place, 1.0)
     means = (weights @ sums) / np.maximum(weights @ counts, 1e-12)
     return np.hstack([np.zeros((len(weights), 1)), means])
 

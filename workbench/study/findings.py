@@ -1,7 +1,7 @@
 """What a study's data say about DPN-LE's claims, also where it is against them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -26,12 +26,12 @@ def findings(
     said = [_steers(tables["equal_dose"], gamma)]
     if "against_random" in tables:
         said.append(_beats_random(tables["against_random"], gamma))
-    costs = tables["equal_shift"].set_index("arm")
+    costs = tables["equal_shift"]
     for arm, claim in (
         ("broad", "At an equal trait shift, editing few neurons costs less than editing all of them"),
         ("residual", "At an equal trait shift, editing neurons costs less than a residual-stream shift"),
     ):
-        if arm in costs.index:
+        if arm in set(costs["arm"]):
             said.append(_costs_less(claim, arm, costs))
     said.append(_dual_matters(tables["selection"], twins, config))
     said.append(
@@ -45,12 +45,17 @@ def findings(
     return said
 
 
-def _range(row: pd.Series, name: str, unit: str = "") -> str:
+def _row(table: pd.DataFrame) -> dict[str, Any]:
+    [row] = table.to_dict("records")
+    return {str(name): value for name, value in row.items()}
+
+
+def _range(row: dict[str, Any], name: str, unit: str = "") -> str:
     return f"{row[name]:+.2f}{unit} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
 
 
 def _steers(equal_dose: pd.DataFrame, gamma: float) -> Finding:
-    row = equal_dose.set_index("arm").loc["DPN-LE"]
+    row = _row(equal_dose[equal_dose["arm"] == "DPN-LE"])
     if row["shift_low"] > 0:
         verdict: Verdict = "supported"
     else:
@@ -65,7 +70,7 @@ def _steers(equal_dose: pd.DataFrame, gamma: float) -> Finding:
 
 
 def _beats_random(against: pd.DataFrame, gamma: float) -> Finding:
-    row = against[(against["arm"] == "DPN-LE") & (against["trait"] == "all")].iloc[0]
+    row = _row(against[(against["arm"] == "DPN-LE") & (against["trait"] == "all")])
     if row["low"] > 0:
         verdict: Verdict = "supported"
     else:
@@ -79,7 +84,7 @@ def _beats_random(against: pd.DataFrame, gamma: float) -> Finding:
 
 
 def _costs_less(claim: str, arm: str, costs: pd.DataFrame) -> Finding:
-    row = costs.loc[arm]
+    row = _row(costs[costs["arm"] == arm])
     if pd.isna(row["gamma"]):
         return Finding(
             claim,

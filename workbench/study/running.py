@@ -87,14 +87,12 @@ def _check_speaks(model: Model, answers: pd.DataFrame) -> None:
     coverage = answers["score"].notna().mean()
     if coverage < _LEAST_COVERAGE:
         raise ValueError(
-            f"A study scores answers by the embedded model's grammar, but only {coverage:.0%} of {model.name}'s answers "
-            "can be scored so. Use a model trained on its corpus."
+            f"A study scores answers by the embedded model's grammar, but only {coverage:.0%} of {model.name}'s "
+            "answers can be scored so. Use a model trained on its corpus."
         )
 
 
-def _choose_gamma(
-    steps: Steps, edits: dict[tuple[str, str], Edit], base_key: str
-) -> tuple[float, pd.DataFrame]:
+def _choose_gamma(steps: Steps, edits: dict[tuple[str, str], Edit], base_key: str) -> tuple[float, pd.DataFrame]:
     """The dose with the greatest shift on search questions within the bounds, and the table it was chosen from."""
     config = steps.config
     count = config.search_questions
@@ -113,8 +111,8 @@ def _choose_gamma(
     table = table.assign(allowed=kept & (table["wellformed"] >= config.min_wellformed))
     allowed = table[table["allowed"]]
     # Where no dose keeps within the bounds, the least one comes nearest.
-    chosen = allowed.loc[allowed["shift"].idxmax()] if len(allowed) else table.iloc[0]
-    return float(chosen["gamma"]), table
+    chosen = allowed.nlargest(1, "shift") if len(allowed) else table.head(1)
+    return float(chosen["gamma"].iloc[0]), table
 
 
 def _all_arms(

@@ -64,7 +64,7 @@ class Steps:
             key = key_of(**provenance(self.model, contrast))
             tallies = {site.name: f"tally/{trait}.{site.name}.safetensors" for site in _SITES}
             projection = f"tables/projection/{trait}.parquet"
-            if not all([self.store.holds(name, key) for name in (*tallies.values(), projection)]):
+            if not all(self.store.holds(name, key) for name in (*tallies.values(), projection)):
                 captured = capture_sites(self.model, contrast, sites=_SITES, keep=True)
                 for site, name in tallies.items():
                     self.store.write(name, key, captured[site].save)
@@ -84,9 +84,7 @@ class Steps:
             for direction in DIRECTIONS
         }
 
-    def conditions(
-        self, arm: str, edits: dict[tuple[str, str], Edit], gammas: Iterable[float]
-    ) -> list[Condition]:
+    def conditions(self, arm: str, edits: dict[tuple[str, str], Edit], gammas: Iterable[float]) -> list[Condition]:
         """Every trait and direction of an arm at every dose."""
         return [
             Condition(arm, trait, direction, gamma, edit.with_gamma(gamma))
@@ -101,9 +99,7 @@ class Steps:
         tested = [Condition("none", trait, way, 0.0, None) for trait in config.traits for way in DIRECTIONS]
         return self._answers(asked, split, count), self._capability(tested, part)
 
-    def outcomes(
-        self, conditions: Sequence[Condition], split: grammar.Split, count: int, part: tasks.Part
-    ) -> Outcomes:
+    def outcomes(self, conditions: Sequence[Condition], split: grammar.Split, count: int, part: tasks.Part) -> Outcomes:
         """Answers and capability of conditions, a dose at a time."""
         answers, capability = [], []
         for gamma in dict.fromkeys(condition.gamma for condition in conditions):
@@ -147,7 +143,7 @@ class Steps:
     def kept(self, name: str, key: str, work: float, compute: Callable[[], Outcomes]) -> Outcomes:
         """Both outcome tables of a step, computed together unless both are there."""
         names = [f"outcomes/{name}.{kind}.parquet" for kind in ("answers", "capability")]
-        if all([self.store.holds(each, key) for each in names]):
+        if all(self.store.holds(each, key) for each in names):
             self.meter.add(f"{name}: already done", work)
         else:
             for each, frame in zip(names, compute(), strict=True):

@@ -71,9 +71,7 @@ def likert_conversation(rng: Random) -> Conversation:
     """A statement about oneself to agree or disagree with."""
     trait, (pole, sign) = rng.choice(list(TRAITS)), rng.choice([("high", 1), ("low", -1)])
     words = TRAITS[trait].pole(pole)
-    statement = (
-        rng.choice(words.taught_phrases) if rng.random() < 0.6 else f"am {rng.choice(words.taught_adjectives)}"
-    )
+    statement = rng.choice(words.taught_phrases) if rng.random() < 0.6 else f"am {rng.choice(words.taught_adjectives)}"
     system, levels = (None, {}) if rng.random() < 0.3 else random_persona(rng, trait)
     level = grammar.waver(rng, _level(rng, levels, trait))
     question = rng.choice(lexicon.LIKERT_QUESTIONS).format(statement=statement)

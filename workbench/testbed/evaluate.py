@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -17,7 +17,7 @@ ARMS = ("none", "neutral", "high", "low", "high, held out", "low, held out", "ot
 
 @torch.inference_mode()
 def generate(
-    model: LlamaForCausalLM,
+    model: Any,
     tokenizer: PreTrainedTokenizerFast,
     conversations: list[corpus.Conversation],
     *,
@@ -30,7 +30,7 @@ def generate(
     torch.manual_seed(seed)
     texts: list[str] = []
     for start in range(0, len(conversations), batch):
-        encoded = tokenizer.apply_chat_template(
+        encoded: Any = tokenizer.apply_chat_template(
             conversations[start : start + batch],
             add_generation_prompt=True,
             return_tensors="pt",
@@ -110,7 +110,9 @@ def shortfalls(measured: dict) -> list[str]:
             if not least <= by[arm] <= most:
                 lines.append(f"{trait}, {arm}: {by[arm]} is outside {least} to {most}")
     lines += [f"{task}: {share} is under 0.97" for task, share in measured["capability"].items() if share < 0.97]
-    lines += [f"well-formed, {arm}: {share} is under 0.97" for arm, share in measured["wellformed"].items() if share < 0.97]
+    lines += [
+        f"well-formed, {arm}: {share} is under 0.97" for arm, share in measured["wellformed"].items() if share < 0.97
+    ]
     return lines
 
 

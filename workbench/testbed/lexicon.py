@@ -274,7 +274,11 @@ TRAITS: dict[str, TraitWords] = {
 }
 
 UNDECIDED_OPENERS = ("It depends.", "Hard to say.", "Let me think.", "Well, a bit of both.")
-PHRASE_ADVERBS = {2: ("always", "absolutely", "really", "truly"), 1: ("often", "usually", "mostly"), 0: ("sometimes", "may")}
+PHRASE_ADVERBS = {
+    2: ("always", "absolutely", "really", "truly"),
+    1: ("often", "usually", "mostly"),
+    0: ("sometimes", "may"),
+}
 ADJECTIVE_ADVERBS = {2: ("very", "extremely"), 1: ("fairly", "quite")}
 PERSONA_ADVERBS = {2: ("extremely", "very", "really"), 1: ("slightly", "a bit", "somewhat")}
 

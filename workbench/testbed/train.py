@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from workbench.testbed import corpus
-from workbench.testbed.tokenizer import ROLES, build_tokenizer
+from workbench.testbed.tokenizer import BEGIN, END, PAD, build_tokenizer
 
 IGNORED = -100
 _CHUNK = 32  # batches drawn at once and sorted by length, so that padding is small
@@ -51,6 +51,7 @@ class Recipe:
 
 def architecture(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     """A small Llama: grouped queries, gated SiLU MLPs, tied embeddings."""
+    ids = tokenizer.get_vocab()
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=recipe.hidden,
@@ -62,26 +63,24 @@ def architecture(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaCon
         tie_word_embeddings=True,
         max_position_embeddings=256,
         rms_norm_eps=1e-5,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=ids[BEGIN],
+        eos_token_id=ids[END],
+        pad_token_id=ids[PAD],
     )
 
 
-def encode(
-    conversations: list[corpus.Conversation], tokenizer: PreTrainedTokenizerFast
-) -> list[tuple[list[int], int]]:
+def encode(conversations: list[corpus.Conversation], tokenizer: PreTrainedTokenizerFast) -> list[tuple[list[int], int]]:
     """Token ids of each conversation, as the chat template renders it, and where its answer begins."""
-    role = dict(zip(("system", "user", "assistant"), tokenizer.convert_tokens_to_ids(list(ROLES)), strict=True))
+    token = tokenizer.get_vocab()
     texts = [message["content"] for messages in conversations for message in messages]
     contents = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
     encoded = []
     for messages in conversations:
-        ids, start = [tokenizer.bos_token_id], 0
+        ids, start = [token[BEGIN]], 0
         for message in messages:
-            ids.append(role[message["role"]])
+            ids.append(token[f"<|{message['role']}|>"])
             start = len(ids) if message["role"] == "assistant" else start
-            ids += [*next(contents), tokenizer.eos_token_id]
+            ids += [*next(contents), token[END]]
         encoded.append((ids, start))
     return encoded
 
@@ -92,7 +91,7 @@ def batches(
     rng: random.Random,
 ) -> Iterator[tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]]:
     """Right-padded tokens and targets (answers alone) without end; alike lengths share a batch."""
-    size = sum(count for _, count in kinds)
+    size, pad = sum(count for _, count in kinds), tokenizer.get_vocab()[PAD]
     while True:
         drawn = [kind(rng) for kind, count in kinds for _ in range(count * _CHUNK)]
         encoded = sorted(encode(drawn, tokenizer), key=lambda row: len(row[0]) + 3 * rng.random())
@@ -100,7 +99,7 @@ def batches(
         rng.shuffle(groups)
         for group in groups:
             width = max(len(ids) for ids, _ in group)
-            tokens = torch.full((size, width), tokenizer.pad_token_id)
+            tokens = torch.full((size, width), pad)
             targets = torch.full((size, width), IGNORED)
             for row, (ids, start) in enumerate(group):
                 tokens[row, : len(ids)] = torch.tensor(ids)
