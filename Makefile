@@ -1,0 +1,49 @@
+# `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format figures bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv and install the tested set of versions
+
+# Torch goes first, from the pinned set: an open range would take another build.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "workbench needs Python 3.11 or newer: make PYTHON=python3.11 setup")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,dev]'
+	@touch $@
+
+demo: $(READY) ## test DPN-LE's whole claim on the embedded model (runs/demo/report.html)
+	$(BIN)/workbench demo
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## lint, types, floors and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(READY) ## put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+STUDY ?= runs/demo
+figures: $(READY) ## draw the figures of STUDY (the demo, run first where it is not there) into figures/
+	@test -f $(STUDY)/manifest.json || $(BIN)/workbench demo --out $(STUDY)
+	$(BIN)/workbench figures $(STUDY) --out figures --format svg
+
+bench: $(READY) ## print speeds as ratios to a floor
+	$(BIN)/python -m benchmarks.capture
+
+clean: ## remove what was made, apart from studies
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache

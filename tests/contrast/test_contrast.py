@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import workbench as wb
+from workbench.testbed import grammar
+
+
+@pytest.mark.parametrize("source", [wb.Contrast.testbed, wb.Contrast.builtin])
+@pytest.mark.parametrize("trait", wb.BIG_FIVE)
+def test_poles_share_their_questions_and_differ_in_their_personas(source, trait: str) -> None:
+    contrast = source(trait, n=60, seed=1)
+    assert len(contrast) == 60
+    assert set(contrast.poles) == {"high", "low", "neutral"}
+    for prompts in contrast.poles.values():
+        assert tuple(prompt.user for prompt in prompts) == contrast.questions
+    assert not {prompt.system for prompt in contrast.high} & {prompt.system for prompt in contrast.low}
+
+
+def test_equal_seeds_give_equal_prompts() -> None:
+    one, same, other = (wb.Contrast.testbed("Openness", n=20, seed=seed) for seed in (0, 0, 1))
+    assert one.digest == same.digest != other.digest
+    assert one == same
+
+
+def test_held_out_personas_share_no_question_with_training() -> None:
+    train = wb.Contrast.testbed("Neuroticism", n=200)
+    test = wb.Contrast.testbed("Neuroticism", n=200, held_out=True)
+    assert not set(train.questions) & set(test.questions)
+    assert set(test.questions) <= set(grammar.questions("Neuroticism", "test"))
+    assert not {p.system for p in train.high} & {p.system for p in test.high}
+
+
+def test_builtin_uses_each_question_before_any_twice() -> None:
+    asked = len({question["text"] for question in wb_bank("Openness")["questions"]})
+    contrast = wb.Contrast.builtin("Openness", n=asked + 10)
+    assert len(set(contrast.questions[:asked])) == asked
+
+
+def wb_bank(trait: str) -> dict:
+    from workbench.contrast.banks import read_bank
+
+    return read_bank(trait)
+
+
+@given(st.integers(0, 100), st.sampled_from([0.1, 0.3, 0.5]))
+def test_a_split_shares_no_question(seed: int, holdout: float) -> None:
+    contrast = wb.Contrast.testbed("Openness", n=60)
+    kept, held = contrast.split(holdout=holdout, seed=seed)
+    assert not set(kept.questions) & set(held.questions)
+    assert len(kept) + len(held) == 60
+
+
+def test_texts_are_raw() -> None:
+    contrast = wb.Contrast.from_texts("mood", high=["a", "b"], low=["c", "d"])
+    assert not any(prompt.chat or prompt.system for prompt in contrast.high + contrast.low)
+    assert contrast.neutral is None
+    assert len(contrast.frame()) == 4
+
+
+def test_mistakes_are_told() -> None:
+    with pytest.raises(ValueError, match="There is no Big Five trait 'Charm'"):
+        wb.Contrast.testbed("Charm")
+    with pytest.raises(ValueError, match="at least 2 pairs, but 1 arrived"):
+        wb.Contrast.from_texts("mood", high=["a"], low=["b"])
+    with pytest.raises(ValueError, match="need equal lengths, but high has 2, low 3, neutral none"):
+        wb.Contrast.from_texts("mood", high=["a", "b"], low=["c", "d", "e"])
+    with pytest.raises(ValueError, match="holdout is a share between 0 and 1, but 1.5"):
+        wb.Contrast.from_texts("mood", high=["a", "b"], low=["c", "d"]).split(holdout=1.5)

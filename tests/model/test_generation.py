@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+import workbench as wb
+from workbench.model.generation import Sampling
+
+PROMPTS = ["What is 21 plus 13?", "How do you spend your time at the office party?", "Name the capital of Zandia."]
+
+
+def test_greedy_equals_transformers_own_generation(model: wb.Model) -> None:
+    for prompt in PROMPTS:
+        ids = torch.tensor(model.tokens(prompt))
+        theirs = model.network.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False
+        )
+        new = theirs[0, ids.shape[1] :].tolist()
+        ours = model.generate_tokens(prompt, max_new_tokens=20)[0]
+        assert ours == [token for token in new if token not in model.stop_tokens][: len(ours)]
+        assert len(ours) >= len(new) - 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_answers_do_not_depend_on_batching(model: wb.Model, temperature: float) -> None:
+    many = PROMPTS * 3
+    settings = {"max_new_tokens": 24, "temperature": temperature, "seed": 4}
+    together = model.generate_tokens(many, **settings)
+    assert together == model.generate_tokens(many, max_rows=2, **settings)
+    assert together[:3] == model.generate_tokens(PROMPTS, **settings)
+
+
+def test_one_stream_gives_one_answer(model: wb.Model) -> None:
+    alike = model.generate_tokens([PROMPTS[1]] * 3, max_new_tokens=24, temperature=1.0, streams=[5, 5, 6])
+    assert alike[0] == alike[1] != alike[2]
+
+
+def test_sampling_follows_the_distribution() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]])).expand(3000, -1)
+    sampling = Sampling(max_new_tokens=1, temperature=1.0, seed=0)
+    draws = torch.stack([sampling.draws(stream) for stream in range(3000)])[:, 0]
+    shares = torch.bincount(sampling.choose(logits, draws), minlength=3) / 3000
+    torch.testing.assert_close(shares, torch.tensor([0.5, 0.3, 0.2]), atol=0.03, rtol=0)
+
+
+def test_max_new_tokens_bounds_an_answer(model: wb.Model) -> None:
+    assert len(model.generate_tokens(PROMPTS[1], max_new_tokens=3)[0]) == 3
+
+
+def test_mistakes_are_told(model: wb.Model) -> None:
+    with pytest.raises(ValueError, match="temperature is a number from 0 up, but -1.0"):
+        model.generate(PROMPTS, temperature=-1.0)
+    with pytest.raises(ValueError, match="At least 1 new token is needed, but 0"):
+        model.generate(PROMPTS, max_new_tokens=0)
+    with pytest.raises(ValueError, match="Each of 3 prompts needs a stream, but 1"):
+        model.generate(PROMPTS, streams=[0])

@@ -1,0 +1,117 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import workbench as wb
+from workbench.select.rules import magnitude_threshold
+
+
+def effects_of(s: torch.Tensor, d: torch.Tensor, layers: tuple[int, ...] | None = None) -> wb.Effects:
+    return wb.Effects("Extraversion", "hook_post", layers or tuple(range(len(s))), s, d, 50, 50)
+
+
+def random_effects(seed: int = 0, layers: int = 3, width: int = 200) -> wb.Effects:
+    generator = torch.Generator().manual_seed(seed)
+    s = torch.randn(layers, width, generator=generator)
+    spread = 0.2 + torch.rand(layers, width, generator=generator)
+    return effects_of(s, s / spread)
+
+
+@given(st.integers(0, 50), st.sampled_from([0.5, 0.9, 0.99]), st.floats(0, 2))
+def test_dual_is_the_overlap_of_its_two_criteria(seed: int, quantile: float, min_d: float) -> None:
+    effects = random_effects(seed)
+    chosen = {}
+    for rule in ("dual", "magnitude-only", "d-only"):
+        try:
+            chosen[rule] = wb.select_neurons(effects, rule=rule, quantile=quantile, min_d=min_d).both
+        except ValueError:
+            chosen[rule] = wb.NeuronSet.of([])
+    assert chosen["dual"] == chosen["magnitude-only"] & chosen["d-only"]
+
+
+@given(st.integers(0, 50))
+def test_swapping_poles_swaps_high_and_low(seed: int) -> None:
+    effects = random_effects(seed)
+    swapped = effects_of(-effects.mean_difference, -effects.cohens_d)
+    one, other = wb.select_neurons(effects, quantile=0.9), wb.select_neurons(swapped, quantile=0.9)
+    assert (one.high, one.low) == (other.low, other.high)
+    assert not len(one.high & one.low)
+
+
+def test_a_planted_neuron_is_found_and_gone_without_the_plant() -> None:
+    effects = random_effects()
+    s = effects.mean_difference.clone()
+    s[1, 17], d = 40.0, effects.cohens_d.clone()
+    d[1, 17] = 9.0
+    planted = wb.select_neurons(effects_of(s, d), quantile=0.995, min_d=5.0)
+    assert list(planted.high) == [(1, 17)]
+    with pytest.raises(ValueError, match="selects nothing"):
+        wb.select_neurons(random_effects(), quantile=0.995, min_d=12.0)
+
+
+def test_thresholds_are_strict_and_per_layer() -> None:
+    s = torch.tensor([[0.0, 1.0, 2.0, 3.0, 4.0], [0.0, 10.0, 20.0, 30.0, 40.0]])
+    assert magnitude_threshold(s, 0.75).tolist() == [3.0, 30.0]
+    chosen = wb.select_neurons(effects_of(s, torch.ones_like(s)), quantile=0.75, min_d=0.5)
+    assert list(chosen.both) == [(0, 4), (1, 4)]
+    with pytest.raises(ValueError, match="the d criterion binds"):
+        wb.select_neurons(effects_of(s, torch.ones_like(s)), quantile=0.75, min_d=1.0)
+
+
+def test_layers_are_absolute() -> None:
+    effects = effects_of(*[random_effects().mean_difference] * 2, layers=(12, 13, 20))
+    chosen = wb.select_neurons(effects, quantile=0.9, min_d=0.0, layers=[13, 20])
+    assert set(chosen.both.layer.tolist()) == {13, 20}
+    assert chosen.layers["layer"].tolist() == [13, 20]
+    with pytest.raises(ValueError, match=r"lack \[5\]"):
+        wb.select_neurons(effects, layers=[5])
+
+
+def test_what_each_criterion_removes_adds_up() -> None:
+    table = wb.select_neurons(random_effects(), quantile=0.8, min_d=1.5).layers
+    chosen = table["high"] + table["low"]
+    assert (table["above_threshold"] == chosen + table["removed_by_d"]).all()
+    assert (table["above_min_d"] == chosen + table["removed_by_magnitude"]).all()
+    assert table["removed_by_d"].sum() > 0
+
+
+def test_broad_takes_every_neuron_that_differs() -> None:
+    effects = random_effects()
+    effects.mean_difference[0, 0] = 0.0
+    chosen = wb.select_neurons(effects, rule="broad")
+    assert len(chosen) == 3 * 200 - 1
+    assert chosen.share == pytest.approx(599 / 600)
+
+
+def test_an_empty_selection_names_the_criterion_that_binds() -> None:
+    effects = random_effects()
+    with pytest.raises(
+        ValueError,
+        match=r"dual rule selects nothing. Of 600 neurons \d+ pass .* and 0 pass \|d\| > 99.0: the d criterion",
+    ):
+        wb.select_neurons(effects, min_d=99.0)
+    flat = effects_of(torch.ones(1, 5), torch.ones(1, 5))
+    with pytest.raises(ValueError, match="the magnitude criterion binds. Lower the quantile"):
+        wb.select_neurons(flat, rule="magnitude-only")
+
+
+@pytest.mark.parametrize("quantile", [0.0, 1.0, -0.1, 2.0, float("nan")])
+def test_a_quantile_outside_0_to_1_is_refused(quantile: float) -> None:
+    with pytest.raises(ValueError, match="strictly between 0 and 1"):
+        wb.select_neurons(random_effects(), quantile=quantile)
+
+
+def test_other_mistakes_are_told() -> None:
+    with pytest.raises(ValueError, match="There is no rule 'best'. Choose one of dual,"):
+        wb.select_neurons(random_effects(), rule="best")
+    with pytest.raises(ValueError, match="min_d is a number from 0 up, but nan"):
+        wb.select_neurons(random_effects(), min_d=float("nan"))
+
+
+def test_frames_count_the_same_neurons() -> None:
+    chosen = wb.select_neurons(random_effects(), quantile=0.9)
+    frame, counts = chosen.frame(), chosen.counts()
+    assert len(frame) == len(chosen) == counts["neurons"].sum()
+    assert (frame["pole"] == "high").sum() == len(chosen.high)
+    assert set(frame.columns) == {"trait", "layer", "neuron", "pole"}
