@@ -195,7 +195,7 @@ def test_steered_greedy_tokens_equal_a_plain_loop(
     chosen = wb.select_neurons(effects, quantile=QUANTILE, min_d=MIN_D, layers=LAYERS)
     edit = wb.dpn_edit(effects, chosen, gamma=1.5, direction=direction)
     deltas = published_deltas(published, gamma=1.5, direction=direction, weighted=False, directional=False)
-    asked = [wb.Prompt("How do you spend your time at the office party?"), wb.Prompt("What is 21 plus 13?")]
+    asked = [wb.Prompt("How do you spend your time at the office party?"), wb.Prompt("What is 21 + 13?")]
     with wb.edited(model, edit, scope=scope):
         ours = model.generate_tokens(asked, max_new_tokens=20)
     theirs = [published_greedy(reference, prompt, deltas, scope=scope, steps=20) for prompt in asked]

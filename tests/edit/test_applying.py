@@ -5,7 +5,7 @@ from transformer_lens.hook_points import HookPoint
 import workbench as wb
 from workbench.vocabulary import HOOK_POST
 
-PROMPTS = ["How do you spend your time at the office party?", "What is 21 plus 13?", "Name the capital of Zandia."]
+PROMPTS = ["How do you spend your time at the office party?", "What is 21 + 13?", "Name the capital of Zandia."]
 
 
 @pytest.fixture

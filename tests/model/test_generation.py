@@ -4,7 +4,7 @@ import torch
 import workbench as wb
 from workbench.model.generation import Sampling
 
-PROMPTS = ["What is 21 plus 13?", "How do you spend your time at the office party?", "Name the capital of Zandia."]
+PROMPTS = ["What is 21 + 13?", "How do you spend your time at the office party?", "Name the capital of Zandia."]
 
 
 def test_greedy_equals_transformers_own_generation(model: wb.Model) -> None:

@@ -10,7 +10,7 @@ import workbench as wb
 def test_the_embedded_model_answers(model: wb.Model) -> None:
     assert model.name == "testbed"
     assert (model.n_layers, model.d_mlp, model.d_model) == (8, 768, 128)
-    assert model.generate("What is 21 plus 13?", max_new_tokens=8) == ["34"]
+    assert model.generate("What is 21 + 13?", max_new_tokens=8) == ["34"]
 
 
 def test_a_local_checkpoint_loads(checkpoint: Path) -> None:

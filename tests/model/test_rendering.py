@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 import workbench as wb
 from workbench.model.rendering import batches_by_length, pad_left, render, takes_system
 
-PROMPT = wb.Prompt("What is 21 plus 13?", "You are very kind.")
+PROMPT = wb.Prompt("What is 21 + 13?", "You are very kind.")
 
 
 @pytest.fixture
@@ -36,23 +36,23 @@ def test_a_template_without_system_prompts_gets_it_in_front_of_the_user(tokenize
         tokenizer.chat_template = template
         assert not takes_system(tokenizer)
         (ids,) = render(tokenizer, [PROMPT])
-        assert tokenizer.decode(ids) == "<|user|>You are very kind.\n\nWhat is 21 plus 13?"
+        assert tokenizer.decode(ids) == "<|user|>You are very kind.\n\nWhat is 21 + 13?"
 
 
 def test_without_a_template_a_chat_prompt_is_plain_text(tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.chat_template = None
     (ids,) = render(tokenizer, [PROMPT])
-    assert tokenizer.decode(ids) == "You are very kind.\n\nWhat is 21 plus 13?\n"
+    assert ids == tokenizer("You are very kind.\n\nWhat is 21 + 13?\n")["input_ids"]
 
 
 def test_raw_texts_are_tokenised_as_they_stand(model: wb.Model) -> None:
     (ids,) = render(model.tokenizer, [wb.Prompt("I always talk.", chat=False)])
-    assert model.tokenizer.decode(ids) == "I always talk."
+    assert ids == model.tokenizer("I always talk.")["input_ids"]
 
 
-def test_an_empty_prompt_is_an_error(model: wb.Model) -> None:
-    with pytest.raises(ValueError, match="must have tokens, but '' renders to none"):
-        render(model.tokenizer, [wb.Prompt("", chat=False)])
+def test_an_empty_prompt_is_an_error() -> None:
+    with pytest.raises(ValueError, match="A prompt needs a text, but '' arrived"):
+        wb.Prompt("", chat=False)
 
 
 def test_padding_is_on_the_left() -> None:

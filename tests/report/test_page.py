@@ -203,7 +203,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the
 def dumped(address: str, *flags: str) -> tuple[str, list[str]]:
     """The page after its scripts ran, and its complaints on the console."""
     command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom", *flags]
-    command += ["--enable-logging=stderr", "--v=0", "--virtual-time-budget=6000", address]
+    command += ["--enable-logging=stderr", "--v=0", "--virtual-time-budget=8000", address]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=True)
     lines = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "WebGL" not in line]
     return done.stdout, lines

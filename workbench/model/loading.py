@@ -8,6 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -77,7 +78,7 @@ def _boot(
 
 
 def wrap_model(
-    hooked: TransformerBridge, tokenizer: PreTrainedTokenizerBase | None = None, *, name: str | None = None
+    hooked: nn.Module, tokenizer: PreTrainedTokenizerBase | None = None, *, name: str | None = None
 ) -> Model:
     """A hooked model that you already have, with its own tokenizer unless another is given.
 

@@ -46,7 +46,7 @@ def study_figures(study: Study, *, only: Sequence[str] | None = None) -> list[St
 
 
 def write_figures(
-    study: Study, folder: Path, *, only: Sequence[str] | None = None, format: str = "html", width_mm: float = 170
+    study: Study, folder: Path, *, only: Sequence[str] | None = None, format: str = "html", width_mm: float = 170.0
 ) -> list[Path]:
     """Write figures as files, each beside its data as parquet; one file a trait where there are several.
 

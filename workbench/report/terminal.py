@@ -27,10 +27,7 @@ def study_summary(study: Study) -> list[RenderableType]:
         Padding(Text.from_markup(_found(study)), (1, 0)),
         _equal_dose(study),
         _equal_shift(study),
-        Text.from_markup(
-            "[dim]Brackets hold 95 % bootstrap intervals, clustered by question or item. Shift: points of the 1–5 "
-            "scale in the intended direction.[/]"
-        ),
+        Text.from_markup(f"[dim]{_legend(study)}[/]"),
         Padding(_findings(study), (1, 0, 0, 0)),
     ]
 
@@ -76,40 +73,42 @@ def _found(study: Study) -> str:
     )
 
 
+def _legend(study: Study) -> str:
+    text = (
+        "Brackets: 95 % bootstrap intervals, clustered by question or item. Shift: points of the 1–5 scale in the "
+        "intended direction. pp: percentage points, against the unedited model unless said."
+    )
+    same = [f"* {arm}: the same edits as {twin}, value by value." for arm, twin in study.twins.items()]
+    return " ".join([text, *same])
+
+
 def _equal_dose(study: Study) -> Table:
-    table = _table(f"Arms at equal dose (gamma {study.gamma:g})", "arm", "shift", "well-formed", "capability", "change")
+    table = _table(f"Arms at equal dose (gamma {study.gamma:g})", "arm", "shift", "well-formed, pp", "capability, pp")
     for row in study.tables["equal_dose"].to_dict("records"):
         table.add_row(
             _arm(study, row["arm"]),
             _interval(row, "shift", "{:+.2f}"),
-            f"{row['wellformed']:.1%}",
-            f"{row['capability']:.1%}",
-            _interval(row, "capability_change", "{:+.1%}"),
+            _interval(row, "wellformed_change", "{:+.1f}", times=100),
+            _interval(row, "capability_change", "{:+.1f}", times=100),
         )
     return table
 
 
 def _equal_shift(study: Study) -> Table:
     rows = study.tables["equal_shift"].to_dict("records")
-    target = rows[0]["shift"] if rows else float("nan")
-    table = _table(
-        f"Arms at equal trait shift ({target:+.2f} points)",
-        "arm",
-        "gamma needed",
-        "well-formed, against DPN-LE",
-        "capability, against DPN-LE",
-    )
+    title = f"Arms at equal trait shift ({rows[0]['shift']:+.2f} points), against DPN-LE there"
+    table = _table(title, "arm", "gamma needed", "well-formed, pp", "capability, pp")
     for row in rows:
         if pd.isna(row["gamma"]):
-            table.add_row(_arm(study, row["arm"]), "[dim]never moves as far[/]", "–", "–")
+            table.add_row(_arm(study, row["arm"]), "[dim]never as far[/]", "–", "–")
         elif row["arm"] == "DPN-LE":
             table.add_row("DPN-LE", f"{row['gamma']:.2f}", "–", "–")
         else:
             table.add_row(
                 _arm(study, row["arm"]),
                 _interval(row, "gamma", "{:.2f}"),
-                _interval(row, "wellformed_against", "{:+.1%}"),
-                _interval(row, "capability_against", "{:+.1%}"),
+                _interval(row, "wellformed_against", "{:+.1f}", times=100),
+                _interval(row, "capability_against", "{:+.1f}", times=100),
             )
     return table
 
@@ -132,16 +131,14 @@ def _table(title: str, *columns: str) -> Table:
         title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
     )
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=not place)
+        table.add_column(column, justify="right" if place else "left", no_wrap=True)
     return table
 
 
 def _arm(study: Study, arm: str) -> str:
-    return f"{arm} [dim](= {study.twins[arm]})[/]" if arm in study.twins else arm
+    return f"{arm} *" if arm in study.twins else arm
 
 
-def _interval(row: dict[Any, Any], name: str, form: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    if pd.isna(low):
-        return form.format(row[name])
-    return f"{form.format(row[name])} [dim]\\[{form.format(low)}, {form.format(high)}][/]"
+def _interval(row: dict[Any, Any], name: str, form: str, *, times: float = 1.0) -> str:
+    estimate, low, high = (form.format(times * row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return estimate if pd.isna(row[f"{name}_low"]) else f"{estimate} [dim]\\[{low}, {high}][/]"

@@ -50,8 +50,15 @@ def _row(table: pd.DataFrame) -> dict[str, Any]:
     return {str(name): value for name, value in row.items()}
 
 
-def _range(row: dict[str, Any], name: str, unit: str = "") -> str:
-    return f"{row[name]:+.2f}{unit} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
+def _points(row: dict[str, Any], name: str) -> str:
+    """A trait shift with its interval."""
+    return f"{row[name]:+.2f} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
+
+
+def _percent(row: dict[str, Any], name: str) -> str:
+    """A share's change in percentage points, with its interval."""
+    estimate, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _steers(equal_dose: pd.DataFrame, gamma: float) -> Finding:
@@ -63,9 +70,9 @@ def _steers(equal_dose: pd.DataFrame, gamma: float) -> Finding:
     return Finding(
         "The selected neurons move the trait",
         verdict,
-        f"At gamma {gamma:g} held-out answers move {_range(row, 'shift')} points of 4 in the intended direction; "
-        f"{row['wellformed']:.0%} of sentences stay well-formed, capability changes by "
-        f"{_range(row, 'capability_change')}.",
+        f"At gamma {gamma:g} held-out answers move {_points(row, 'shift')} points of 4 in the intended direction; "
+        f"{row['wellformed']:.0%} of their sentences are well-formed, and exact match changes by "
+        f"{_percent(row, 'capability_change')} percentage points.",
     )
 
 
@@ -97,7 +104,7 @@ def _costs_less(claim: str, arm: str, costs: pd.DataFrame) -> Finding:
         # A positive difference means that the other arm keeps more, which speaks against DPN-LE.
         better.append(high < 0)
         worse.append(low > 0)
-        parts.append(f"{label} {_range(row, f'{name}_against')}")
+        parts.append(f"{label} {_percent(row, f'{name}_against')}")
     verdict: Verdict = "unclear"
     if any(better) != any(worse):
         verdict = "supported" if any(better) else "refuted"
@@ -105,7 +112,7 @@ def _costs_less(claim: str, arm: str, costs: pd.DataFrame) -> Finding:
         claim,
         verdict,
         f"Where it moves the traits as far (gamma {row['gamma']:.2f}), the {arm} arm keeps, against DPN-LE: "
-        f"{'; '.join(parts)} (shares; positive speaks against DPN-LE).",
+        f"{'; '.join(parts)} percentage points (positive speaks against DPN-LE).",
     )
 
 
