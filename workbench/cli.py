@@ -249,8 +249,8 @@ def doctor(as_json: Json = False) -> None:
             found[package] = "not installed"
     found["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     found["threads"] = str(torch.get_num_threads())
-    answer = wb.load_model("testbed").generate("What is 12 plus 30?", max_new_tokens=8)[0]
-    found["embedded model"] = f"answers {answer!r} to 'What is 12 plus 30?'"
+    answer = wb.load_model("testbed").generate("What is 12 + 30?", max_new_tokens=8)[0]
+    found["embedded model"] = f"answers {answer!r} to 'What is 12 + 30?'"
     table = Table(show_header=False, box=None)
     for name, value in found.items():
         table.add_row(name, value)

@@ -30,7 +30,7 @@ def test_the_published_files_load() -> None:
     if not SHARED.is_dir():
         pytest.skip("the published PersonalityBench files are not on this machine")
     for trait in wb.BIG_FIVE:
-        contrast = wb.Contrast.personalitybench(SHARED, trait, n=40)
+        contrast = wb.Contrast.personalitybench(SHARED, trait, n=40, split="test")
         assert len(contrast) == 40
         assert all(prompt.system and prompt.user for prompt in contrast.high + contrast.low)
 

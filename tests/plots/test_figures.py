@@ -1,7 +1,10 @@
 """Figures of invented tables: what is drawn where, and with which words."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from workbench import plots
@@ -60,30 +63,38 @@ def tradeoff() -> pd.DataFrame:
     )
 
 
-def text(figure) -> str:
+def text(figure: go.Figure) -> str:
     return str(figure.to_dict())
+
+
+def traces(figure: go.Figure) -> list[Any]:
+    return list(figure.data)
+
+
+def layout(figure: go.Figure) -> Any:
+    return figure.layout
 
 
 def test_effect_map_is_symmetric_sorted_and_marked(effects: pd.DataFrame) -> None:
     figure = plots.effect_map(effects)
-    heat, high, low = figure.data
+    heat, high, low = traces(figure)
     assert heat.zmin == -heat.zmax == -effects["cohens_d"].abs().max()
     assert list(heat.y) == [4, 5, 9]
     assert heat.z.shape == (3, 800)
     assert (np.diff(heat.z, axis=1) >= 0).all()
     assert (high.x[0], low.x[0]) == (999, 0)
-    chosen = effects.loc[effects["cohens_d"].idxmax()]
+    chosen = effects.iloc[int(effects["cohens_d"].to_numpy().argmax())]
     assert high.y[0] == chosen["layer"]
     assert f"neuron {chosen['neuron']}<br>" in high.text[0]
     assert "d +" in high.text[0]
-    assert figure.layout.yaxis.title.text == "layer"
+    assert layout(figure).yaxis.title.text == "layer"
     assert "pooled SD" in heat.colorbar.title.text
-    assert "Openness" in figure.layout.meta["alt"]
+    assert "Openness" in layout(figure).meta["alt"]
 
 
 def test_effect_map_draws_narrow_layers_whole(effects: pd.DataFrame) -> None:
     narrow = effects[effects["neuron"] < 50]
-    (heat, *_) = plots.effect_map(narrow, statistic="mean_difference").data
+    (heat, *_) = traces(plots.effect_map(narrow, statistic="mean_difference"))
     assert heat.z.shape == (3, 50)
     assert sorted(heat.z[0]) == sorted(narrow[narrow["layer"] == 4]["mean_difference"])
 
@@ -91,17 +102,17 @@ def test_effect_map_draws_narrow_layers_whole(effects: pd.DataFrame) -> None:
 def test_magnitude_against_d_draws_every_chosen_neuron_and_both_thresholds(effects: pd.DataFrame) -> None:
     thresholds = pd.DataFrame({"layer": [4, 5], "threshold": [0.4, 0.5]})
     figure = plots.magnitude_against_d(pd.concat([effects] * 5), threshold_d=0.8, thresholds=thresholds)
-    others, high, low = figure.data
+    others, high, low = traces(figure)
     assert len(others.x) == 6000
     assert (len(high.x), len(low.x)) == (5, 5)
-    assert sorted(shape.x0 for shape in figure.layout.shapes if shape.x0 == shape.x1) == [-0.8, 0.8]
-    assert {0.4, 0.5} <= {shape.y0 for shape in figure.layout.shapes} | {shape.y1 for shape in figure.layout.shapes}
-    assert figure.layout.yaxis.type == "log"
+    assert sorted(shape.x0 for shape in layout(figure).shapes if shape.x0 == shape.x1) == [-0.8, 0.8]
+    assert {0.4, 0.5} <= {shape.y0 for shape in layout(figure).shapes} | {shape.y1 for shape in layout(figure).shapes}
+    assert layout(figure).yaxis.type == "log"
 
 
 def test_neurons_per_layer_mirrors_the_poles() -> None:
     counts = pd.DataFrame({"layer": [0, 1, 0, 1], "pole": ["high"] * 2 + ["low"] * 2, "neurons": [3, 0, 1, 2]})
-    up, down = plots.neurons_per_layer(counts).data
+    up, down = traces(plots.neurons_per_layer(counts))
     assert list(up.y) == [3, 0]
     assert list(down.y) == [-1, -2]
     assert list(down.customdata) == [1, 2]
@@ -116,45 +127,45 @@ def test_trait_pca_has_a_panel_a_layer_and_a_trace_a_pole() -> None:
     ]
     frame = pd.DataFrame(rows)
     figure = plots.trait_pca(frame)
-    assert len(figure.data) == 8 * 3
-    assert sum(bool(trace.showlegend) for trace in figure.data) == 3
-    assert "layer 11 · 60%, 20%" in text(figure)
-    assert len(plots.trait_pca(frame, layers=[2, 3]).data) == 6
+    assert len(traces(figure)) == 8 * 3
+    assert sum(bool(trace.showlegend) for trace in traces(figure)) == 3
+    assert "layer 11<br>60%, 20%" in text(figure)
+    assert len(traces(plots.trait_pca(frame, layers=[2, 3]))) == 6
     with pytest.raises(ValueError, match=r"no rows of layers \[40\]"):
         plots.trait_pca(frame, layers=[2, 40])
 
 
 def test_dose_curves_draw_each_arm_both_ways_with_intervals(dose: pd.DataFrame) -> None:
     figure = plots.dose_curves(dose)
-    assert [(trace.name, trace.line.dash) for trace in figure.data] == [
+    assert [(trace.name, trace.line.dash) for trace in traces(figure)] == [
         ("random", "solid"),
         ("random", "dash"),
         ("DPN-LE", "solid"),
         ("DPN-LE", "dash"),
     ]
-    up = figure.data[2]
+    up = traces(figure)[2]
     assert list(up.x) == [0.0, 0.5, 1.0]
     assert list(up.y) == [3.0, 3.5, 4.0]
     np.testing.assert_allclose(up.error_y.array, 0.1)
     np.testing.assert_allclose(up.error_y.arrayminus, 0.1)
-    assert figure.layout.yaxis.title.text == "trait score of held-out answers (1–5)"
-    assert "multiples of the mean difference" in figure.layout.xaxis.title.text
+    assert layout(figure).yaxis.title.text == "trait score of held-out answers (1–5)"
+    assert "multiples of the mean difference" in layout(figure).xaxis.title.text
 
 
 def test_trait_against_capability_shows_dose_and_cost(tradeoff: pd.DataFrame) -> None:
     figure = plots.trait_against_capability(tradeoff, gamma=1.0)
-    other, ours = figure.data
+    other, ours = traces(figure)
     assert (ours.name, other.name) == ("DPN-LE", "somebody's own")
     assert list(ours.x) == [0.05, 0.1]
     assert ours.marker.size[1] > ours.marker.size[0]
     assert ours.marker.color != other.marker.color
-    assert "percentage points" in figure.layout.yaxis.title.text
+    assert "percentage points" in layout(figure).yaxis.title.text
 
 
 def test_arms_compared_has_a_row_an_arm_in_three_panels(tradeoff: pd.DataFrame) -> None:
     figure = plots.arms_compared(tradeoff[tradeoff["gamma"] == 1.0])
-    assert len(figure.data) == 6
-    assert {trace.xaxis for trace in figure.data} == {"x", "x2", "x3"}
+    assert len(traces(figure)) == 6
+    assert {trace.xaxis for trace in traces(figure)} == {"x", "x2", "x3"}
 
 
 def test_known_arms_keep_their_colours_and_others_differ() -> None:
@@ -182,3 +193,114 @@ def test_a_table_that_lacks_columns_is_told(effects: pd.DataFrame, dose: pd.Data
         plots.dose_curves(dose, quantity="joy")
     with pytest.raises(ValueError, match="needs rows to draw, but the table is empty"):
         plots.dose_curves(dose.head(0))
+
+
+def test_an_infinite_effect_is_drawn_at_the_largest_finite_one_and_told(effects: pd.DataFrame) -> None:
+    chosen = int(effects["cohens_d"].to_numpy().argmax())
+    endless = effects.copy()
+    endless.loc[chosen, ["cohens_d", "d_low", "d_high"]] = np.inf
+    most = endless["cohens_d"][np.isfinite(endless["cohens_d"])].abs().max()
+    heat, high, _ = traces(plots.effect_map(endless))
+    assert (heat.zmin, heat.zmax) == (-most, most)
+    assert np.isfinite(heat.z).all()
+    assert "d +inf" in high.text[0]
+    _, high, _ = traces(plots.magnitude_against_d(endless, threshold_d=0.8))
+    assert list(high.x) == [most]
+    assert "d +inf" in high.text[0]
+
+
+def test_effect_map_without_any_effect_still_has_a_scale_about_zero(effects: pd.DataFrame) -> None:
+    (heat, *_) = traces(plots.effect_map(effects.assign(cohens_d=0.0)))
+    assert (heat.zmin, heat.zmax) == (-1.0, 1.0)
+
+
+def test_effect_map_marks_the_neurons_of_a_selection(effects: pd.DataFrame) -> None:
+    bare = effects.drop(columns="selected")
+    neurons = pd.DataFrame(
+        {
+            "trait": ["Openness", "Openness", "Mine"],
+            "layer": [5, 9, 4],
+            "neuron": [7, 8, 9],
+            "pole": ["low", "low", "high"],
+        }
+    )
+    _, low = traces(plots.effect_map(bare, neurons=neurons))
+    assert low.name == "Low neurons (2)"
+    assert list(low.y) == [5, 9]
+    assert "layer 5, neuron 7<br>" in low.text[0]
+    own = bare[bare["layer"] == 5]["cohens_d"]
+    assert low.x[0] == (own < own.iloc[7]).sum()
+    assert len(traces(plots.effect_map(bare, neurons=neurons.head(0)))) == 1
+    with pytest.raises(ValueError, match="effect_map has no effect of layer 40, neuron 1, which neurons= names. Pass"):
+        plots.effect_map(bare, neurons=pd.DataFrame({"layer": [40], "neuron": [1], "pole": ["high"]}))
+
+
+def test_marks_stay_at_their_rank_where_a_wide_layer_is_thinned() -> None:
+    width = 14_336
+    d = np.linspace(-3, 3, width)
+    wide = pd.DataFrame({"layer": 12, "neuron": np.arange(width), "mean_difference": d, "cohens_d": d})
+    wide = wide.assign(d_low=d - 1, d_high=d + 1, selected="")
+    wide.loc[14_001, "selected"] = "high"
+    heat, high = traces(plots.effect_map(wide))
+    assert heat.z.shape == (1, 800)
+    assert (heat.x[0], heat.x[-1]) == (0, width - 1)
+    assert 14_001 not in heat.x
+    assert list(high.x) == [14_001]
+
+
+def test_a_neuron_without_a_mark_is_drawn_as_not_chosen(effects: pd.DataFrame) -> None:
+    unmarked = effects.assign(selected=effects["selected"].replace("", None))
+    others, high, low = traces(plots.magnitude_against_d(unmarked, threshold_d=0.8))
+    assert len(others.x) + len(high.x) + len(low.x) == len(effects)
+
+
+def test_thresholds_are_one_line_where_layers_agree_and_those_of_the_trait(effects: pd.DataFrame) -> None:
+    thresholds = pd.DataFrame(
+        {"trait": ["Openness", "Openness", "Mine"], "layer": [4, 5, 4], "threshold": [0.4, 0.4, 9.0]}
+    )
+    figure = plots.magnitude_against_d(effects, threshold_d=0.8, thresholds=thresholds)
+    assert [(shape.y0, shape.y1) for shape in layout(figure).shapes if shape.y0 == shape.y1] == [(0.4, 0.4)]
+    assert [shape.name for shape in layout(figure).shapes if shape.showlegend] == ["tau_d = ±0.8", "tau_q"]
+
+
+def test_an_arm_with_one_direction_is_in_the_legend_and_n_in_the_hover(dose: pd.DataFrame) -> None:
+    (only,) = traces(
+        plots.dose_curves(dose[(dose["arm"] == "random") & (dose["direction"] == "decrease")].assign(n=24))
+    )
+    assert only.showlegend
+    assert only.line.dash == "dash"
+    assert "n = %{customdata[2]" in only.hovertemplate
+    assert list(only.customdata[0]) == [2.9, 3.1, 24]
+
+
+def test_shares_are_told_as_percentages(dose: pd.DataFrame, tradeoff: pd.DataFrame) -> None:
+    shares = plots.dose_curves(dose.assign(quantity="wellformed"), quantity="wellformed")
+    assert layout(shares).yaxis.tickformat == "~%"
+    assert "%{y:.1%}" in traces(shares)[0].hovertemplate
+    for cost, form in (("capability", ".1%"), ("wellformed_change", "+.1%")):
+        figure = plots.trait_against_capability(tradeoff, cost=cost)
+        assert f"%{{y:{form}}}" in traces(figure)[0].hovertemplate
+        assert {trace.marker.size for trace in traces(figure)} == {(7, 7)}
+    assert [layout(plots.arms_compared(tradeoff.head(1)))[axis].tickformat for axis in ("xaxis2", "xaxis3")] == [
+        "~%"
+    ] * 2
+
+
+def test_every_figure_says_in_words_what_it_shows(
+    effects: pd.DataFrame, dose: pd.DataFrame, tradeoff: pd.DataFrame
+) -> None:
+    counts = pd.DataFrame({"layer": [0], "pole": ["high"], "neurons": [1]})
+    points = pd.DataFrame({"layer": [0], "pole": ["high"], "pc1": [0.0], "pc2": [0.0], "ev1": [0.5], "ev2": [0.2]})
+    drawn = [
+        plots.effect_map(effects),
+        plots.magnitude_against_d(effects, threshold_d=0.8),
+        plots.neurons_per_layer(counts),
+        plots.trait_pca(points),
+        plots.dose_curves(dose),
+        plots.trait_against_capability(tradeoff),
+        plots.arms_compared(tradeoff.head(2)),
+    ]
+    for figure in drawn:
+        assert layout(figure).meta["alt"].endswith(".")
+        assert layout(figure).template == plots.TEMPLATE
+        assert layout(figure).width is None

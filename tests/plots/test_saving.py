@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,37 @@ def test_without_kaleido_the_way_out_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(saving, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"Images need kaleido: pip install 'dpn-workbench\[images\]'"):
         plots.save_figure(FIGURE, tmp_path / "f.png")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("The browser closed.", "Try another."), "one): The browser closed. Without it"),
+        (RuntimeError(), "one): RuntimeError. Without it"),
+        (FileNotFoundError(2, "No such file"), "one): No such file. Without it"),
+    ],
+)
+def test_without_a_chromium_the_way_out_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def to_image(*_: object, **__: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(saving, "find_spec", lambda name: object())
+    monkeypatch.setattr(go.Figure, "to_image", to_image)
+    with pytest.raises(RuntimeError, match=re.escape(told)):
+        plots.save_figure(FIGURE, tmp_path / "f.svg", data=pd.DataFrame({"x": [0]}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(saving.os, "replace", replace)
+    with pytest.raises(OSError, match="disk full"):
+        plots.save_figure(FIGURE, tmp_path / "f.html")
     assert not list(tmp_path.iterdir())
 
 

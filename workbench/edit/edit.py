@@ -113,7 +113,7 @@ class Edit:
         """
         if (self.site, self.width) != (other.site, other.width):
             raise ValueError(f"Edits add at one site, but {self.site} ({self.width}) met {other.site} ({other.width}).")
-        layers = sorted({*self.layers, *other.layers})
+        layers = sorted({*self.layers, *other.layers}) or [0]
 
         def joined(a: str, b: str) -> str:
             return a if a == b else f"{a} + {b}"

@@ -1,4 +1,4 @@
-"""Figures of effects on neurons: the map, both criteria at once, and what was chosen where."""
+"""Figures of effects on neurons: the map, and both criteria at once."""
 
 import numpy as np
 import pandas as pd
@@ -25,53 +25,99 @@ _QUANTITIES = {
 _NEEDED = ("layer", "neuron", "mean_difference", "cohens_d", "d_low", "d_high")
 
 
-def effect_map(effects: pd.DataFrame, *, trait: str | None = None, statistic: str = "cohens_d") -> go.Figure:
+def effect_map(
+    effects: pd.DataFrame,
+    *,
+    trait: str | None = None,
+    statistic: str = "cohens_d",
+    neurons: pd.DataFrame | None = None,
+) -> go.Figure:
     """Layer × rank map: each layer's neurons in order of their effect, the chosen ones marked.
 
     Args:
         effects: a row per neuron: layer, neuron, mean_difference, cohens_d, d_low, d_high; with `trait` where
             there are several, and `selected` (`high`, `low` or empty) to mark neurons.
         statistic: `cohens_d` or `mean_difference`; positive (vermillion) is more active on the high pole.
+        neurons: the neurons to mark, instead of `selected`: columns layer, neuron, pole, as a selection's frame.
 
-    Layers wider than 800 neurons are thinned to evenly spaced ranks; marks stay at their true rank.
+    Layers wider than 800 neurons are thinned to evenly spaced ranks; marks stay at their true rank. An infinite d
+    (a neuron constant on both poles) takes the colour of the largest finite one; hovering tells it as it is.
 
     Raises:
-        ValueError: for missing columns, an unknown trait or statistic.
+        ValueError: for missing columns, an unknown trait or statistic, or neurons that the effects lack.
     """
     if statistic not in _QUANTITIES:
         raise ValueError(f"effect_map draws {' or '.join(_QUANTITIES)}, but {statistic!r} arrived.")
     check_columns("effect_map", effects, _NEEDED)
     rows, trait = one_trait("effect_map", effects, trait)
+    if neurons is not None:
+        rows = _selecting(rows, neurons, trait)
     rows = rows.sort_values(["layer", statistic])
     rows = rows.assign(rank=rows.groupby("layer").cumcount())
-    layers, width = sorted(rows["layer"].unique()), int(rows["rank"].max()) + 1
+    layers, width = sorted(rows["layer"].unique().tolist()), int(rows["rank"].max()) + 1
     ranks = np.unique(np.linspace(0, width - 1, min(width, _MOST_COLUMNS)).round().astype(int))
     shown = rows[rows["rank"].isin(ranks)]
     values, hover = _grid(shown, layers, ranks, statistic)
-    bound = float(np.nanmax(np.abs(rows[statistic].to_numpy()))) or 1.0
+    bound = _largest(rows[statistic])
     drawn = figure(
         alt=f"Heat map of the effect of {trait or 'the trait'} on {width} neurons in each of {len(layers)} layers, "
         "ordered within each layer, with the chosen neurons marked.",
         height=110 + max(170, 30 * len(layers)),
-        xaxis={"title": "rank of the neuron within its layer", "showgrid": False},
-        yaxis={"title": "layer", "autorange": "reversed", "showgrid": False, "dtick": max(1, len(layers) // 16)},
+        xaxis={
+            "title": "rank within its layer (lowest effect first)",
+            "showgrid": False,
+            "range": [-0.02 * width, 1.02 * width],  # room for marks at both ends
+        },
+        yaxis={
+            "title": "layer",
+            "type": "category",  # rows of equal height, also where layers are left out
+            "autorange": "reversed",
+            "showgrid": False,
+            "dtick": max(1, len(layers) // 16),
+        },
     )
     drawn.add_heatmap(
         x=ranks,
         y=layers,
-        z=values,
+        z=values.clip(-bound, bound),
         zmin=-bound,
         zmax=bound,
         zmid=0,
         colorscale=DIVERGING,
         text=hover,
         hovertemplate="%{text}<extra></extra>",
-        colorbar={"title": {"text": _QUANTITIES[statistic], "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        colorbar={
+            "title": {"text": _QUANTITIES[statistic], "side": "right", "font": {"size": 12}},
+            "thickness": 12,
+            "outlinewidth": 0,
+        },
     )
     if "selected" in rows:
         for pole in ("high", "low"):
             _mark(drawn, rows[rows["selected"] == pole], pole)
     return drawn
+
+
+def _selecting(rows: pd.DataFrame, neurons: pd.DataFrame, trait: str) -> pd.DataFrame:
+    """The rows with `selected` from a table of chosen neurons."""
+    check_columns("effect_map's neurons", neurons, ("layer", "neuron", "pole"), may_be_empty=True)
+    if "trait" in neurons and trait:
+        neurons = neurons[neurons["trait"] == trait]
+    pole_of = {(row.layer, row.neuron): row.pole for row in neurons.itertuples()}
+    places = list(zip(rows["layer"], rows["neuron"], strict=True))
+    lacking = sorted(set(pole_of) - set(places))
+    if lacking:
+        raise ValueError(
+            f"effect_map has no effect of layer {lacking[0][0]}, neuron {lacking[0][1]}, which neurons= names. "
+            "Pass the effects that the neurons were chosen from."
+        )
+    return rows.assign(selected=pd.Series([str(pole_of.get(place, "")) for place in places], index=rows.index))
+
+
+def _largest(values: pd.Series) -> float:
+    """The largest finite magnitude; 1 where there is none, so that an axis about zero has a width."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if len(finite) and finite.max() > 0 else 1.0
 
 
 def _grid(shown: pd.DataFrame, layers: list[int], ranks: np.ndarray, statistic: str) -> tuple[np.ndarray, np.ndarray]:
@@ -106,6 +152,7 @@ def _mark(drawn: go.Figure, chosen: pd.DataFrame, pole: str) -> None:
             "color": POLE_COLOURS[pole],
             "line": {"color": "white", "width": 1},
         },
+        cliponaxis=False,
         text=_told(chosen),
         hovertemplate="%{text}<extra>chosen</extra>",
     )
@@ -122,32 +169,40 @@ def magnitude_against_d(
 
     Args:
         effects: as for `effect_map`.
-        threshold_d: tau_d, drawn on both sides.
-        thresholds: columns layer and threshold: tau_q of each layer, drawn as the band that they span.
+        threshold_d: tau_d in pooled standard deviations, drawn on both sides.
+        thresholds: columns layer and threshold (activation units), with `trait` where there are several: tau_q of
+            each layer, drawn as the band that they span, or as one line if they agree.
 
-    At most 6,000 neurons that were not chosen are drawn, evenly taken; the chosen ones are all drawn.
+    At most 6,000 neurons that were not chosen are drawn, evenly taken; the chosen ones are all drawn. A neuron
+    without any difference has no place on a log axis; an infinite d is drawn at the largest finite one.
+
+    Raises:
+        ValueError: for missing columns, or an unknown trait.
     """
     check_columns("magnitude_against_d", effects, _NEEDED)
     rows, trait = one_trait("magnitude_against_d", effects, trait)
     rows = rows.assign(magnitude=rows["mean_difference"].abs())
     rows = rows[rows["magnitude"] > 0]
+    bound = _largest(rows["cohens_d"])
+    rows = rows.assign(place=rows["cohens_d"].clip(-bound, bound))
     selected = rows["selected"] if "selected" in rows else pd.Series("", index=rows.index)
-    others = rows[selected == ""]
+    others = rows[~selected.isin(["high", "low"])]
     others = others.iloc[np.unique(np.linspace(0, len(others) - 1, min(len(others), _MOST_POINTS)).astype(int))]
     drawn = figure(
         alt=f"Scatter of the size of the mean difference against Cohen's d for neurons of {trait or 'one trait'}, with "
         "the thresholds of both criteria.",
-        height=400,
+        height=430,
         xaxis={"title": _QUANTITIES["cohens_d"]},
         yaxis={
-            "title": "|mean difference| (activation units, log scale)",
+            "title": "|mean difference| (activation units)",
             "type": "log",
             "dtick": 1,
             "exponentformat": "power",
+            "tickfont": {"size": 11},
         },
     )
     drawn.add_scattergl(
-        x=others["cohens_d"],
+        x=others["place"],
         y=others["magnitude"],
         mode="markers",
         name="not chosen",
@@ -159,7 +214,7 @@ def magnitude_against_d(
         chosen = rows[selected == pole]
         if len(chosen):
             drawn.add_scattergl(
-                x=chosen["cohens_d"],
+                x=chosen["place"],
                 y=chosen["magnitude"],
                 mode="markers",
                 name=f"{pole.capitalize()} neurons ({len(chosen)})",
@@ -167,50 +222,24 @@ def magnitude_against_d(
                 text=_told(chosen),
                 hovertemplate="%{text}<extra>chosen</extra>",
             )
-    for side in (-threshold_d, threshold_d):
-        drawn.add_vline(x=side, line={"color": MUTED, "dash": "dash", "width": 1.2})
+    dashed = {"color": MUTED, "dash": "dash", "width": 1.2}
+    drawn.add_vline(x=-threshold_d, line=dashed)
+    drawn.add_vline(x=threshold_d, line=dashed, name=f"tau_d = ±{threshold_d:g}", showlegend=True)
     if thresholds is not None:
-        check_columns("magnitude_against_d", thresholds, ("layer", "threshold"))
-        least, most = float(thresholds["threshold"].min()), float(thresholds["threshold"].max())
-        if least < most:
-            drawn.add_hrect(y0=least, y1=most, fillcolor=translucent(GREY, 0.18), line_width=0, layer="below")
-        drawn.add_hline(
-            y=least,
-            line={"color": MUTED, "dash": "dot", "width": 1.2},
-            annotation={"text": "tau_q of the layers", "font": {"color": MUTED, "size": 11}},
-            annotation_position="top left",
-        )
+        _draw_tau_q(drawn, thresholds, trait)
     return drawn
 
 
-def neurons_per_layer(counts: pd.DataFrame, *, trait: str | None = None) -> go.Figure:
-    """Chosen neurons by layer: High upward, Low downward.
-
-    Args:
-        counts: columns layer, pole (`high` or `low`), neurons; `trait` where there are several.
-    """
-    check_columns("neurons_per_layer", counts, ("layer", "pole", "neurons"))
-    rows, trait = one_trait("neurons_per_layer", counts, trait)
-    most = max(1, int(rows["neurons"].max()))
-    step = max(1, most // 4)
-    ticks = list(range(-step * (most // step), most + 1, step))
-    drawn = figure(
-        alt=f"Bars of the number of chosen neurons of {trait or 'one trait'} in each layer, High upward and Low downward.",
-        height=300,
-        barmode="relative",
-        bargap=0.25,
-        xaxis={"title": "layer", "dtick": max(1, rows["layer"].nunique() // 16)},
-        yaxis={"title": "neurons chosen", "tickvals": ticks, "ticktext": [str(abs(tick)) for tick in ticks]},
-    )
-    for pole, sign in (("high", 1), ("low", -1)):
-        own = rows[rows["pole"] == pole].sort_values("layer")
-        drawn.add_bar(
-            x=own["layer"],
-            y=sign * own["neurons"],
-            name=f"{pole.capitalize()} neurons",
-            marker_color=POLE_COLOURS[pole],
-            customdata=own["neurons"],
-            hovertemplate="layer %{x}: %{customdata} " + pole + "<extra></extra>",
-        )
-    drawn.add_hline(y=0, line={"color": MUTED, "width": 1})
-    return drawn
+def _draw_tau_q(drawn: go.Figure, thresholds: pd.DataFrame, trait: str) -> None:
+    """One line if the layers agree, otherwise the band between the lowest and the highest."""
+    check_columns("magnitude_against_d's thresholds", thresholds, ("layer", "threshold"))
+    if "trait" in thresholds and trait:
+        thresholds, _ = one_trait("magnitude_against_d's thresholds", thresholds, trait)
+    least, most = float(thresholds["threshold"].min()), float(thresholds["threshold"].max())
+    dotted = {"color": MUTED, "dash": "dot", "width": 1.2}
+    if least == most:
+        drawn.add_hline(y=least, line=dotted, name="tau_q", showlegend=True)
+        return
+    drawn.add_hrect(y0=least, y1=most, fillcolor=translucent(GREY, 0.18), line_width=0, layer="below")
+    drawn.add_hline(y=least, line=dotted, name="tau_q of the layers", showlegend=True)
+    drawn.add_hline(y=most, line=dotted)

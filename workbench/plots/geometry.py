@@ -14,7 +14,7 @@ _NEEDED = ("layer", "pole", "pc1", "pc2", "ev1", "ev2")
 
 
 def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Sequence[int] | None = None) -> go.Figure:
-    """Small multiples over layers: each prompt on its layer's first two components, by pole.
+    """Small multiples over layers: each prompt on its layer's first two components (activation units), by pole.
 
     Args:
         projection: columns layer, pole, pc1, pc2 and ev1, ev2 (explained shares of variance); `trait` where
@@ -22,7 +22,7 @@ def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Seq
         layers: which layers to draw; by default at most eight, evenly apart.
 
     Raises:
-        ValueError: for missing columns, or layers that the table lacks.
+        ValueError: for missing columns, or a trait or layers that the table lacks.
     """
     check_columns("trait_pca", projection, _NEEDED)
     rows, trait = one_trait("trait_pca", projection, trait)
@@ -38,15 +38,15 @@ def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Seq
     titles = []
     for layer in layers:
         first = rows[rows["layer"] == layer].iloc[0]
-        titles.append(f"layer {layer} · {first['ev1']:.0%}, {first['ev2']:.0%}")
+        titles.append(f"layer {layer}<br>{first['ev1']:.0%}, {first['ev2']:.0%}")
     drawn = make_subplots(
         rows=down,
         cols=across,
         subplot_titles=titles,
         horizontal_spacing=0.03,
-        vertical_spacing=0.14 / down + 0.04,
-        x_title="first principal component (activation units)",
-        y_title="second principal component",
+        vertical_spacing=0.2 / down + 0.04 if down > 1 else 0,
+        x_title="first principal component (activation units)<br>above: variance explained by the first, second",
+        y_title="second principal component (activation units)",
     )
     for place, layer in enumerate(layers):
         for pole, own in rows[rows["layer"] == layer].groupby("pole", sort=False):
@@ -71,7 +71,7 @@ def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Seq
     drawn.update_layout(
         template=TEMPLATE,
         height=90 + 210 * down,
-        margin={"t": 64, "l": 56, "b": 56},
+        margin={"t": 72, "l": 48, "b": 78},
         legend={"y": 1.0, "yref": "container", "yanchor": "top", "itemsizing": "constant"},
         meta={
             "alt": f"Scatter plots of prompts of {trait or 'one trait'} on two principal components, one for each of "
@@ -81,4 +81,7 @@ def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Seq
     drawn.update_xaxes(showticklabels=False, ticks="", title_text="")
     drawn.update_yaxes(showticklabels=False, ticks="", title_text="")
     drawn.update_annotations(font_size=12)
+    # Without tick labels, the shared titles can stand close to the panels.
+    drawn.update_annotations(selector={"yanchor": "top"}, yshift=-10)
+    drawn.update_annotations(selector={"textangle": -90}, xshift=-16)
     return drawn

@@ -1,5 +1,6 @@
 """Figures of what edits do: doses, trait against cost, and arms side by side."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -9,18 +10,19 @@ from plotly.subplots import make_subplots
 from workbench.plots.theme import MUTED, TEMPLATE, arm_style, check_columns, figure, one_trait, translucent
 
 DOSE = "gamma (dose, multiples of the mean difference)"
-SHIFT = "trait shift (points of 1–5, in the intended direction)"
+SHIFT = "trait shift (points in the intended direction)"
+_PERCENT = "~%"  # as many decimals as the ticks need
 _QUANTITIES = {
-    "trait_score": ("trait score of held-out answers (1–5)", ".1f"),
-    "wellformed": ("well-formed sentences (share)", ".0%"),
-    "coverage": ("answers with a score (share)", ".0%"),
-    "capability": ("exact match on held-out items (share)", ".0%"),
+    "trait_score": ("trait score of held-out answers (1–5)", ".1f", ".2f"),
+    "wellformed": ("well-formed sentences (share)", _PERCENT, ".1%"),
+    "coverage": ("answers with a score (share)", _PERCENT, ".1%"),
+    "capability": ("exact match on held-out items (share)", _PERCENT, ".1%"),
 }
 _COSTS = {
-    "capability": "exact match on held-out items",
+    "capability": "exact match on held-out items (share)",
     "capability_change": "change of exact match (percentage points)",
-    "wellformed": "well-formed sentences",
-    "wellformed_change": "change of well-formed sentences (percentage points)",
+    "wellformed": "well-formed sentences (share)",
+    "wellformed_change": "well-formedness change (percentage points)",
 }
 _DASHES = {"increase": "solid", "decrease": "dash"}
 
@@ -29,7 +31,8 @@ def dose_curves(dose: pd.DataFrame, *, quantity: str = "trait_score", trait: str
     """An outcome against gamma, a line for each arm and direction, with 95 % intervals.
 
     Args:
-        dose: columns arm, gamma, direction, trait, quantity, estimate, low, high; gamma 0 is unedited.
+        dose: columns arm, gamma, direction (`increase` or `decrease`), trait, quantity, estimate, low, high, and `n`
+            if hovering shall tell it; gamma 0 is unedited.
         quantity: `trait_score`, `wellformed`, `coverage` or `capability`.
 
     Raises:
@@ -40,19 +43,21 @@ def dose_curves(dose: pd.DataFrame, *, quantity: str = "trait_score", trait: str
     if quantity not in _QUANTITIES:
         raise ValueError(f"dose_curves draws {', '.join(_QUANTITIES)}, but {quantity!r} arrived.")
     rows, trait = one_trait("dose_curves", dose[dose["quantity"] == quantity], trait)
-    title, form = _QUANTITIES[quantity]
+    title, ticks, form = _QUANTITIES[quantity]
     arms = list(dict.fromkeys(rows["arm"]))
     drawn = figure(
         alt=f"Lines of {title} against the dose for {len(arms)} arms, increasing and decreasing, with intervals.",
         height=430,
         xaxis={"title": DOSE, "rangemode": "tozero"},
-        yaxis={"title": title, "tickformat": form},
-        legend={"traceorder": "normal"},
+        yaxis={"title": title, "tickformat": ticks},
+        legend={"title": {"text": "solid: increase, dashed: decrease", "side": "top", "font": {"size": 11}}},
     )
-    for arm in arms:
+    for place, arm in reversed(list(enumerate(arms))):  # the first arm on top
         colour, symbol = arm_style(arm, arms)
-        for direction, own in rows[rows["arm"] == arm].groupby("direction", sort=False):
+        by_direction = rows[rows["arm"] == arm].groupby("direction", sort=False)
+        for turn, (direction, own) in enumerate(by_direction):
             own = own.sort_values("gamma")
+            told = own[["low", "high", "n"]] if "n" in own else own[["low", "high"]]
             drawn.add_scatter(
                 x=own["gamma"],
                 y=own["estimate"],
@@ -60,23 +65,16 @@ def dose_curves(dose: pd.DataFrame, *, quantity: str = "trait_score", trait: str
                 mode="lines+markers",
                 name=arm,
                 legendgroup=arm,
-                showlegend=direction == "increase",
+                legendrank=place,
+                showlegend=turn == 0,
                 line={"color": colour, "dash": _DASHES.get(str(direction), "dot"), "width": 2},
                 marker={"color": colour, "symbol": symbol, "size": 7, "line": {"color": colour, "width": 1.5}},
-                customdata=own[["low", "high"]],
-                hovertemplate=f"{arm}, {direction}<br>gamma %{{x:g}}: %{{y:{form[:-1]}{form[-1]}}} "
-                "[%{customdata[0]:.2f}, %{customdata[1]:.2f}]<extra></extra>",
+                cliponaxis=False,
+                customdata=told,
+                hovertemplate=f"{arm}, {direction}<br>gamma %{{x:~g}}: %{{y:{form}}} "
+                f"[%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}]"
+                f"{'<br>n = %{customdata[2]:d}' if 'n' in own else ''}<extra></extra>",
             )
-    drawn.add_annotation(
-        text="solid: increase · dashed: decrease",
-        xref="paper",
-        yref="paper",
-        x=1,
-        y=0,
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 11, "color": MUTED},
-    )
     return drawn
 
 
@@ -99,13 +97,14 @@ def trait_against_capability(
     check_columns("trait_against_capability", tradeoff, ("arm", "gamma", "trait", *values))
     rows, trait = one_trait("trait_against_capability", tradeoff, trait)
     arms = list(dict.fromkeys(rows["arm"]))
+    form = "+.1%" if cost.endswith("change") else ".1%"
     drawn = figure(
         alt=f"Trait shift of {len(arms)} arms over their doses against {_COSTS[cost]}, with intervals.",
         height=430,
         xaxis={"title": SHIFT},
-        yaxis={"title": _COSTS[cost], "tickformat": "+.0%" if cost.endswith("change") else ".0%"},
+        yaxis={"title": _COSTS[cost], "tickformat": _PERCENT},
     )
-    for arm in arms:
+    for place, arm in reversed(list(enumerate(arms))):  # the first arm on top
         colour, symbol = arm_style(arm, arms)
         own = rows[rows["arm"] == arm].sort_values("gamma")
         drawn.add_scatter(
@@ -115,15 +114,20 @@ def trait_against_capability(
             error_y=_bars(own, cost, f"{cost}_low", f"{cost}_high", colour),
             mode="lines+markers",
             name=arm,
+            legendrank=place,
             line={"color": colour, "width": 1.6},
             marker={
                 "color": colour,
                 "symbol": symbol,
-                "size": [13 if each == gamma else 7 for each in own["gamma"]],
+                "size": [13 if gamma is not None and math.isclose(each, gamma) else 7 for each in own["gamma"]],
+                "opacity": 1,
                 "line": {"color": colour, "width": 1.5},
             },
-            customdata=own[["gamma"]],
-            hovertemplate=f"{arm}, gamma %{{customdata[0]:g}}<br>shift %{{x:+.2f}}, %{{y:+.1%}}<extra></extra>",
+            customdata=own[["gamma", "shift_low", "shift_high", f"{cost}_low", f"{cost}_high"]],
+            hovertemplate=f"{arm}, gamma %{{customdata[0]:~g}}<br>shift %{{x:+.2f}} "
+            "[%{customdata[1]:+.2f}, %{customdata[2]:+.2f}]<br>"
+            f"{_COSTS[cost].partition(' (')[0]} %{{y:{form}}} "
+            f"[%{{customdata[3]:{form}}}, %{{customdata[4]:{form}}}]<extra></extra>",
         )
     if cost.endswith("change"):
         drawn.add_hline(y=0, line={"color": MUTED, "width": 1, "dash": "dot"})
@@ -136,19 +140,22 @@ def arms_compared(equal_dose: pd.DataFrame) -> go.Figure:
 
     Args:
         equal_dose: columns arm and, each with `_low` and `_high`, shift (points), wellformed_change and
-            capability_change (shares).
+            capability_change (shares, shown as percentage points).
+
+    Raises:
+        ValueError: for missing columns.
     """
     panels = {
-        "shift": ("trait shift (points)", "+.1f"),
-        "wellformed_change": ("well-formed (change)", "+.0%"),
-        "capability_change": ("capability (change)", "+.0%"),
+        "shift": ("trait shift<br>(points)", "", "+.2f"),
+        "wellformed_change": ("well-formed<br>change (%)", _PERCENT, "+.1%"),
+        "capability_change": ("capability<br>change (%)", _PERCENT, "+.1%"),
     }
     needed = ["arm", *(f"{name}{end}" for name in panels for end in ("", "_low", "_high"))]
     check_columns("arms_compared", equal_dose, needed)
     arms = list(equal_dose["arm"])[::-1]
     rows = equal_dose.iloc[::-1]
     drawn = make_subplots(cols=3, rows=1, shared_yaxes=True, horizontal_spacing=0.06)
-    for column, (name, (title, form)) in enumerate(panels.items(), start=1):
+    for column, (name, (title, ticks, form)) in enumerate(panels.items(), start=1):
         for row in rows.to_dict("records"):
             colour, symbol = arm_style(row["arm"], arms)
             one = pd.DataFrame([row])
@@ -159,16 +166,18 @@ def arms_compared(equal_dose: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 name=row["arm"],
                 showlegend=False,
-                marker={"color": colour, "symbol": symbol, "size": 9, "line": {"color": colour, "width": 1.5}},
-                hovertemplate=f"{row['arm']}: %{{x:{form[:-1].replace('.0', '.1')}{form[-1]}}}<extra></extra>",
+                marker={"color": colour, "symbol": symbol, "size": 8, "line": {"color": colour, "width": 1.5}},
+                customdata=one[[f"{name}_low", f"{name}_high"]],
+                hovertemplate=f"{row['arm']}: %{{x:{form}}} "
+                f"[%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}]<extra></extra>",
                 row=1,
                 col=column,
             )
-        drawn.update_xaxes(title_text=title, tickformat=form, nticks=4, row=1, col=column)
-        drawn.add_vline(x=0, line={"color": MUTED, "width": 1, "dash": "dot"}, row=1, col=column)  # pyright: ignore[reportArgumentType]
+        drawn.update_xaxes(title_text=title, tickformat=ticks, nticks=3, tickangle=0, row=1, col=column)
+    drawn.add_vline(x=0, line={"color": MUTED, "width": 1, "dash": "dot"})
     drawn.update_layout(
         template=TEMPLATE,
-        height=120 + 34 * len(arms),
+        height=136 + 34 * len(arms),
         meta={"alt": f"Trait shift and changes of well-formedness and capability of {len(arms)} arms at one dose."},
     )
     drawn.update_yaxes(showgrid=True)

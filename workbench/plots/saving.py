@@ -18,15 +18,20 @@ def save_figure(
     figure: go.Figure,
     path: str | Path,
     *,
-    width_mm: float = 170,
+    width_mm: float = 170.0,
     height_mm: float | None = None,
     data: pd.DataFrame | None = None,
 ) -> Path:
     """Write a figure as html, svg, pdf or png, whole or not at all.
 
     Args:
-        width_mm, height_mm: size on paper of an image; by default the figure's own height.
-        data: the table it draws, written beside it as parquet under the same name.
+        path: its ending names the format; folders that are missing are made.
+        width_mm, height_mm: the width of the column that an image is laid out for, and the height in proportion to
+            it; by default the figure's own height. Narrow columns get larger text relative to the drawing.
+        data: the table it draws, written beside it as parquet under the same name, and like it whole or not at all.
+
+    Returns:
+        the path of the figure.
 
     Raises:
         ValueError: for another ending.
@@ -37,6 +42,14 @@ def save_figure(
         raise ValueError(f"Figures are saved as .html, {', '.join(IMAGES)}, but {path.name} ends in {path.suffix!r}.")
     content = _html(figure) if path.suffix == ".html" else _image(figure, path.suffix[1:], width_mm, height_mm)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if data is not None:
+        _write(path.with_suffix(".parquet"), data.to_parquet(index=False))
+    _write(path, content)
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: to a temporary name beside `path`, then renamed."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -46,9 +59,6 @@ def save_figure(
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    if data is not None:
-        data.to_parquet(path.with_suffix(".parquet"), index=False)
-    return path
 
 
 def _html(figure: go.Figure) -> bytes:
@@ -66,7 +76,9 @@ def _image(figure: go.Figure, format: str, width_mm: float, height_mm: float | N
     try:
         return figure.to_image(format=format, width=round(width), height=round(height), scale=_SCALE)
     except (RuntimeError, ValueError, OSError) as error:
+        words = next((part.strip() for part in error.args if isinstance(part, str)), "") or type(error).__name__
+        told = words.splitlines()[0].rstrip(".")
         raise RuntimeError(
-            "Images need a Chromium on this machine (or BROWSER_PATH pointing to one): "
-            f"{str(error).strip().splitlines()[0]} Without it, figures are saved as .html."
+            f"Images need a Chromium on this machine (or BROWSER_PATH pointing to one): {told}. "
+            "Without it, figures are saved as .html."
         ) from error

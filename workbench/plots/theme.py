@@ -60,7 +60,7 @@ _AXIS = {
     "tickcolor": MUTED,
     "gridcolor": GRID,
     "zeroline": False,
-    "title": {"standoff": 8},
+    "title": {"standoff": 8, "font": {"size": 13}},
     "automargin": True,
 }
 
@@ -91,16 +91,16 @@ def figure(*, alt: str, height: int = 380, **layout: object) -> go.Figure:
     return go.Figure(layout={"template": TEMPLATE, "height": height, "meta": {"alt": alt}, **layout})
 
 
-def check_columns(name: str, frame: pd.DataFrame, needed: Sequence[str]) -> None:
+def check_columns(name: str, frame: pd.DataFrame, needed: Sequence[str], *, may_be_empty: bool = False) -> None:
     """Refuse a frame that a figure cannot draw.
 
     Raises:
-        ValueError: naming the columns that are missing, or if there are no rows.
+        ValueError: naming the columns that are missing, or if there are no rows and `may_be_empty` is false.
     """
     missing = [column for column in needed if column not in frame]
     if missing:
         raise ValueError(f"{name} needs columns {', '.join(needed)}; missing {missing} from {list(frame.columns)}.")
-    if frame.empty:
+    if frame.empty and not may_be_empty:
         raise ValueError(f"{name} needs rows to draw, but the table is empty.")
 
 
