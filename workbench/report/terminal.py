@@ -140,5 +140,6 @@ def _arm(study: Study, arm: str) -> str:
 
 
 def _interval(row: dict[Any, Any], name: str, form: str, *, times: float = 1.0) -> str:
-    estimate, low, high = (form.format(times * row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    estimate = form.format(times * row[name])
+    low, high = (form.replace("+", "").format(times * row[f"{name}{end}"]) for end in ("_low", "_high"))
     return estimate if pd.isna(row[f"{name}_low"]) else f"{estimate} [dim]\\[{low}, {high}][/]"

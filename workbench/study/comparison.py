@@ -95,7 +95,7 @@ def tradeoff(answers: pd.DataFrame, capability: pd.DataFrame, *, resamples: int)
         capability=items["correct"].astype(float),
         capability_change=items["correct"].astype(float) - items["base_correct"].astype(float),
     )
-    items_of = dict(items.groupby(["arm", "gamma"], sort=False))
+    items_of = {(arm, gamma): part for (arm, gamma), part in items.groupby(["arm", "gamma"], sort=False)}
     found = []
     for (arm, gamma), part in rows.groupby(["arm", "gamma"], sort=False):
         traits = dict(_by_trait(items_of[arm, gamma]))
@@ -171,7 +171,7 @@ def equal_shift(
         cluster=items["trait"] + "|" + items["direction"] + "|" + items["item"],
     )
     generator = np.random.default_rng(seed)
-    by_question, by_item = questions["cluster"].unique(), items["cluster"].unique()
+    by_question, by_item = (np.asarray(frame["cluster"].unique()) for frame in (questions, items))
     weights = {
         "question": _resampling_weights(generator, len(by_question), resamples),
         "item": _resampling_weights(generator, len(by_item), resamples),
