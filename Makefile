@@ -40,7 +40,7 @@ format: $(READY) ## put the code in order
 STUDY ?= runs/demo
 figures: $(READY) ## draw the figures of STUDY (the demo, run first where it is not there) into figures/
 	@test -f $(STUDY)/manifest.json || $(BIN)/workbench demo --out $(STUDY)
-	$(BIN)/workbench figures $(STUDY) --out figures --format svg
+	$(BIN)/workbench figures $(STUDY) --out figures --format png
 
 bench: $(READY) ## print speeds as ratios to a floor
 	$(BIN)/python -m benchmarks.capture

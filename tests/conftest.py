@@ -1,10 +1,14 @@
 """Models that tests share: the embedded one, and small random checkpoints made on the spot."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+
+# No test reaches for the hub: a name that is not here fails at once instead of after retries.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 import workbench as wb
 from workbench.testbed.tokenizer import BEGIN, END, PAD

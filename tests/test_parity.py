@@ -170,7 +170,7 @@ def test_selection_equals_the_published_rule(effects: wb.Effects, published: dic
 @pytest.mark.parametrize("neurons", ["both", "directional"])
 @pytest.mark.parametrize("direction", ["increase", "decrease"])
 def test_deltas_equal_the_published_edit(
-    effects: wb.Effects, published: dict[str, np.ndarray], direction: str, neurons: str, weighted: bool
+    effects: wb.Effects, published: dict[str, np.ndarray], direction: str, neurons: Any, weighted: bool
 ) -> None:
     chosen = wb.select_neurons(effects, quantile=QUANTILE, min_d=MIN_D, layers=LAYERS)
     edit = wb.dpn_edit(effects, chosen, gamma=0.7, direction=direction, weighted=weighted, neurons=neurons)

@@ -40,6 +40,8 @@ app = typer.Typer(
     ),
 )
 
+_STOPPED = 130  # the exit status of a run that Ctrl-C ended
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[str, typer.Option("--model", help="'testbed', a Hugging Face name, or a checkpoint folder.")]
 
@@ -341,8 +343,7 @@ def main() -> None:
         _say(f"workbench: {error.format_message()}")
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
-        _say("workbench: stopped. A study continues where it stopped when it is run again.")
-        sys.exit(130)
+        status = _STOPPED
     except OSError as error:
         reason = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
         _say(f"workbench: {reason}")
@@ -350,6 +351,8 @@ def main() -> None:
     except (ValueError, TypeError, FloatingPointError, RuntimeError) as error:
         _say(f"workbench: {error or type(error).__name__}")
         sys.exit(2)
+    if status == _STOPPED:
+        _say("workbench: stopped. A study continues where it stopped when it is run again.")
     sys.exit(status if isinstance(status, int) else 0)
 
 

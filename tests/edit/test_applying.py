@@ -56,7 +56,7 @@ def test_a_failed_set_up_leaves_no_hook(model: wb.Model, edit: wb.Edit, monkeypa
 
 def test_other_hooks_are_left_alone(model: wb.Model, edit: wb.Edit) -> None:
     point, seen = model.hook_point(HOOK_POST, edit.layers[0]), []
-    point.add_hook(lambda activation, hook: seen.append(activation.shape[-1]))
+    point.add_hook(lambda tensor, *, hook: seen.append(tensor.shape[-1]))
     try:
         with wb.edited(model, edit):
             model.generate_tokens(PROMPTS[1], max_new_tokens=2)

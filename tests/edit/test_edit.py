@@ -63,6 +63,6 @@ def test_mistakes_are_told() -> None:
     with pytest.raises(ValueError, match=r"one common width, but \[1, 2\]"):
         edit_of({0: [1.0], 1: [1.0, 2.0]})
     with pytest.raises(ValueError, match=r"Edits add at one site, but hook_post \(1\) met hook_post \(2\)"):
-        edit_of({0: [1.0]}) + edit_of({0: [1.0, 2.0]})
+        _ = edit_of({0: [1.0]}) + edit_of({0: [1.0, 2.0]})
     with pytest.raises(ValueError, match="There is no site 'nowhere'"):
         wb.Edit.of({0: torch.ones(2)}, trait="t", method="m", direction="increase", site="nowhere")

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,12 +32,13 @@ def test_a_model_with_plain_mlps_loads_too(model: wb.Model, tmp_path: Path) -> N
     contrast = wb.Contrast.from_texts("mood", high=["I am glad.", "What a day!"], low=["I am sad.", "What a bore."])
     kept = wb.capture(loaded, contrast, keep=True)
     assert isinstance(kept, wb.Activations)
-    seen: dict[int, torch.Tensor] = {}
-    handles = [
-        block.mlp.c_proj.register_forward_pre_hook(lambda m, args, layer=layer: seen.update({layer: args[0][0, -1]}))
-        for layer, block in enumerate(GPT2LMHeadModel.from_pretrained(tmp_path).eval().transformer.h)
-    ]
-    assert len(handles) == 2
+    plain: Any = GPT2LMHeadModel.from_pretrained(tmp_path).eval()
+    seen: list[torch.Tensor] = []
+    for block in plain.transformer.h:
+        block.mlp.c_proj.register_forward_pre_hook(lambda module, args: seen.append(args[0][0, -1]))
+    with torch.no_grad():
+        plain(torch.tensor(loaded.tokens("I am glad.", chat=False)))
+    torch.testing.assert_close(kept.activations[wb.Pole.HIGH][0], torch.stack(seen), atol=1e-5, rtol=1e-5)
     effects = wb.effect_sizes(kept)
     edit = wb.dpn_edit(effects, wb.select_neurons(effects, quantile=0.9), gamma=5.0)
     with wb.edited(loaded, edit, scope="all") as run:

@@ -10,12 +10,12 @@ QUESTIONS = {"Extraversion": grammar.questions("Extraversion", "test")[:4]}
 
 @pytest.fixture(scope="module")
 def conditions(effects: wb.Effects, selection: wb.Selection) -> list[Condition]:
-    up = wb.dpn_edit(effects, selection, gamma=2.0, direction="increase")
-    down = wb.dpn_edit(effects, selection, gamma=2.0, direction="decrease")
+    up = wb.dpn_edit(effects, selection, gamma=0.75, direction="increase")
+    down = wb.dpn_edit(effects, selection, gamma=0.75, direction="decrease")
     return [
         Condition.unedited("Extraversion"),
-        Condition("DPN-LE", "Extraversion", "increase", 2.0, up),
-        Condition("DPN-LE", "Extraversion", "decrease", 2.0, down),
+        Condition("DPN-LE", "Extraversion", "increase", 0.75, up),
+        Condition("DPN-LE", "Extraversion", "decrease", 0.75, down),
     ]
 
 
@@ -50,4 +50,5 @@ def test_capability_is_exact_match_item_by_item(model: wb.Model, conditions: lis
     assert list(frame["item"]) == [item.question for item in items]
     assert frame["correct"].mean() > 0.8
     right = {item.question: item.answer for item in items}
-    assert all((row.answer.strip() == right[row.item]) == row.correct for row in frame.itertuples())
+    for item, answer, correct in zip(frame["item"], frame["answer"], frame["correct"], strict=True):
+        assert (answer.strip() == right[item]) == correct

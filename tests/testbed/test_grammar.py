@@ -36,6 +36,8 @@ def test_scores_average_to_their_level(trait: str, level: int) -> None:
 def test_training_personas_hold_no_held_out_word(seed: int, trait: str, pole: str) -> None:
     words = TRAITS[trait].pole(pole)
     text = grammar.persona(Random(seed), trait, pole)
+    for phrase in words.taught_phrases:  # "invent something original" is taught, "original" of a person is not
+        text = text.replace(grammar.second_person(phrase), "")
     held = [grammar.second_person(phrase) for phrase in words.phrases if phrase not in words.taught_phrases]
     held += [adjective for adjective in words.adjectives if adjective not in words.taught_adjectives]
     assert len(held) == lexicon.HELD_OUT_PHRASES + lexicon.HELD_OUT_ADJECTIVES

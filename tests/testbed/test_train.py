@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -21,8 +22,9 @@ def test_encoding_is_the_chat_templates(tokenizer: PreTrainedTokenizerFast) -> N
     rng = Random(0)
     conversations = [corpus.trait_conversation(rng) for _ in range(20)]
     for messages, (ids, start) in zip(conversations, train.encode(conversations, tokenizer), strict=True):
-        assert ids == list(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])
-        prompt = tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, return_dict=True)
+        whole: Any = tokenizer.apply_chat_template(messages, return_dict=True)
+        assert ids == list(whole["input_ids"])
+        prompt: Any = tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, return_dict=True)
         assert ids[:start] == list(prompt["input_ids"])
 
 

@@ -84,7 +84,12 @@ def edited(
                 hook = _adder(model, deltas, assigned, run)
                 hooks.enter_context(model.hooked_at(site, layer, hook))
         yield run
-    if run.passes and not run.edited and any(len(one) and one.gamma for one in edits) and (rows is None or max(rows) >= 0):
+    if (
+        run.passes
+        and not run.edited
+        and any(len(one) and one.gamma for one in edits)
+        and (rows is None or max(rows) >= 0)
+    ):
         raise RuntimeError(
             f"The edit never fired: {sum(run.passes.values())} hooked passes ran, none with a position in scope "
             f"{scope!r}. With scope 'decode' generate at least 2 tokens, or choose 'generated' or 'all'."

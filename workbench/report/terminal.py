@@ -88,8 +88,8 @@ def _equal_dose(study: Study) -> Table:
         table.add_row(
             _arm(study, row["arm"]),
             _interval(row, "shift", "{:+.2f}"),
-            _interval(row, "wellformed_change", "{:+.1f}", times=100),
-            _interval(row, "capability_change", "{:+.1f}", times=100),
+            _interval(row, "wellformed_change", "{:+.1f}", times=100.0),
+            _interval(row, "capability_change", "{:+.1f}", times=100.0),
         )
     return table
 
@@ -107,8 +107,8 @@ def _equal_shift(study: Study) -> Table:
             table.add_row(
                 _arm(study, row["arm"]),
                 _interval(row, "gamma", "{:.2f}"),
-                _interval(row, "wellformed_against", "{:+.1f}", times=100),
-                _interval(row, "capability_against", "{:+.1f}", times=100),
+                _interval(row, "wellformed_against", "{:+.1f}", times=100.0),
+                _interval(row, "capability_against", "{:+.1f}", times=100.0),
             )
     return table
 

@@ -1,6 +1,6 @@
 """Open answers: put questions to a model, edited or not, and score what it says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -88,7 +88,7 @@ def run_conditions(
 def answer_questions(
     model: Model,
     conditions: Sequence[Condition],
-    questions: dict[str, Sequence[str]],
+    questions: Mapping[str, Sequence[str]],
     *,
     scorer: Scorer = testbed_scorer,
     scope: Scope = "generated",

@@ -23,23 +23,25 @@ class StudyConfig(BaseModel):
 
     model: str = "testbed"
     traits: tuple[str, ...] = BIG_FIVE
-    pairs: int = Field(400, ge=2, description="Contrast pairs per trait.")
-    quantile: float = Field(0.995, gt=0, lt=1, description="q of tau_q.")
-    min_d: float = Field(0.8, ge=0, description="tau_d.")
-    layers: tuple[int, ...] | None = Field(None, description="Target layers; all by default.")
+    pairs: int = Field(default=400, ge=2, description="Contrast pairs per trait.")
+    quantile: float = Field(default=0.995, gt=0, lt=1, description="q of tau_q.")
+    min_d: float = Field(default=0.8, ge=0, description="tau_d.")
+    layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
     arms: tuple[str, ...] = ARMS
     gammas: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5)
     broad_gammas: tuple[float, ...] = Field(
-        (0.05, 0.1, 0.2, 0.3, 0.5), description="Doses of the broad arm, which is far stronger at each."
+        default=(0.05, 0.1, 0.2, 0.3, 0.5), description="Doses of the broad arm, which is far stronger at each."
     )
     scope: Scope = "generated"
-    temperature: float = Field(1.0, ge=0)
-    search_questions: int = Field(10, ge=1, le=100, description="Questions per trait on which gamma is chosen.")
-    test_questions: int = Field(20, ge=2, le=200, description="Held-out questions per trait, asked in both directions.")
-    items_per_task: int = Field(6, ge=1, le=50, description="Capability items per task, trait and direction.")
-    max_capability_loss: float = Field(0.02, ge=0, le=1, description="Bound on the loss at the chosen gamma.")
-    min_wellformed: float = Field(0.95, ge=0, le=1, description="Bound on well-formedness at the chosen gamma.")
-    resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind each interval.")
+    temperature: float = Field(default=1.0, ge=0)
+    search_questions: int = Field(default=10, ge=1, le=100, description="Questions per trait on which gamma is chosen.")
+    test_questions: int = Field(
+        default=20, ge=2, le=200, description="Held-out questions per trait, asked in both directions."
+    )
+    items_per_task: int = Field(default=6, ge=1, le=50, description="Capability items per task, trait and direction.")
+    max_capability_loss: float = Field(default=0.02, ge=0, le=1, description="Bound on the loss at the chosen gamma.")
+    min_wellformed: float = Field(default=0.95, ge=0, le=1, description="Bound on well-formedness at the chosen gamma.")
+    resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
     seed: int = 0
 
     @field_validator("traits")

@@ -59,7 +59,9 @@ def _system(rng: Random, trait: str, arm: str) -> str | None:
     return grammar.persona(rng, trait, arm.split(",")[0], held_out="held out" in arm)
 
 
-def measure(folder: Path, *, questions: int = 200, items: int = 300, seed: int = 0) -> dict:
+def measure(
+    folder: Path, *, questions: int = 200, items: int = 300, arms: tuple[str, ...] = ARMS, seed: int = 0
+) -> dict:
     """Trait scores of answers to held-out questions by persona, well-formedness, and capability by task.
 
     Answers are sampled at temperature 1, capability is greedy. Scores run from 1 to 5.
@@ -70,12 +72,12 @@ def measure(folder: Path, *, questions: int = 200, items: int = 300, seed: int =
     asked = [
         (trait, arm, corpus.conversation(_system(rng, trait, arm), question))
         for trait in TRAITS
-        for arm in ARMS
+        for arm in arms
         for question in grammar.questions(trait, "test")[:questions]
     ]
     answers = generate(model, tokenizer, [c for *_, c in asked], max_new_tokens=60, temperature=1.0, seed=seed)
-    scores: dict[str, dict[str, list[float]]] = {trait: {arm: [] for arm in ARMS} for trait in TRAITS}
-    missing, formed = 0, {arm: [] for arm in ARMS}
+    scores: dict[str, dict[str, list[float]]] = {trait: {arm: [] for arm in arms} for trait in TRAITS}
+    missing, formed = 0, {arm: [] for arm in arms}
     for (trait, arm, _), answer in zip(asked, answers, strict=True):
         score = scorer.trait_score(answer, trait)
         missing += score is None

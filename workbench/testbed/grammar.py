@@ -31,8 +31,8 @@ def persona(rng: Random, trait: str, pole: str, *, strong: bool = True, held_out
 
     Args:
         strong: a strong description (answers at level ±2) or a mild one (±1).
-        held_out: sentence frames that training never shows, each with at least one word or phrase that
-            training never shows in a persona.
+        held_out: sentence frames that training never shows, each with at least one adjective or phrase that
+            training never says of a person.
     """
     words = TRAITS[trait].pole(pole)
     phrases = words.phrases if held_out else words.taught_phrases

@@ -128,7 +128,7 @@ def items(task: str, part: Part, *, n: int, seed: int | str = 0) -> list[Item]:
         raise ValueError(f"There is no task {task!r}. Choose one of {', '.join(TASKS)}.")
     rng = Random(f"{task} {part} {seed}")
     chosen: dict[str, Item] = {}
-    for _ in range(200 * n):
+    for _ in range(60 * n):
         item = draw(rng, task, part)
         chosen.setdefault(item.question, item)
         if len(chosen) == n:
