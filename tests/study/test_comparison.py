@@ -62,6 +62,15 @@ def test_equal_shift_finds_the_dose_and_reads_the_costs_there(outcomes: tuple[pd
     assert table.loc["random", "reached"] == 0.0
 
 
+def test_equal_shift_by_dose_repeats_the_reading_at_each_dose(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    table = comparison.equal_shift_by_dose(*outcomes, resamples=200)
+    broad = table[table["arm"] == "broad"].set_index("dpn_gamma")
+    assert broad["gamma"].to_dict() == pytest.approx({0.5: 0.125, 1.0: 0.25})
+    alone = comparison.equal_shift(*outcomes, gamma=1.0, resamples=200)
+    part = table[table["dpn_gamma"] == 1.0].drop(columns="dpn_gamma").reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, alone)
+
+
 def test_equal_dose_holds_every_arm_at_one_gamma(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     table = comparison.equal_dose(comparison.tradeoff(*outcomes, resamples=200), gamma=0.5)
     assert set(table["arm"]) == set(GAMMAS)

@@ -24,6 +24,10 @@ _TABLES = {
         "there, and its cost minus DPN-LE's (negative: it costs more). `reached` is the share of resamples in which "
         "it gets there at all.",
     ),
+    "equal_shift_by_dose": (
+        "Arms at equal trait shift, for every dose of DPN-LE",
+        "The same for the shift that DPN-LE reaches at each of its doses (`dpn_gamma`), so that none is favoured.",
+    ),
     "against_random": (
         "Shift beyond the random control's",
         "Paired by question, at the chosen gamma.",

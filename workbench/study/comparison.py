@@ -206,6 +206,23 @@ def equal_shift(
     return pd.DataFrame(found)
 
 
+def equal_shift_by_dose(
+    answers: pd.DataFrame, capability: pd.DataFrame, *, resamples: int, seed: int = 0
+) -> pd.DataFrame:
+    """`equal_shift` for the shift that DPN-LE reaches at each of its doses, so that none is favoured.
+
+    Returns:
+        The columns of `equal_shift` after `dpn_gamma`, the dose of DPN-LE whose shift is the target.
+    """
+    doses = sorted(answers.loc[answers["arm"] == "DPN-LE", "gamma"].unique())
+    tables = [
+        equal_shift(answers, capability, gamma=dose, resamples=resamples, seed=seed).assign(dpn_gamma=dose)
+        for dose in doses
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["dpn_gamma", *table.columns.drop("dpn_gamma")]]
+
+
 def _resampling_weights(generator: np.random.Generator, clusters: int, resamples: int) -> np.ndarray:
     """`(1 + resamples, clusters)`: how often each cluster is drawn; the first row is the sample itself."""
     drawn = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
@@ -255,11 +272,13 @@ def compare(
 ) -> dict[str, pd.DataFrame]:
     """All tables of a study's outcomes by name."""
     traded = tradeoff(answers, capability, resamples=resamples)
+    shifts = equal_shift_by_dose(answers, capability, resamples=resamples, seed=seed)
     tables = {
         "dose": dose(answers, capability, resamples=resamples),
         "tradeoff": traded,
         "equal_dose": equal_dose(traded, gamma=gamma),
-        "equal_shift": equal_shift(answers, capability, gamma=gamma, resamples=resamples, seed=seed),
+        "equal_shift": shifts[shifts["dpn_gamma"] == gamma].drop(columns="dpn_gamma").reset_index(drop=True),
+        "equal_shift_by_dose": shifts,
     }
     if "random" in set(answers["arm"]):
         tables["against_random"] = shift_against_random(answers, gamma=gamma, resamples=resamples, seed=seed)

@@ -7,6 +7,8 @@ import pandas as pd
 
 from workbench.study.config import StudyConfig
 
+_REACHED = 0.9  # share of resamples in which an arm must reach a shift for its cost there to be judged
+
 Verdict = Literal["supported", "refuted", "unclear"]
 
 
@@ -26,13 +28,13 @@ def findings(
     said = [_steers(tables["equal_dose"], gamma)]
     if "against_random" in tables:
         said.append(_beats_random(tables["against_random"], gamma))
-    costs = tables["equal_shift"]
+    costs = tables["equal_shift_by_dose"]
     for arm, claim in (
         ("broad", "At an equal trait shift, editing few neurons costs less than editing all of them"),
         ("residual", "At an equal trait shift, editing neurons costs less than a residual-stream shift"),
     ):
         if arm in set(costs["arm"]):
-            said.append(_costs_less(claim, arm, costs))
+            said.append(_costs_less(claim, arm, costs[costs["arm"] == arm], gamma))
     said.append(_dual_matters(tables["selection"], twins, config))
     said.append(
         Finding(
@@ -90,29 +92,34 @@ def _beats_random(against: pd.DataFrame, gamma: float) -> Finding:
     )
 
 
-def _costs_less(claim: str, arm: str, costs: pd.DataFrame) -> Finding:
-    row = _row(costs[costs["arm"] == arm])
-    if pd.isna(row["gamma"]):
+def _costs_less(claim: str, arm: str, costs: pd.DataFrame, gamma: float) -> Finding:
+    """Judged at every dose of DPN-LE whose shift the other arm reaches; told at the chosen one and the clearest."""
+    reached = costs[costs["gamma"].notna() & (costs["reached"] >= _REACHED)].sort_values("shift")
+    if reached.empty:
         return Finding(
             claim,
             "unclear",
             f"The {arm} arm never moves the traits as far as DPN-LE at any dose tried, so no equal shift exists.",
         )
-    parts, better, worse = [], [], []
-    for name, label in (("wellformed", "well-formed sentences"), ("capability", "capability")):
-        low, high = row[f"{name}_against_low"], row[f"{name}_against_high"]
-        # A positive difference means that the other arm keeps more, which speaks against DPN-LE.
-        better.append(high < 0)
-        worse.append(low > 0)
-        parts.append(f"{label} {_percent(row, f'{name}_against')}")
+    # A positive difference means that the other arm keeps more, which speaks against DPN-LE.
+    better = bool((reached[["wellformed_against_high", "capability_against_high"]] < 0).to_numpy().any())
+    worse = bool((reached[["wellformed_against_low", "capability_against_low"]] > 0).to_numpy().any())
     verdict: Verdict = "unclear"
-    if any(better) != any(worse):
-        verdict = "supported" if any(better) else "refuted"
+    if better != worse:
+        verdict = "supported" if better else "refuted"
+    clearest = {"refuted": reached.nlargest(1, "wellformed_against_low"), "unclear": reached.tail(1)}
+    clearest["supported"] = reached.nsmallest(1, "wellformed_against_high")
+    told = pd.concat([reached[reached["dpn_gamma"] == gamma], clearest[verdict]]).drop_duplicates("dpn_gamma")
+    at = [
+        f"at a shift of {row['shift']:+.2f} (DPN-LE at gamma {row['dpn_gamma']:g}, {arm} at {row['gamma']:.2f}) "
+        f"well-formed sentences {_percent(row, 'wellformed_against')}, capability {_percent(row, 'capability_against')}"
+        for row in ({str(name): value for name, value in each.items()} for each in told.to_dict("records"))
+    ]
     return Finding(
         claim,
         verdict,
-        f"Where it moves the traits as far (gamma {row['gamma']:.2f}), the {arm} arm keeps, against DPN-LE: "
-        f"{'; '.join(parts)} percentage points (positive speaks against DPN-LE).",
+        f"The {arm} arm keeps, against DPN-LE, in percentage points: {'; '.join(at)}. Positive speaks against DPN-LE; "
+        f"judged at {len(reached)} doses, intervals not corrected for their number.",
     )
 
 
