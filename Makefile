@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+THREE := $(VENV)/transformer-lens-3
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +18,12 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "workbench needs Python 3.11 or newer: make PYTHON=python3.11 setup")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,ray,embedding,dev]'
+	@touch $@
+
+# The generation before, beside the current one: the tests compare them.
+$(THREE)/.ready: $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(THREE) transformer-lens==3.9.0 better-abc==0.0.3 fancy-einsum==0.0.3
 	@touch $@
 
 demo: $(READY) ## test DPN-LE's whole claim on the embedded model (runs/demo/report.html)
@@ -26,7 +32,7 @@ demo: $(READY) ## test DPN-LE's whole claim on the embedded model (runs/demo/rep
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
 
-check: $(READY) ## lint, types, floors and tests
+check: $(READY) $(THREE)/.ready ## lint, types, floors and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
@@ -42,8 +48,10 @@ figures: $(READY) ## draw the figures of STUDY (the demo, run first where it is 
 	@test -f $(STUDY)/manifest.json || $(BIN)/workbench demo --out $(STUDY)
 	$(BIN)/workbench figures $(STUDY) --out figures --format png
 
-bench: $(READY) ## print speeds as ratios to a floor
+bench: $(READY) ## measure speed and memory beside peers and a floor (benchmarks/results.json)
 	$(BIN)/python -m benchmarks.capture
+	$(BIN)/python -m benchmarks.statistics
+	$(BIN)/python -m benchmarks.decode
 
 clean: ## remove what was made, apart from studies
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache

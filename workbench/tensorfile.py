@@ -1,15 +1,27 @@
 """Tensors and a JSON header in one safetensors file, read back only if whole and of the expected format."""
 
+import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int64: "I64",
+}
 
 
 def write_tensors(path: str | Path, *, format: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
@@ -32,8 +44,11 @@ def write_tensors(path: str | Path, *, format: str, header: Mapping[str, Any], t
     return path
 
 
-def read_tensors(path: str | Path, *, format: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_tensors(path: str | Path, *, format: str | Sequence[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The header and the tensors of a file that `write_tensors` wrote.
+
+    Args:
+        format: the one expected, or several that will do, the current one first.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -48,10 +63,75 @@ def read_tensors(path: str | Path, *, format: str) -> tuple[dict[str, Any], dict
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path.name} is damaged or no safetensors file: {error}.") from None
-    if metadata.get("format") != format:
-        raise ValueError(f"{path.name} is no {format!r} but {metadata.get('format')!r}.")
+    formats = [format] if isinstance(format, str) else list(format)
+    if metadata.get("format") not in formats:
+        raise ValueError(f"{path.name} is no {formats[0]!r} but {metadata.get('format')!r}.")
     try:
         header = json.loads(metadata["header"])
     except (KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path.name} has no readable header: {error}.") from None
     return header, tensors
+
+
+def reserve_tensors(
+    path: str | Path,
+    *,
+    format: str,
+    header: Mapping[str, Any],
+    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
+) -> Path:
+    """Make a file of the right size whose tensors are filled in later, row by row, with `write_rows`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    entries: dict[str, Any] = {"__metadata__": {"format": format, "header": json.dumps(dict(header))}}
+    end = 0
+    for name, (dtype, shape) in tensors.items():
+        start, end = end, end + math.prod(shape) * dtype.itemsize
+        entries[name] = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)  # as the format asks, so that the tensors are aligned
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    os.replace(temporary, path)
+    return path
+
+
+def write_rows(path: Path, name: str, rows: Iterable[int], values: Shaped[Tensor, "n ..."]) -> None:
+    """Put `values` at `rows` of a tensor that `reserve_tensors` made room for."""
+    start, size = _extent(path, name)
+    with path.open("r+b") as file:
+        for row, value in zip(rows, values.contiguous().unbind(0), strict=True):
+            file.seek(start + row * size)
+            file.write(_bytes(value))
+
+
+def hash_rows(path: Path, name: str, rows: Iterable[int]) -> str:
+    """SHA-256 over these rows of a tensor in a file, in this order."""
+    start, size = _extent(path, name)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for row in rows:
+            file.seek(start + row * size)
+            digest.update(file.read(size))
+    return digest.hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 over a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _extent(path: Path, name: str) -> tuple[int, int]:
+    """Where a tensor begins in a file, and the bytes of one of its rows."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))[name]
+    start, end = entry["data_offsets"]
+    return 8 + length + start, (end - start) // max(1, entry["shape"][0])
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -42,6 +42,17 @@ class Pole(StrEnum):
     NEUTRAL = "neutral"
 
 
+class Axis(StrEnum):
+    """What the last axis of a site counts."""
+
+    NEURONS = "neurons"
+    """MLP neurons, `d_mlp` of them."""
+    RESIDUAL = "residual"
+    """Coordinates of the residual stream, `d_model` of them."""
+    HEADS = "heads"
+    """Attention heads side by side, `n_heads * d_head` of them."""
+
+
 @dataclass(frozen=True)
 class Site:
     """A place in every block where activations can be read and edited.
@@ -49,12 +60,12 @@ class Site:
     Attributes:
         name: the field's name for it, e.g. `hook_post`.
         pattern: TransformerLens' hook name with `{layer}` in it.
-        on_neurons: whether the last axis is MLP neurons (`d_mlp`) rather than the residual stream (`d_model`).
+        axis: what its last axis counts.
     """
 
     name: str
     pattern: str
-    on_neurons: bool
+    axis: Axis
 
     def hook(self, layer: int) -> str:
         """TransformerLens' hook name at `layer`.
@@ -66,9 +77,24 @@ class Site:
         return self.pattern.format(layer=layer)
 
 
-HOOK_POST = Site("hook_post", "blocks.{layer}.mlp.hook_post", on_neurons=True)
-RESID_POST = Site("resid_post", "blocks.{layer}.hook_resid_post", on_neurons=False)
-SITES: dict[str, Site] = {site.name: site for site in (HOOK_POST, RESID_POST)}
+HOOK_POST = Site("hook_post", "blocks.{layer}.mlp.hook_post", Axis.NEURONS)
+"""The down projection's input: what DPN-LE reads and edits."""
+HOOK_PRE = Site("hook_pre", "blocks.{layer}.mlp.hook_pre", Axis.NEURONS)
+"""Before the activation function; in a gated MLP the gate's projection, positive where NPTI's neuron is."""
+MLP_OUT = Site("mlp_out", "blocks.{layer}.hook_mlp_out", Axis.RESIDUAL)
+"""What the MLP writes to the residual stream."""
+RESID_MID = Site("resid_mid", "blocks.{layer}.hook_resid_mid", Axis.RESIDUAL)
+"""The residual stream between attention and MLP; a block that runs both in parallel has none."""
+RESID_POST = Site("resid_post", "blocks.{layer}.hook_resid_post", Axis.RESIDUAL)
+"""The residual stream as it leaves the block."""
+Z = Site("z", "blocks.{layer}.attn.hook_z", Axis.HEADS)
+"""What each attention head reads, before the output projection."""
+HOOK_PRE_LINEAR = Site("hook_pre_linear", "blocks.{layer}.mlp.hook_pre_linear", Axis.NEURONS)
+"""What a gated MLP multiplies the activation function's output with; other MLPs have none."""
+ACT = Site("act", "blocks.{layer}.mlp.hook_act", Axis.NEURONS)
+"""The activation function's output, before a gated MLP's product: NPTI's neuron. TransformerLens has no hook there,
+so it is not captured; an edit reaches it through `hook_pre` and `hook_post`."""
+SITES: dict[str, Site] = {site.name: site for site in (HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, Z)}
 
 
 def site_named(site: str | Site) -> Site:
@@ -79,6 +105,8 @@ def site_named(site: str | Site) -> Site:
     """
     if isinstance(site, Site):
         return site
+    if site == ACT.name:
+        return ACT
     if site not in SITES:
         raise ValueError(f"There is no site {site!r}. Choose one of {', '.join(SITES)}.")
     return SITES[site]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ def kept(model: wb.Model, contrast: wb.Contrast, **settings) -> wb.Activations:
 
 
 def test_any_batching_gives_the_same_rows(model: wb.Model, contrast: wb.Contrast) -> None:
-    alone = kept(model, contrast, max_rows=1)
+    alone = kept(model, contrast, max_tokens=1)
     together = kept(model, contrast)
     for pole in contrast.poles:
         torch.testing.assert_close(alone.activations[pole], together.activations[pole], atol=2e-5, rtol=1e-5)
@@ -29,7 +31,7 @@ def test_rows_keep_the_order_of_the_contrast(model: wb.Model, contrast: wb.Contr
 
 
 def test_streamed_moments_are_those_of_the_rows(model: wb.Model, contrast: wb.Contrast) -> None:
-    activations = kept(model, contrast, max_rows=7)
+    activations = kept(model, contrast, max_tokens=200)
     for pole, rows in activations.activations.items():
         moments, expected = activations.moments[pole], rows.double().numpy()
         assert moments.count == len(contrast)
@@ -71,12 +73,14 @@ def test_shuffled_poles_have_no_large_effect(model: wb.Model, contrast: wb.Contr
 def test_a_value_that_is_not_finite_is_named(model: wb.Model, contrast: wb.Contrast) -> None:
     def spoil(activation: torch.Tensor) -> torch.Tensor:
         changed = activation.clone()
-        changed[0, -1, 5] = float("nan")
+        changed[..., 5] = float("nan")
         return changed
 
     with (
         model.hooked_at(HOOK_POST, 3, spoil),
-        pytest.raises(FloatingPointError, match=r"hook_post of layer 3, neuron 5 is nan on the high prompt '"),
+        pytest.raises(
+            FloatingPointError, match=r"hook_post of layer 3, neuron 5 is nan on the (high|low|neutral) prompt '"
+        ),
     ):
         wb.capture(model, contrast)
 
@@ -84,7 +88,7 @@ def test_a_value_that_is_not_finite_is_named(model: wb.Model, contrast: wb.Contr
 def test_a_width_that_is_not_the_models_own_is_refused(
     model: wb.Model, contrast: wb.Contrast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wb.Model, "width", lambda self, site: 123)
+    monkeypatch.setattr(wb.Model, "width", lambda self, site, layers=(0,): 123)
     with pytest.raises(ValueError, match=r"blocks.0.mlp.hook_post is 768 wide but the model's own width there is 123"):
         wb.capture(model, contrast)
     assert not any(point.fwd_hooks for point in model.hooked.hook_dict.values())
@@ -102,3 +106,10 @@ def test_progress_counts_every_prompt(model: wb.Model, contrast: wb.Contrast) ->
     wb.capture(model, contrast, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (120, 120)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_a_model_spread_by_a_device_map_gives_the_same(checkpoint: Path, contrast: wb.Contrast) -> None:
+    whole, spread = wb.load_model(checkpoint), wb.load_model(checkpoint, device_map="auto")
+    few = contrast.rows(range(6))
+    for pole, rows in kept(whole, few).activations.items():
+        torch.testing.assert_close(kept(spread, few).activations[pole], rows)

@@ -1,23 +1,30 @@
-"""One forward pass per batch of prompts, read at the last prompt token."""
+"""Activations of a contrast, from prompts to moments by pole."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
-from jaxtyping import Float
-from torch import Tensor
 
-from workbench.capture.tally import Activations, Tally, gathered
+from workbench.capture.computing import Budget, Computer, Read
+from workbench.capture.folder import CaptureFolder, TemporaryFolder, load_capture
+from workbench.capture.plan import Group
+from workbench.capture.positions import Position
+from workbench.capture.reading import Reader
+from workbench.capture.reducing import Rows, on_cpu, part_of
+from workbench.capture.settings import CapturePlan, CaptureSettings, describe, plan_capture
+from workbench.capture.tally import Tally, in_order, joined
 from workbench.contrast.contrast import Contrast
-from workbench.measure.moments import Moments
 from workbench.model.model import Model
-from workbench.model.passing import Pass
-from workbench.model.rendering import batches_by_length, pad_left
-from workbench.vocabulary import HOOK_POST, Pole, Site, site_named
+from workbench.vocabulary import HOOK_POST, Site, site_named
 
 Progress = Callable[[int, int], None]
+log = logging.getLogger("workbench.capture")
 
 
 def capture(
@@ -26,38 +33,39 @@ def capture(
     *,
     site: str | Site = HOOK_POST,
     layers: Sequence[int] | None = None,
+    position: Position = "last",
     keep: bool = False,
-    max_tokens: int = 8192,
-    max_rows: int = 256,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
+    **settings: Any,
 ) -> Tally:
-    """Moments of a site's activations at the last prompt token, by pole.
+    """Moments of a site's activations by pole.
 
-    The decoder alone runs, without the unembedding, in batches of prompts of like length. Values are read
-    through TransformerLens hooks, upcast to float32, and reduced to float64 moments as they come, so that
-    memory does not grow with the number of prompts unless they are kept.
+    Beginnings that prompts share are computed once; the decoder alone runs, without the unembedding, no further
+    than the last value that is read. Values are taken by TransformerLens hooks, widened to float32, and reduced on
+    the device to float64 moments as they come, so that memory does not grow with the number of prompts.
 
     Args:
-        site: `hook_post` (MLP neurons) or `resid_post`.
+        site: `hook_post` (MLP neurons), `hook_pre`, `mlp_out`, `resid_mid`, `resid_post` or `z`.
         layers: which layers to read; all by default.
-        keep: also keep every row, in float32; the result is then an `Activations`.
-        max_tokens, max_rows: bounds of one batch, padding counted.
+        position: `last` (the last prompt token), `mean`, `all`, `response`, `response_mean`, an index or a mask.
+        keep: also keep every row, in files; the result is then an `Activations`.
+        folder: where to write as the run goes. A run that was stopped there, however it was, continues; without a
+            folder kept rows go to a temporary one that lives as long as the result.
         progress: called with (prompts done, prompts in all).
+        settings: the other fields of `CaptureSettings`: `clusters`, `positive`, `sample`, `engine="ray"`, ...
 
     Raises:
-        ValueError: for an unknown site or layer, or a site that is not as wide as the model's own.
+        ValueError: for an unknown site, layer or position, a site that is not as wide as the model's own, a
+            folder that holds another capture, or a file there that is not as it was written.
         FloatingPointError: for a value that is not finite, naming its layer, neuron and prompt.
+        MemoryError: if a single prompt does not fit on the device.
+        KeyboardInterrupt: on Ctrl-C, with a line that says how to continue where there is a folder.
     """
-    return capture_sites(
-        model,
-        contrast,
-        sites=[site],
-        layers=layers,
-        keep=keep,
-        max_tokens=max_tokens,
-        max_rows=max_rows,
-        progress=progress,
-    )[site_named(site).name]
+    chosen = CaptureSettings(layers=layers, position=position, keep=keep, **settings)
+    return capture_sites(model, contrast, sites=[site], settings=chosen, folder=folder, progress=progress)[
+        site_named(site).name
+    ]
 
 
 def capture_sites(
@@ -65,103 +73,122 @@ def capture_sites(
     contrast: Contrast,
     *,
     sites: Sequence[str | Site],
-    layers: Sequence[int] | None = None,
-    keep: bool = False,
-    max_tokens: int = 8192,
-    max_rows: int = 256,
+    settings: CaptureSettings | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Tally]:
     """Like `capture`, for several sites in one pass; by site name."""
-    read = [site_named(site) for site in sites]
-    chosen = model.layers(layers)
-    moments: dict[str, dict[Pole, Moments]] = {site.name: {} for site in read}
-    kept: dict[str, dict[Pole, Tensor]] = {site.name: {} for site in read}
-    total, done = sum(map(len, contrast.poles.values())), 0
-    for pole, prompts in contrast.poles.items():
-        tokens = model.tokens(prompts)
-        order: list[int] = []
-        rows: dict[str, list[Tensor]] = {site.name: [] for site in read}
-        batches = batches_by_length([len(ids) for ids in tokens], max_tokens=max_tokens, max_rows=max_rows)
-        for batch in batches:
-            values = _last_token(model, [tokens[row] for row in batch], batch, read, chosen)
-            for site in read:
-                found = values[site.name]
-                _check_finite(found, site, chosen, pole, [prompts[row].user for row in batch])
-                before = moments[site.name].get(pole)
-                part = Moments.of(found)
-                moments[site.name][pole] = part if before is None else before.merge(part)
-                if keep:
-                    rows[site.name].append(found)
-            order += batch
-            done += len(batch)
-            if progress is not None:
-                progress(done, total)
-        if keep:
-            for site in read:
-                kept[site.name][pole] = gathered(rows[site.name], order)
-    made = provenance(model, contrast)
-    if keep:
-        return {s.name: Activations(contrast.trait, s.name, chosen, moments[s.name], made, kept[s.name]) for s in read}
-    return {s.name: Tally(contrast.trait, s.name, chosen, moments[s.name], made) for s in read}
+    settings = settings or CaptureSettings()
+    planned = plan_capture(model, contrast, sites=sites, settings=settings)
+    log.info("%s", planned)
+    if settings.keep and folder is None:
+        temporary = TemporaryFolder()
+        _into(temporary.path, model, contrast, planned, settings, progress)
+        return load_capture(temporary.path, keeps=temporary)
+    if folder is None:
+        total: dict[str, Tally] = {}
+        for _, part, _ in _parts(model, contrast, planned, settings, set(), progress):
+            total = {name: joined(total[name], tally) if total else tally for name, tally in part.items()}
+        return {name: _whole(tally, model, contrast, planned) for name, tally in total.items()}
+    try:
+        _into(Path(folder), model, contrast, planned, settings, progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped: what is done is kept in {folder}. Capture into the same folder again to continue."
+        ) from None
+    return load_capture(folder)
 
 
-def provenance(model: Model, contrast: Contrast) -> dict[str, str]:
+def _into(
+    folder: Path,
+    model: Model,
+    contrast: Contrast,
+    planned: CapturePlan,
+    settings: CaptureSettings,
+    progress: Progress | None,
+) -> None:
+    keeps = [site.name for site in planned.sites] if settings.keep else []
+    store = CaptureFolder(folder, describe(model, contrast, planned, settings), planned.plan, keeps=keeps)
+    if store.finished:
+        if progress is not None:
+            progress(planned.plan.prompts, planned.plan.prompts)
+        return
+    made = provenance(model, contrast, position=planned.plan.positions.name)
+    if settings.keep:
+        shapes = {site.name: (len(planned.layers), planned.widths[site.name]) for site in planned.sites}
+        store.reserve_rows(shapes, settings.row_dtype(model), {"provenance": made})
+        store.name_prompts(
+            {"question": dict.fromkeys(contrast.poles, contrast.questions), "description": contrast.descriptions}
+        )
+    for group, part, rows in _parts(model, contrast, planned, settings, store.done, progress):
+        store.commit(group, part, rows)
+    total: dict[str, Tally] = {}
+    for part in store.parts():
+        total = {name: joined(total[name], tally) if total else tally for name, tally in part.items()}
+    store.finish({name: _whole(tally, model, contrast, planned) for name, tally in total.items()})
+
+
+def _whole(tally: Tally, model: Model, contrast: Contrast, planned: CapturePlan) -> Tally:
+    made = provenance(model, contrast, position=planned.plan.positions.name)
+    return on_cpu(in_order(replace(tally, provenance=made)))
+
+
+def _parts(
+    model: Model,
+    contrast: Contrast,
+    planned: CapturePlan,
+    settings: CaptureSettings,
+    done: set[int],
+    progress: Progress | None,
+) -> Iterator[tuple[int, dict[str, Tally], Rows]]:
+    """Each group's tallies and kept rows, but for those that are done; in order."""
+    if settings.engine == "ray":
+        from workbench.capture.spreading import spread_parts
+
+        yield from spread_parts(model, contrast, planned, settings, done, progress)
+        return
+    total = planned.plan.prompts
+    finished = sum(len(planned.plan.groups[group].rows) for group in done)
+
+    def count(prompts: int) -> None:
+        nonlocal finished
+        finished += prompts
+        if progress is not None:
+            progress(finished, total)
+
+    count(0)
+    with computing(model, planned, settings, count) as compute:
+        for place, group in enumerate(planned.plan.groups):
+            if place not in done:
+                yield place, *part_of(compute(group), group, contrast, planned, settings, model.dtype)
+
+
+@contextmanager
+def computing(
+    model: Model, planned: CapturePlan, settings: CaptureSettings, count: Callable[[int], None] | None = None
+) -> Iterator[Callable[[Group], Read]]:
+    """Hooks on for a whole run; inside, a function that computes a group.
+
+    Args:
+        count: called with the number of prompts that a batch has finished.
+    """
+    reader = Reader(model, planned.sites, planned.layers)
+    budget = Budget(settings.batch_tokens(model.device))
+    computer = Computer(model, reader, budget, settings.min_saving, count=count)
+    with reader.reading():
+        yield lambda group: computer.compute(group, pooled=planned.plan.positions.pooled)
+
+
+def provenance(model: Model, contrast: Contrast, *, position: str = "last prompt token") -> dict[str, str]:
     """What a capture depends on, by name."""
     return {
         "model": model.name,
         "model_fingerprint": model.fingerprint,
         "contrast": contrast.digest,
         "source": contrast.source,
-        "position": "last prompt token",
+        "position": position,
         "dtype": str(model.dtype),
         "transformer_lens": version("transformer-lens"),
         "transformers": transformers.__version__,
         "torch": torch.__version__,
     }
-
-
-@torch.inference_mode()
-def _last_token(
-    model: Model, tokens: Sequence[Sequence[int]], rows: list[int], sites: Sequence[Site], layers: Sequence[int]
-) -> dict[str, Float[Tensor, "batch layer width"]]:
-    """Each site's values at the last position of left-padded `tokens`."""
-    found: dict[tuple[str, int], Tensor] = {}
-
-    def reader(site: Site, layer: int) -> Callable[[Tensor], None]:
-        def read(activation: Tensor) -> None:
-            if activation.shape[-1] != model.width(site):
-                raise ValueError(
-                    f"{site.hook(layer)} is {activation.shape[-1]} wide but the model's own width there is "
-                    f"{model.width(site)}. This looks like a mixture-of-experts block; choose another site."
-                )
-            found[site.name, layer] = activation[:, -1].float()
-
-        return read
-
-    ids, real = pad_left(tokens, model.pad_token)
-    ids, real = ids.to(model.device), real.to(model.device)
-    with ExitStack() as hooks:
-        for site in sites:
-            for layer in layers:
-                hooks.enter_context(model.hooked_at(site, layer, reader(site, layer)))
-        hooks.enter_context(model.passing(Pass("prompt", real, torch.tensor(rows))))
-        model.decoder(
-            input_ids=ids,
-            attention_mask=real.long(),
-            position_ids=(real.long().cumsum(1) - 1).clamp(min=0),
-            use_cache=False,
-        )
-    return {site.name: torch.stack([found[site.name, layer].cpu() for layer in layers], 1) for site in sites}
-
-
-def _check_finite(
-    values: Float[Tensor, "batch layer width"], site: Site, layers: Sequence[int], pole: Pole, prompts: list[str]
-) -> None:
-    if bool(torch.isfinite(values).all()):
-        return
-    row, layer, unit = (~torch.isfinite(values)).nonzero()[0].tolist()
-    raise FloatingPointError(
-        f"Activations must be finite, but {site.name} of layer {layers[layer]}, neuron {unit} is "
-        f"{values[row, layer, unit].item()} on the {pole} prompt {prompts[row]!r}. "
-        "Load the model in float32 or bfloat16, or leave the prompt out."
-    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.model.model import Model
@@ -80,21 +80,14 @@ def _generate_batch(
     rows = torch.tensor(batch)
     stops = torch.tensor(sorted(model.stop_tokens), device=model.device)
     finished = torch.zeros(len(batch), dtype=torch.bool, device=model.device)
-    cache = None
+    cache = model.runner.generation_cache(batch=len(batch))
     for step in range(sampling.max_new_tokens):
         # After the prompt, only the newest token of each row goes in.
-        fresh = real if cache is None else torch.ones_like(real[:, :1])
-        with model.passing(Pass("prompt" if cache is None else "decode", fresh, rows)):
-            output = model.network(
-                input_ids=tokens,
-                attention_mask=real.long(),
-                position_ids=_positions(real)[:, -tokens.shape[1] :],
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        cache = output.past_key_values
-        chosen = sampling.choose(output.logits[:, -1].float(), draws[:, step])
+        fresh = real if step == 0 else torch.ones_like(real[:, :1])
+        with model.passing(Pass("prompt" if step == 0 else "decode", fresh, rows)):
+            logits = model.runner.run(tokens, real, cache, logits=True)
+        assert logits is not None
+        chosen = sampling.choose(logits, draws[:, step])
         finished |= torch.isin(chosen, stops)
         for row, token, done in zip(rows.tolist(), chosen.tolist(), finished.tolist(), strict=True):
             if not done:
@@ -102,13 +95,9 @@ def _generate_batch(
         if bool(finished.all()):
             return
         keep = torch.ones_like(finished)
-        if float((~finished).float().mean()) < _COMPACT_BELOW and hasattr(cache, "batch_select_indices"):
+        left = (~finished).nonzero()[:, 0]
+        if len(left) < _COMPACT_BELOW * len(finished) and model.runner.keep_rows(cache, left):
             keep = ~finished
-            cache.batch_select_indices(keep.nonzero()[:, 0])
         tokens = chosen[keep][:, None]
         real = torch.cat([real[keep], torch.ones_like(real[keep][:, :1])], 1)
         rows, draws, finished = rows[keep.cpu()], draws[keep.cpu()], finished[keep]
-
-
-def _positions(real: Bool[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
-    return (real.long().cumsum(1) - 1).clamp(min=0)

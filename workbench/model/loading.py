@@ -2,10 +2,11 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from workbench.model.model import Model
+from workbench.model.runner import HookedTransformer
 
 TESTBED = "testbed"
 
@@ -74,7 +76,14 @@ def _boot(
             device_map=device_map,
             trust_remote_code=trust_remote_code,
         )
-    return wrap_model(hooked, name=name)
+    recipe = {
+        "name_or_path": name if name == TESTBED else path,
+        "dtype": str(dtype).removeprefix("torch."),
+        "revision": revision,
+        "device_map": device_map,
+        "trust_remote_code": trust_remote_code,
+    }
+    return Model(hooked.eval(), _with_tokenizer(hooked, None), name=name, recipe=recipe)
 
 
 def wrap_model(
@@ -82,19 +91,35 @@ def wrap_model(
 ) -> Model:
     """A hooked model that you already have, with its own tokenizer unless another is given.
 
+    Args:
+        hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). One whose
+            weights were folded or centred works too; it is another parametrisation of the same function.
+
     Raises:
-        TypeError: if `hooked` is not a `TransformerBridge`.
+        TypeError: for any other kind of model.
         ValueError: if there is no tokenizer.
     """
-    if not isinstance(hooked, TransformerBridge):
+    kinds = tuple(kind for kind in (TransformerBridge, HookedTransformer) if kind is not None)
+    if not isinstance(hooked, kinds):
         raise TypeError(
-            f"wrap_model takes a TransformerBridge, but a {type(hooked).__name__} arrived. Load it with "
-            "TransformerBridge.boot_transformers, or give its name or folder to load_model."
+            f"wrap_model takes a {' or a '.join(kind.__name__ for kind in kinds)}, but a {type(hooked).__name__} "
+            "arrived. Load it with TransformerBridge.boot_transformers, or give its name or folder to load_model."
         )
+    cfg: Any = hooked.cfg
+    return Model(hooked.eval(), _with_tokenizer(hooked, tokenizer), name=name or str(cfg.model_name))
+
+
+def load_again(recipe: Mapping[str, Any]) -> Model:
+    """The model that a `Model.recipe` describes, on this machine's own device."""
+    settings = dict(recipe)
+    return load_model(settings.pop("name_or_path"), dtype=getattr(torch, settings.pop("dtype")), **settings)
+
+
+def _with_tokenizer(hooked: Any, tokenizer: PreTrainedTokenizerBase | None) -> PreTrainedTokenizerBase:
     tokenizer = tokenizer or hooked.tokenizer
     if tokenizer is None:
         raise ValueError("The model has no tokenizer. Give one as the second argument.")
-    return Model(hooked.eval(), tokenizer, name=name or str(hooked.cfg.model_name))
+    return tokenizer
 
 
 @contextmanager

@@ -1,22 +1,24 @@
 """The model that everything downstream takes: TransformerLens' hooks plus what a run needs to know."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.passing import Pass
 from workbench.model.rendering import as_prompts, render
-from workbench.vocabulary import Site
+from workbench.model.runner import BridgeRunner, HookedRunner
+from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, Axis, Site
 
 
 class Model:
@@ -26,34 +28,44 @@ class Model:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
         tokenizer: the tokenizer, with a padding token.
         name: how it was asked for.
+        recipe: what loads the same model again elsewhere; None where the model was wrapped, not loaded.
+        runner: its forward pass, whichever generation of TransformerLens it is.
+        per_row: how many contexts are open whose hooks treat the prompts of a run differently.
+        shares_beginnings: whether prompts can be computed on top of a shared beginning; None until it was tried.
         current: the forward pass under way; None between passes, and in passes that somebody else runs.
     """
 
-    def __init__(self, hooked: TransformerBridge, tokenizer: PreTrainedTokenizerBase, *, name: str) -> None:
+    def __init__(
+        self,
+        hooked: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str,
+        recipe: Mapping[str, Any] | None = None,
+    ) -> None:
         self.hooked = hooked
         self.tokenizer = tokenizer
         self.name = name
+        self.recipe = None if recipe is None else dict(recipe)
+        self.runner = BridgeRunner(hooked) if isinstance(hooked, TransformerBridge) else HookedRunner(hooked)
+        self.per_row = 0
+        self.shares_beginnings: bool | None = None
         self.current: Pass | None = None
 
     @property
     def network(self) -> Any:
-        """The transformers model with the hooks inside."""
-        return self.hooked.original_model
-
-    @cached_property
-    def decoder(self) -> nn.Module:
-        """The network without its unembedding; its forward fires the same hooks."""
-        return self.network.get_decoder()
+        """The module that holds the weights: transformers' own inside a bridge, or the `HookedTransformer`."""
+        return self.runner.network
 
     @property
     def device(self) -> torch.device:
         """Where token ids go."""
-        return self.network.get_input_embeddings().weight.device
+        return self.runner.embedding.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The weights' type."""
-        return self.network.get_input_embeddings().weight.dtype
+        return self.runner.embedding.dtype
 
     @property
     def n_layers(self) -> int:
@@ -77,16 +89,72 @@ class Model:
             ValueError: if the block has no single down projection (a mixture of experts, say).
         """
         mlp = self.hooked.blocks[layer].mlp
-        if not hasattr(mlp, "out"):
+        if not hasattr(mlp, "W_out") or mlp.W_out.ndim != 2:
             raise ValueError(
                 f"Layer {layer} has no single down projection ({type(mlp).__name__}): neurons of a "
                 "mixture of experts are not one axis, so hook_post cannot be read there."
             )
         return mlp.W_out.detach()
 
-    def width(self, site: Site) -> int:
-        """How many values a site has at each position."""
-        return self.d_mlp if site.on_neurons else self.d_model
+    def w_o(self, layer: int) -> Float[Tensor, "heads_by_d_head d_model"]:
+        """What a layer's attention heads, side by side as at the site `z`, write to the residual stream.
+
+        Raises:
+            ValueError: if the block has no attention with an output projection.
+        """
+        attention = getattr(self.hooked.blocks[layer], "attn", None)
+        weights = getattr(attention, "W_O", None)
+        if weights is None:
+            raise ValueError(f"Layer {layer} of {self.name} has no attention heads with an output projection.")
+        return weights.detach().reshape(-1, weights.shape[-1])
+
+    def is_gated(self, layer: int) -> bool:
+        """Whether a layer's MLP multiplies the activation function's output with a second projection."""
+        return HOOK_PRE_LINEAR.hook(layer) in self.hooked.hook_dict
+
+    def activation_function(self, layer: int) -> Callable[[Tensor], Tensor]:
+        """The function between a layer's `hook_pre` and the product, or `hook_post`.
+
+        Raises:
+            ValueError: if the block does not say which it is.
+        """
+        mlp = self.hooked.blocks[layer].mlp
+        if getattr(mlp, "_use_processed_weights", False):  # a bridge that computes the MLP itself
+            return resolve_activation_fn(mlp.config)
+        for holder in (mlp, getattr(mlp, "original_component", None)):
+            for name in ("act_fn", "activation_fn", "act", "activation"):
+                found: Callable[[Tensor], Tensor] | None = getattr(holder, name, None)
+                if callable(found):
+                    return found
+        raise ValueError(f"Layer {layer} of {self.name} ({type(mlp).__name__}) does not name its activation function.")
+
+    def write_norms(self, layers: Sequence[int] | None = None) -> Float[Tensor, "layer d_mlp"]:
+        """The norm of what each neuron writes to the residual stream per unit of activation, on the CPU.
+
+        Raises:
+            ValueError: for layers that the model lacks, or that differ in width.
+        """
+        chosen = self.layers(layers)
+        self.width(HOOK_POST, chosen)
+        return torch.stack([self.w_out(layer).float().norm(dim=1).cpu() for layer in chosen])
+
+    def width(self, site: Site, layers: Sequence[int] = (0,)) -> int:
+        """How many values a site has at each position, in every one of `layers`.
+
+        Raises:
+            ValueError: if the layers differ, or one of them has no neurons on one axis.
+        """
+        if site.axis is Axis.RESIDUAL:
+            return self.d_model
+        if site.axis is Axis.HEADS:
+            return int(self.hooked.cfg.n_heads) * int(self.hooked.cfg.d_head)
+        widths = {layer: int(self.w_out(layer).shape[0]) for layer in layers}
+        if len(set(widths.values())) > 1:
+            raise ValueError(
+                f"Layers are read together only where they are equally wide, but {site.name} is {widths} wide by "
+                "layer. Read them one width at a time with layers=."
+            )
+        return widths[layers[0]]
 
     def hook_point(self, site: Site, layer: int) -> HookPoint:
         """TransformerLens' hook point of a site.
@@ -131,7 +199,7 @@ class Model:
     @cached_property
     def stop_tokens(self) -> frozenset[int]:
         """Token ids that end an answer: the tokenizer's and the generation configuration's."""
-        configured = getattr(self.network.generation_config, "eos_token_id", None)
+        configured = getattr(getattr(self.network, "generation_config", None), "eos_token_id", None)
         several = configured if isinstance(configured, list) else [configured]
         return frozenset(token for token in (self.tokenizer.eos_token_id, *several) if isinstance(token, int))
 
@@ -160,15 +228,28 @@ class Model:
             self.current = before
 
     @contextmanager
+    def rows_apart(self) -> Iterator[None]:
+        """Say that hooks treat the prompts of a run differently, so that none may stand in for another."""
+        self.per_row += 1
+        try:
+            yield
+        finally:
+            self.per_row -= 1
+
+    @contextmanager
     def hooked_at(self, site: Site, layer: int, function: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
         """Run `function` on a site's activations; what it returns, unless None, takes their place.
 
-        The hook is gone on leaving, whatever happens, and nobody else's hook is touched.
+        It gets them as `(batch, pos, width)`, the heads of an attention site side by side. The hook is gone on
+        leaving, whatever happens, and nobody else's hook is touched.
         """
         point = self.hook_point(site, layer)
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
-            return function(tensor)
+            if tensor.ndim == 3:  # as it mostly is, and this is on the path of every decode step
+                return function(tensor)
+            changed = function(tensor.flatten(2))
+            return None if changed is None else changed.reshape(tensor.shape)
 
         point.add_hook(run)
         handle = point.fwd_hooks[-1]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -17,8 +18,21 @@ class Pass:
         phase: the prompt (with its last position, whose logits give the first new token), or one decode step.
         real: which positions are tokens rather than padding.
         rows: which prompt of the run each batch row is.
+        step: where a pass holds more than whole prompts: each position's step of the answer. Below 0 it is
+            inside the prompt, 0 is the prompt's last position, from 1 on it is the answer itself.
     """
 
     phase: Phase
     real: Bool[Tensor, "batch pos"]
     rows: Int[Tensor, " batch"]
+    step: Int[Tensor, "batch pos"] | None = None
+
+    def steps(self) -> Int[Tensor, "batch pos"]:
+        """Each position's step of the answer; of whole prompts, 0 at the last position and -1 before it."""
+        if self.step is not None:
+            return self.step
+        if self.phase == "decode":
+            return torch.ones_like(self.real, dtype=torch.int64)
+        steps = torch.full_like(self.real, -1, dtype=torch.int64)
+        steps[:, -1] = 0
+        return steps

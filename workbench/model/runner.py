@@ -1,0 +1,223 @@
+"""One forward pass of a decoder, whichever generation of TransformerLens hooks it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformer_lens
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+try:
+    HookedTransformer: Any = transformer_lens.HookedTransformer  # type: ignore[attr-defined]
+except ImportError:  # removed in TransformerLens 4
+    HookedTransformer = None
+
+
+@dataclass(frozen=True)
+class KeyValues:
+    """What attention needs of the positions already computed.
+
+    Attributes:
+        layers: keys and values of each layer from the first, each `(batch, heads, pos, d_head)`.
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+
+
+class Runner(ABC):
+    """Runs the network inside a hooked model; its hooks fire as in TransformerLens' own forward pass.
+
+    Attributes:
+        network: the module that holds the weights.
+    """
+
+    network: nn.Module
+
+    @abstractmethod
+    def run(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attended: Bool[Tensor, "batch past_and_pos"],
+        cache: Any = None,
+        *,
+        logits: bool = False,
+    ) -> Float[Tensor, "batch d_vocab"] | None:
+        """Run `tokens` on top of what `cache` holds, and add their keys and values to it.
+
+        Args:
+            attended: which positions, the cached ones first, are tokens rather than padding. A token's position
+                is the number of attended ones before it, so where the padding lies changes nothing.
+            cache: from `new_cache`; without one, nothing is kept.
+            logits: whether to run the unembedding, at the last position alone.
+        """
+
+    @abstractmethod
+    def last_logits(
+        self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
+    ) -> Float[Tensor, "batch last d_vocab"]:
+        """Logits in float32 at the last `last` positions of whole rows, without a cache."""
+
+    @abstractmethod
+    def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
+        """An empty cache, or one that begins with `past`."""
+
+    @abstractmethod
+    def generation_cache(self, *, batch: int) -> Any:
+        """An empty cache of the kind that the model itself would make, with its sliding windows and states."""
+
+    @abstractmethod
+    def key_values(self, cache: Any) -> KeyValues:
+        """What a cache holds of the layers that have run."""
+
+    @abstractmethod
+    def keep_rows(self, cache: Any, rows: Int[Tensor, " kept"]) -> bool:
+        """Drop every batch row but these; False, with nothing done, where the cache cannot."""
+
+    @property
+    @abstractmethod
+    def embedding(self) -> Tensor:
+        """The token embedding's weights."""
+
+
+class BridgeRunner(Runner):
+    """The transformers network inside a `TransformerBridge` (TransformerLens 3 and 4)."""
+
+    def __init__(self, hooked: TransformerBridge) -> None:
+        self.network = hooked.original_model
+        network: Any = self.network
+        self._decoder = network.get_decoder()
+
+    def run(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attended: Bool[Tensor, "batch past_and_pos"],
+        cache: Any = None,
+        *,
+        logits: bool = False,
+    ) -> Float[Tensor, "batch d_vocab"] | None:
+        module = self.network if logits else self._decoder
+        output = module(
+            input_ids=tokens,
+            attention_mask=attended.long(),
+            position_ids=_positions(attended)[:, -tokens.shape[1] :],
+            use_cache=cache is not None,
+            **({} if cache is None else {"past_key_values": cache}),
+            **({"logits_to_keep": 1} if logits else {}),
+        )
+        return output.logits[:, -1].float() if logits else None
+
+    def last_logits(
+        self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
+    ) -> Float[Tensor, "batch last d_vocab"]:
+        output = self.network(
+            input_ids=tokens,
+            attention_mask=attended.long(),
+            position_ids=_positions(attended),
+            use_cache=False,
+            logits_to_keep=last,
+        )
+        return output.logits[:, -last:].float()
+
+    def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> DynamicCache:
+        # Without a configuration every layer keeps all its keys, so that a row's prefix can be taken out again;
+        # a sliding window is still applied, by the mask.
+        cache = DynamicCache()
+        for keys, values in past.layers if past is not None else ():
+            layer = DynamicLayer()
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values  # `update` would copy them once more
+            cache.layers.append(layer)
+        return cache
+
+    def generation_cache(self, *, batch: int) -> DynamicCache:
+        network: Any = self.network
+        return DynamicCache(config=network.config.get_text_config(decoder=True))
+
+    def key_values(self, cache: DynamicCache) -> KeyValues:
+        pairs: list[tuple[Tensor, Tensor]] = []
+        for layer in cache.layers:
+            keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+            if not isinstance(keys, Tensor) or not isinstance(values, Tensor):
+                raise ValueError(f"{type(layer).__name__} holds no keys and values")
+            pairs.append((keys, values))
+        return KeyValues(tuple(pairs))
+
+    def keep_rows(self, cache: DynamicCache, rows: Int[Tensor, " kept"]) -> bool:
+        if not hasattr(cache, "batch_select_indices"):
+            return False
+        cache.batch_select_indices(rows)
+        return True
+
+    @property
+    def embedding(self) -> Tensor:
+        network: Any = self.network
+        return network.get_input_embeddings().weight
+
+
+class HookedRunner(Runner):
+    """A `HookedTransformer` (TransformerLens 3 and before)."""
+
+    def __init__(self, hooked: Any) -> None:
+        self.network = hooked
+        self._hooked = hooked
+
+    def run(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attended: Bool[Tensor, "batch past_and_pos"],
+        cache: Any = None,
+        *,
+        logits: bool = False,
+    ) -> Float[Tensor, "batch d_vocab"] | None:
+        if cache is not None:
+            cache.previous_attention_mask = attended[:, : -tokens.shape[1]].int()
+        hooked, fresh = self._hooked, attended[:, -tokens.shape[1] :].int()
+        residual = hooked(tokens, attention_mask=fresh, past_kv_cache=cache, stop_at_layer=hooked.cfg.n_layers)
+        return self._unembedded(residual[:, -1:])[:, -1] if logits else None
+
+    def _unembedded(self, residual: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_vocab"]:
+        hooked = self._hooked
+        if hooked.cfg.normalization_type is not None:
+            residual = hooked.ln_final(residual)
+        unembedded = hooked.unembed(residual).float()
+        cap = hooked.cfg.output_logits_soft_cap
+        return unembedded if cap is None or cap <= 0 else cap * torch.tanh(unembedded / cap)
+
+    def last_logits(
+        self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
+    ) -> Float[Tensor, "batch last d_vocab"]:
+        residual = self._hooked(tokens, attention_mask=attended.int(), stop_at_layer=self._hooked.cfg.n_layers)
+        return self._unembedded(residual[:, -last:])
+
+    def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
+        cache = TransformerLensKeyValueCache.init_cache(self._hooked.cfg, self.embedding.device, batch)
+        for entry, (keys, values) in zip(cache.entries, past.layers if past is not None else (), strict=False):
+            entry.past_keys, entry.past_values = keys.transpose(1, 2), values.transpose(1, 2)
+        return cache
+
+    def generation_cache(self, *, batch: int) -> Any:
+        return self.new_cache(batch=batch)
+
+    def key_values(self, cache: Any) -> KeyValues:
+        run = [entry for entry in cache.entries if entry.past_keys.shape[1]]
+        return KeyValues(tuple((e.past_keys.transpose(1, 2), e.past_values.transpose(1, 2)) for e in run))
+
+    def keep_rows(self, cache: Any, rows: Int[Tensor, " kept"]) -> bool:
+        for entry in cache.entries:
+            entry.past_keys, entry.past_values = entry.past_keys[rows], entry.past_values[rows]
+        cache.previous_attention_mask = cache.previous_attention_mask[rows]
+        return True
+
+    @property
+    def embedding(self) -> Tensor:
+        return self._hooked.embed.W_E
+
+
+def _positions(attended: Bool[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    return (attended.long().cumsum(1) - 1).clamp(min=0)
