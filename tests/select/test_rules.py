@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.select.rules import magnitude_threshold
+from workbench.select.criteria import magnitude_threshold
 
 
 def effects_of(s: torch.Tensor, d: torch.Tensor, layers: tuple[int, ...] | None = None) -> wb.Effects:
@@ -115,3 +115,98 @@ def test_frames_count_the_same_neurons() -> None:
     assert len(frame) == len(chosen) == counts["neurons"].sum()
     assert (frame["pole"] == "high").sum() == len(chosen.high)
     assert set(frame.columns) == {"trait", "layer", "neuron", "pole"}
+
+
+def test_write_norm_ranks_what_reaches_the_residual_stream(effects: wb.Effects, model: wb.Model) -> None:
+    with pytest.raises(ValueError, match=r"no measure 'write_norm'.*write_norms=model.write_norms"):
+        wb.select_neurons(effects, rule="write-norm")
+    norms = model.write_norms(effects.layers)
+    torch.testing.assert_close(norms[3], model.w_out(3).norm(dim=1))
+    written = effects.with_measures(write_norm=effects.mean_difference.abs() * norms)
+    chosen = wb.select_neurons(written, rule="write-norm", quantile=0.99)
+    layer, neuron = next(iter(chosen.both))
+    assert float(written.measure("write_norm")[layer, neuron]) > float(
+        written.measure("write_norm")[layer].quantile(0.99)
+    )
+    assert chosen.both != wb.select_neurons(effects, rule="magnitude-only", quantile=0.99).both
+
+
+@pytest.mark.parametrize("within", ["layer", "model"])
+def test_top_k_takes_the_k_largest(within: str) -> None:
+    effects = random_effects(4)
+    chosen = wb.select_neurons(effects, rule="top-k", by="mean_difference", k=7, within=within)
+    assert len(chosen) == (21 if within == "layer" else 7)
+    rest = effects.mean_difference.abs()[~chosen.both.mask((0, 1, 2), 200)]
+    taken = effects.mean_difference.abs()[chosen.both.mask((0, 1, 2), 200)]
+    if within == "model":
+        assert taken.min() > rest.max()
+    with pytest.raises(ValueError, match="needs k"):
+        wb.select_neurons(effects, rule="top-k")
+    with pytest.raises(ValueError, match="at most the 200 neurons"):
+        wb.select_neurons(effects, rule="top-k", k=201)
+
+
+def test_top_k_by_auroc_takes_both_tails() -> None:
+    effects = random_effects(4).with_measures(auroc=torch.rand(3, 200, generator=torch.Generator().manual_seed(0)))
+    area = effects.measure("auroc")
+    chosen = wb.select_neurons(effects, rule="top-k", by="auroc", k=5, within="model")
+    least = (area[chosen.both.mask((0, 1, 2), 200)] - 0.5).abs().min()
+    assert least > (area[~chosen.both.mask((0, 1, 2), 200)] - 0.5).abs().max()
+
+
+def test_the_npti_rule_takes_what_is_active_more_often() -> None:
+    apart = torch.zeros(2, 50)
+    apart[0, 3], apart[1, 7], apart[1, 8] = 0.4, -0.3, 0.05
+    effects = effects_of(torch.randn(2, 50), torch.randn(2, 50)).with_measures(positive_difference=apart)
+    chosen = wb.select_neurons(effects, rule="npti")
+    assert (list(chosen.high), list(chosen.low)) == ([(0, 3)], [(1, 7)])
+    more = wb.select_neurons(effects, rule="npti", least=2)
+    assert (list(more.high), list(more.low)) == ([(0, 3), (1, 8)], [(1, 7)])
+    with pytest.raises(ValueError, match="activation probability criterion binds. Lower min_probability"):
+        wb.select_neurons(effects, rule="npti", min_probability=0.9)
+
+
+def test_fdr_takes_a_permutations_pvalues_where_there_are_some() -> None:
+    effects = random_effects(2)
+    p = torch.ones(3, 200).double()
+    p[1, 5] = p[2, 9] = 1e-6
+    chosen = wb.select_neurons(effects.with_measures(pvalue=p), rule="fdr")
+    assert list(chosen.both) == [(1, 5), (2, 9)]
+    for method in ("bh", "by"):
+        own = wb.select_neurons(effects, rule="fdr", method=method)
+        assert own.parameters == {"alpha": 0.05, "method": method}
+    assert len(wb.select_neurons(effects, rule="fdr")) > len(own)
+    with pytest.raises(ValueError, match="false discovery criterion binds"):
+        wb.select_neurons(effects.with_measures(pvalue=torch.ones(3, 200)), rule="fdr")
+
+
+def test_a_threshold_over_the_model_is_one_threshold() -> None:
+    effects = random_effects(1)
+    chosen = wb.select_neurons(effects, rule="magnitude-only", quantile=0.99, within="model")
+    assert chosen.layers["threshold"].nunique() == 1
+    assert len(chosen) == 6
+
+
+def test_each_criterion_says_what_it_alone_removes() -> None:
+    effects = random_effects(0)
+    table = wb.select_neurons(effects, quantile=0.9, min_d=1.0).criteria
+    large = effects.mean_difference.abs() > magnitude_threshold(effects.mean_difference, 0.9)[:, None]
+    strong = effects.cohens_d.abs() > 1.0
+    by_d = table[table["criterion"] == "d"]
+    assert by_d["removes"].tolist() == (large & ~strong).sum(1).tolist()
+    assert by_d["passes"].tolist() == strong.sum(1).tolist()
+    assert table[table["criterion"] == "magnitude"]["removes"].tolist() == (strong & ~large).sum(1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"within": "block"}, "within a layer or the model, but within='block'"),
+        ({"alpha": 1.0}, "alpha lies strictly between 0 and 1"),
+        ({"k": 0}, "k is a number of neurons from 1 up"),
+        ({"min_probability": 1.5}, "min_probability is a share"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        wb.select_neurons(random_effects(), **settings)

@@ -3,14 +3,20 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from torch import Tensor
 
 from workbench.contrast.prompt import Prompt
 from workbench.vocabulary import Pole
+
+if TYPE_CHECKING:
+    from workbench.contrast.balance import Balance
+    from workbench.contrast.matching import MatchedContrast
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Contrast:
         questions: each row's question id.
         descriptions: each pole's description id by row.
         source: where the prompts come from.
+        responses: answers to each pole's prompts, row by row, to read activations along; may be absent.
     """
 
     trait: str
@@ -36,6 +43,7 @@ class Contrast:
     questions: tuple[str, ...] = ()
     descriptions: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
     source: str = "texts"
+    responses: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = len(self.high)
@@ -51,6 +59,9 @@ class Contrast:
             object.__setattr__(self, "questions", tuple(str(i) for i in range(rows)))
         if len(self.questions) != rows:
             raise ValueError(f"Each of {rows} rows needs a question id, but {len(self.questions)} arrived.")
+        for pole, answers in self.responses.items():
+            if len(answers) != rows:
+                raise ValueError(f"Each of {rows} {pole} prompts needs a response, but {len(answers)} arrived.")
 
     @classmethod
     def testbed(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool = False) -> "Contrast":
@@ -94,8 +105,9 @@ class Contrast:
         """Pairs from a jsonl, csv or parquet file.
 
         Columns: `high` and `low`, and where known `neutral`, `question`, `trait`, `high_id`, `low_id`,
-        `neutral_id`. With a `question` column the poles' texts are system prompts put to that question;
-        without one they are the user's turn.
+        `neutral_id`, and answers to read along: `high_response`, `low_response`, `neutral_response`. With a
+        `question` column the poles' texts are system prompts put to that question; without one they are the
+        user's turn.
         """
         from workbench.contrast.tables import contrast_from_table
 
@@ -125,6 +137,7 @@ class Contrast:
             "trait": self.trait,
             "questions": self.questions,
             "descriptions": dict(sorted(self.descriptions.items())),
+            **({"responses": dict(sorted(self.responses.items()))} if self.responses else {}),
             "poles": {pole: [(p.system, p.user, p.chat) for p in prompts] for pole, prompts in self.poles.items()},
         }
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
@@ -143,7 +156,24 @@ class Contrast:
             take(self.questions),
             {pole: take(ids) for pole, ids in self.descriptions.items()},
             self.source,
+            {pole: take(answers) for pole, answers in self.responses.items()},
         )
+
+    def with_responses(
+        self, *, high: Sequence[str], low: Sequence[str], neutral: Sequence[str] | None = None
+    ) -> "Contrast":
+        """The contrast with answers to its prompts, row by row, to read activations along.
+
+        Raises:
+            ValueError: if a pole has not as many answers as prompts, or one that exists gets none.
+        """
+        if (neutral is None) != (self.neutral is None):
+            raise ValueError(
+                f"Every pole needs responses: the contrast has {'no' if self.neutral is None else 'a'} neutral arm, "
+                f"but {'none' if neutral is None else len(neutral)} arrived for it."
+            )
+        answers = {Pole.HIGH: tuple(high), Pole.LOW: tuple(low)}
+        return replace(self, responses=answers if neutral is None else {**answers, Pole.NEUTRAL: tuple(neutral)})
 
     def split(self, *, holdout: float = 0.2, seed: int = 0) -> tuple["Contrast", "Contrast"]:
         """Two contrasts that share no question: the larger, then `holdout` of the questions (at least one).
@@ -158,6 +188,56 @@ class Contrast:
         held = set(asked[: max(1, round(holdout * len(asked)))])
         kept = [i for i, question in enumerate(self.questions) if question not in held]
         return self.rows(kept), self.rows([i for i, question in enumerate(self.questions) if question in held])
+
+    def balance(self, model: Any, *, embedder: Any = None, seed: int = 0) -> "Balance":
+        """What differs between the poles besides the trait, and how well that alone tells them apart.
+
+        Args:
+            model: whose tokenizer and template count lengths.
+            embedder: anything with `encode(texts)`; adds the likeness of meaning within pairs. `SentenceEmbedder()`
+                is one, from the `embedding` extra.
+        """
+        from workbench.contrast.balance import balance_of
+
+        return balance_of(self, model, embedder=embedder, seed=seed)
+
+    def matched(
+        self,
+        model: Any,
+        *,
+        max_length_ratio: float = 1.1,
+        min_cosine: float | None = 0.85,
+        embedder: Any = None,
+    ) -> "MatchedContrast":
+        """The pairs whose texts are alike in length and in meaning; `.dropped` says which were left out, and why.
+
+        Args:
+            model: whose tokenizer counts the texts' tokens.
+            max_length_ratio: longer text over shorter, in tokens.
+            min_cosine: of both texts' sentence embeddings; None does not ask, and needs no embedding model.
+            embedder: anything with `encode(texts)`; by default a packaged sentence-transformers model.
+
+        Raises:
+            ValueError: for limits out of range, or if fewer than 2 pairs keep within them.
+            ImportError: if embeddings are asked for and the `embedding` extra is not installed.
+        """
+        from workbench.contrast.matching import match_pairs
+
+        return match_pairs(self, model, max_length_ratio=max_length_ratio, min_cosine=min_cosine, embedder=embedder)
+
+    def covariates(self, model: Any, names: Sequence[str] = ("tokens",)) -> dict[Pole, Tensor]:
+        """Confounds of every prompt by pole, `(n, len(names))`, to regress out with `partial_d`.
+
+        Raises:
+            ValueError: for a name that is not measured.
+        """
+        from workbench.contrast.balance import MEASURES, confounds
+
+        unknown = [name for name in names if name not in MEASURES]
+        if unknown:
+            raise ValueError(f"There is no confound {unknown[0]!r}. Choose among {', '.join(MEASURES)}.")
+        places = [list(MEASURES).index(name) for name in names]
+        return {pole: confounds(self, model, pole)[:, places] for pole in self.poles}
 
     def frame(self) -> pd.DataFrame:
         """A row per prompt: trait, pole, row, question, description, system, user."""

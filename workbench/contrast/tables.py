@@ -47,7 +47,8 @@ def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
     missing = [column for column in ("high", "low") if column not in frame]
     if missing:
         raise ValueError(f"{path.name} needs columns high and low; missing {missing} from {list(frame.columns)}.")
-    for column in [c for c in ("high", "low", "neutral", "question") if c in frame]:
+    texts = ("high", "low", "neutral", "question", *(f"{pole}_response" for pole in Pole))
+    for column in [name for name in texts if name in frame]:
         blank = [i for i, text in enumerate(frame[column]) if not isinstance(text, str) or not text.strip()]
         if blank:
             raise ValueError(f"{path.name}: column {column} has no text in row {blank[0] + 1}.")
@@ -68,6 +69,7 @@ def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
 
     poles = [pole for pole in Pole if pole in frame]
     ids = {pole: tuple(frame[f"{pole}_id"].astype(str) if f"{pole}_id" in frame else frame[pole]) for pole in poles}
+    answers = {pole: tuple(frame[f"{pole}_response"]) for pole in poles if f"{pole}_response" in frame}
     return Contrast(
         trait or (named[0] if named else path.stem),
         prompts("high"),
@@ -76,4 +78,5 @@ def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
         questions=tuple(questions or ()),
         descriptions=ids if questions is not None else {},
         source=path.name,
+        responses=answers,
     )

@@ -1,5 +1,5 @@
 """Arithmetic on tensors and outcomes: moments, effect sizes, overlap, geometry and paired tests.
 
 This floor knows no model and no file. Import what you need from the module that is named after it, e.g.
-`from workbench.measure.effect import effect_sizes`.
+`from workbench.measure.effects import effect_sizes`.
 """

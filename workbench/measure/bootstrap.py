@@ -69,7 +69,7 @@ def percentile_interval(
     if resamples < 1:
         raise ValueError(f"{caller} needs at least 1 resample, but resamples is {resamples}. Use e.g. 2000.")
     rows = finite_rows(caller, values)
-    codes = np.arange(len(rows)) if clusters is None else _codes(caller, clusters, len(rows))
+    codes = np.arange(len(rows)) if clusters is None else cluster_codes(caller, clusters, len(rows))
     # Counting from the first row keeps the bounds of equal rows exactly equal to the rows.
     shifted = rows - rows[0]
     sums, sizes = np.bincount(codes, weights=shifted), np.bincount(codes)
@@ -113,7 +113,12 @@ def finite_rows(caller: str, values: ArrayLike) -> Float64[np.ndarray, " n"]:
     return rows
 
 
-def _codes(caller: str, clusters: ArrayLike, n: int) -> np.ndarray:
+def cluster_codes(caller: str, clusters: ArrayLike, n: int) -> np.ndarray:
+    """Each row's cluster as a number from 0.
+
+    Raises:
+        ValueError: if the labels do not fit the rows, or one is missing.
+    """
     labels = np.asarray(clusters)
     if labels.shape != (n,):
         raise ValueError(

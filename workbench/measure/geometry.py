@@ -10,7 +10,7 @@ from jaxtyping import Float
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from workbench.measure.effect import cohens_d
+from workbench.measure.effect_size import cohens_d
 from workbench.measure.moments import Moments
 from workbench.vocabulary import Pole
 

@@ -1,10 +1,14 @@
 """How much two sets of neurons share, beside what chance would give."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
 
+import pandas as pd
 from scipy.stats import hypergeom
 
+from workbench.measure.paired import holm
 from workbench.vocabulary import NeuronSet
 
 
@@ -79,3 +83,26 @@ def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
         p_enrichment=float(chance.sf(shared - 1)) if smaller else 1.0,
         p_depletion=float(chance.cdf(shared)) if smaller else 1.0,
     )
+
+
+def overlap_matrix(sets: Mapping[tuple[str, str], NeuronSet], *, population: int) -> pd.DataFrame:
+    """Overlap of every pair of sets, e.g. five traits by two poles.
+
+    Args:
+        sets: by trait and pole.
+        population: as in `overlap`.
+
+    Returns:
+        a row a pair: `trait_a`, `pole_a`, `trait_b`, `pole_b`, the fields of `Overlap`, and `p_enrichment_holm`,
+        corrected for the number of pairs.
+
+    Raises:
+        ValueError: as `overlap`.
+    """
+    rows = [
+        {"trait_a": a[0], "pole_a": a[1], "trait_b": b[0], "pole_b": b[1]}
+        | asdict(overlap(sets[a], sets[b], population=population))
+        for a, b in combinations(sets, 2)
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(p_enrichment_holm=holm(table["p_enrichment"]) if len(table) else [])

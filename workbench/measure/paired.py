@@ -121,7 +121,7 @@ def bootstrap_difference(
         1.0
     """
     return percentile_interval(
-        _difference("bootstrap_difference", a, b),
+        paired_difference("bootstrap_difference", a, b),
         clusters=clusters,
         level=level,
         tail=(1 - level) / 2,
@@ -163,7 +163,7 @@ def non_inferiority(
     if not margin >= 0:
         raise ValueError(f"margin is the loss you would tolerate, so 0 or more, but it is {margin}. Use e.g. 0.05.")
     found = percentile_interval(
-        _difference("non_inferiority", a, b),
+        paired_difference("non_inferiority", a, b),
         clusters=clusters,
         level=level,
         tail=1 - level,  # all of it below: the bound is one-sided
@@ -266,7 +266,12 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(successes / n, low, high, n=n, clusters=n, method="Wilson score", level=level)
 
 
-def _difference(caller: str, a: ArrayLike, b: ArrayLike) -> np.ndarray:
+def paired_difference(caller: str, a: ArrayLike, b: ArrayLike) -> np.ndarray:
+    """b - a, row by row.
+
+    Raises:
+        ValueError: if the arms differ in length, are empty, or hold a value that is not finite.
+    """
     first, second = finite_rows(caller, a), finite_rows(caller, b)
     _same_length(caller, first, second)
     return second - first

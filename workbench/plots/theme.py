@@ -28,6 +28,8 @@ ARM_COLOURS = {
     "broad": BLUE,
     "random": GREY,
     "residual": GREEN,
+    "NPTI": SKY,
+    "heads": "#8c564b",
     "none": INK,
 }
 ARM_SYMBOLS = {
@@ -37,10 +39,12 @@ ARM_SYMBOLS = {
     "broad": "square",
     "random": "cross",
     "residual": "diamond",
+    "NPTI": "triangle-up",
+    "heads": "triangle-down",
     "none": "star",
 }
-_OTHER_COLOURS = (SKY, "#8c564b", "#17807e", "#b3446c")
-_OTHER_SYMBOLS = ("triangle-up", "triangle-down", "pentagon", "hexagon")
+_OTHER_COLOURS = ("#17807e", "#b3446c", "#8a6d00", "#4b4f91")
+_OTHER_SYMBOLS = ("pentagon", "hexagon", "star-triangle-up", "hourglass")
 
 # Blue through white to vermillion: zero is white, both signs are equally dark.
 DIVERGING = [

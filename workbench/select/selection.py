@@ -21,6 +21,8 @@ class Selection:
         layers: a row per layer: `layer, neurons, threshold` (tau_q of |s|), `above_threshold`, `above_min_d`,
             `high`, `low`, `removed_by_d` (above tau_q but not tau_d), `removed_by_magnitude` (the reverse).
         parameters: the rule's settings.
+        criteria: a row per layer and criterion of the rule: `layer, criterion, asks`, its `threshold`, how many
+            neurons pass it, and how many it alone `removes` (those that pass every other criterion).
     """
 
     trait: str
@@ -28,7 +30,8 @@ class Selection:
     high: NeuronSet
     low: NeuronSet
     layers: pd.DataFrame
-    parameters: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, float | str | None] = field(default_factory=dict)
+    criteria: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def both(self) -> NeuronSet:

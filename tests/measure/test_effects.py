@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from workbench.measure.effect import (
-    Effects,
-    HasMoments,
-    cohens_d,
-    cohens_d_interval,
-    effect_sizes,
-    hedges_g,
-    mean_difference,
-    pooled_std,
-)
+from workbench.measure.effect_size import cohens_d, cohens_d_interval, hedges_g, mean_difference, pooled_std
+from workbench.measure.effects import Effects, HasMoments, effect_sizes
 from workbench.measure.moments import Moments
 from workbench.vocabulary import NeuronSet, Pole
 

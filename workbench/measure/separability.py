@@ -1,0 +1,237 @@
+"""How well each layer tells the poles apart on rows that a probe has not seen, and where editing may start."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from workbench.measure.units import HasRows
+from workbench.vocabulary import NeuronSet, Pole
+
+PROBES = ("logistic", "lda")
+GROUPS = ("both", "description", "question")
+
+
+def separability(
+    activations: HasRows,
+    *,
+    neurons: NeuronSet | None = None,
+    probes: Sequence[str] = PROBES,
+    groups: str = "both",
+    folds: int = 5,
+    components: int = 32,
+    controls: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Cross-validated probes of the pole at every layer, with controls.
+
+    A probe is fitted to standardised principal components of its training rows. Its test rows share no description
+    and no question with them (`groups="both"`), or none of one kind.
+
+    Args:
+        neurons: read these neurons alone; adds the control `random neurons`, as many others of each layer.
+        components: principal components that a probe sees at most.
+        controls: how often the controls are drawn.
+
+    Returns:
+        a row a layer, probe and control (`none`, `shuffled labels`, `random neurons`): `auc` on held-out rows, mean
+        over folds, with its standard error `auc_error` over folds, `accuracy`, `folds`, `rows` tested.
+
+    Raises:
+        ValueError: for an unknown probe or grouping, too few clusters for the folds, or rows without cluster ids.
+
+    Reference:
+        scikit-learn's LogisticRegression, and LinearDiscriminantAnalysis with Ledoit and Wolf's shrinkage.
+    """
+    unknown = [probe for probe in probes if probe not in PROBES]
+    if unknown or groups not in GROUPS:
+        raise ValueError(
+            f"Probes are {', '.join(PROBES)} and groups {', '.join(GROUPS)}, but {unknown or groups!r} arrived."
+        )
+    labels = np.concatenate([np.full(len(activations.activations[Pole(p)]), p == "high") for p in ("high", "low")])
+    split = list(_folds(activations, groups, folds, seed))
+    generator = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for place, layer in enumerate(activations.layers):
+        values = np.concatenate(
+            [activations.activations[Pole(pole)][:, place].float().numpy() for pole in ("high", "low")]
+        )
+        own = np.arange(values.shape[1]) if neurons is None else neurons.at(layer).numpy()
+        if not len(own):
+            continue
+        shuffled = [_shuffled(activations, labels, groups, generator) for _ in range(controls)]
+        targets = [("none", labels), *(("shuffled labels", each) for each in shuffled)]
+        tested = _tested(values[:, own], targets, split, probes, components, seed)
+        if neurons is not None:
+            others = np.setdiff1d(np.arange(values.shape[1]), own)
+            for _ in range(controls):
+                drawn = generator.choice(others, size=min(len(own), len(others)), replace=False)
+                read = values[:, drawn]
+                tested += _tested(read, [("random neurons", labels)], split, probes, components, seed)
+        rows += [{"layer": layer, **row} for row in tested]
+    table = pd.DataFrame(rows)
+    return table.groupby(["layer", "probe", "control"], sort=False, as_index=False).mean(numeric_only=True)
+
+
+@dataclass(frozen=True)
+class StartLayer:
+    """The first layer worth editing, and why.
+
+    Attributes:
+        layer: absolute, 0-based; None where no layer tells the poles apart.
+        reason: the numbers that it rests on.
+    """
+
+    layer: int | None
+    reason: str
+
+
+def start_layer(table: pd.DataFrame, *, probe: str = "logistic") -> StartLayer:
+    """The first layer from which the poles are told apart as well as anywhere.
+
+    By the one-standard-error rule: the first layer whose held-out area under the curve comes within one standard
+    error of the best layer's, and exceeds that of its own shuffled labels by two. Activations before it do not hold
+    the trait yet, so that editing them cannot carry it.
+
+    Args:
+        table: from `separability`.
+
+    Raises:
+        ValueError: if the table lacks the probe.
+
+    Reference:
+        Breiman et al. (1984), section 3.4.3, for the rule.
+    """
+    mine = table[table["probe"] == probe]
+    if mine.empty:
+        raise ValueError(f"The table has no probe {probe!r}, but {', '.join(dict.fromkeys(table['probe']))}.")
+    real = mine[mine["control"] == "none"].set_index("layer").sort_index()
+    shuffled = mine[mine["control"] == "shuffled labels"].set_index("layer")["auc"]
+    areas, errors = real["auc"].to_numpy(float), real["auc_error"].to_numpy(float)
+    best = int(areas.argmax())
+    above = real["auc"] - 2 * real["auc_error"] > shuffled.reindex(real.index).fillna(0.5)
+    good = real[(areas >= areas[best] - errors[best]) & above.to_numpy()]
+    if good.empty:
+        return StartLayer(None, "No layer tells the poles apart better than shuffled labels do.")
+    layer = int(good.index[0])
+    place = real.index.tolist().index(layer)
+    return StartLayer(
+        layer,
+        f"Layer {layer} is the first within one standard error of the best: held-out AUC {areas[place]:.3f} ± "
+        f"{errors[place]:.3f} ({probe} probe), where layer {real.index[best]} has {areas[best]:.3f} and shuffled "
+        f"labels {shuffled.get(layer, 0.5):.3f}.",
+    )
+
+
+def _folds(activations: HasRows, groups: str, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and rows to test on; rows that share a cluster with the test rows are in neither."""
+    generator = np.random.default_rng(seed)
+    kinds = ("description", "question") if groups == "both" else (groups,)
+    assigned = []
+    for kind in kinds:
+        names: list[str] = []
+        for pole in ("high", "low"):
+            found = activations.labels(kind, Pole(pole))
+            if not found:
+                raise ValueError(
+                    f"Folds by {kind} need {kind} ids, but these rows carry none. Choose another grouping."
+                )
+            # Descriptions of the two poles are different clusters even where their ids agree.
+            names += [f"{pole} {name}" for name in found] if kind == "description" else list(found)
+        unique, codes = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+        if len(unique) < 2 * folds:
+            raise ValueError(f"{folds} folds need at least {2 * folds} {kind}s, but there are {len(unique)}.")
+        assigned.append(_balanced(unique, folds, generator, kind)[codes])
+    for fold in range(folds):
+        test = np.logical_and.reduce([part == fold for part in assigned])
+        train = np.logical_and.reduce([part != fold for part in assigned])
+        yield np.flatnonzero(train), np.flatnonzero(test)
+
+
+def _balanced(unique: np.ndarray, folds: int, generator: np.random.Generator, kind: str) -> np.ndarray:
+    """A fold for each cluster; each pole's descriptions spread evenly over the folds."""
+    fold = np.empty(len(unique), dtype=int)
+    parts = [np.flatnonzero(np.char.startswith(unique, pole)) for pole in ("high ", "low ")]
+    for members in parts if kind == "description" else [np.arange(len(unique))]:
+        fold[generator.permutation(members)] = np.arange(len(members)) % folds
+    return fold
+
+
+def _shuffled(activations: HasRows, labels: np.ndarray, groups: str, generator: np.random.Generator) -> np.ndarray:
+    """Labels dealt out to whole descriptions, or to whole rows where descriptions do not matter."""
+    if groups == "question":
+        return generator.permutation(labels)
+    names = [f"{pole} {name}" for pole in ("high", "low") for name in activations.labels("description", Pole(pole))]
+    unique, codes = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+    return generator.permutation(np.char.startswith(unique, "high "))[codes]
+
+
+def _tested(
+    x: np.ndarray,
+    targets: Sequence[tuple[str, np.ndarray]],
+    split: Sequence[tuple[np.ndarray, np.ndarray]],
+    probes: Sequence[str],
+    components: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Every probe of every labelling; the components of a fold's training rows serve them all."""
+    found: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
+    # Small products lose more to waiting threads than they gain.
+    with threadpool_limits(1 if x.size < 5_000_000 else None):
+        for train, test in split:
+            if len(train) < 4 or not len(test):
+                continue
+            kept = min(components, x.shape[1], len(train) - 1)
+            solver = "randomized" if kept < min(x.shape[1], len(train)) // 2 else "full"
+            power: Any = 2  # of a randomised decomposition; scikit-learn's own choice takes three times as long
+            pca = PCA(kept, svd_solver=solver, whiten=True, iterated_power=power, random_state=seed)
+            reduce = make_pipeline(StandardScaler(), pca)
+            seen, unseen = reduce.fit_transform(x[train]), reduce.transform(x[test])
+            variance = pca.explained_variance_
+            real = variance > 1e-9 * variance[0]  # whitening makes rounding look like signal
+            seen, unseen = seen[:, real], unseen[:, real]
+            for i, (_, y) in enumerate(targets):
+                for probe in probes:
+                    both = len(np.unique(y[train])) == 2 and len(np.unique(y[test])) == 2
+                    score = _score(probe, seen, y[train], unseen, y[test]) if both else (float("nan"), float("nan"), 0)
+                    found.setdefault((probe, i), []).append(score)
+    if not found:
+        raise ValueError(
+            "Clusters cross so that no fold has rows left to train on and to test. Group by one kind alone."
+        )
+    return [{"probe": probe, "control": targets[i][0], **_summary(folds)} for (probe, i), folds in found.items()]
+
+
+def _score(
+    probe: str, seen: np.ndarray, known: np.ndarray, unseen: np.ndarray, truth: np.ndarray
+) -> tuple[float, float, int]:
+    model = (
+        LogisticRegression(max_iter=1000)
+        if probe == "logistic"
+        else LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    )
+    scores = model.fit(seen, known).decision_function(unseen)
+    return float(roc_auc_score(truth, scores)), float(((scores > 0) == truth).mean()), len(truth)
+
+
+def _summary(found: list[tuple[float, float, int]]) -> dict[str, float]:
+    areas, hits, rows = (np.array(part, dtype=float) for part in zip(*found, strict=True))
+    told = np.isfinite(areas)
+    if not told.any():
+        raise ValueError("No fold holds rows of both poles to test. Use fewer folds, or group by one kind alone.")
+    return {
+        "auc": float(areas[told].mean()),
+        "auc_error": float(areas[told].std(ddof=1) / told.sum() ** 0.5) if told.sum() > 1 else float("nan"),
+        "accuracy": float(hits[told].mean()),
+        "folds": int(told.sum()),
+        "rows": int(rows.sum()),
+    }

@@ -1,0 +1,107 @@
+"""Figures of what neurons cause: interchange and ablation, layer by layer."""
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.plots.theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TEMPLATE,
+    VERMILLION,
+    check_columns,
+    one_trait,
+    translucent,
+)
+
+_COLOURS = (VERMILLION, GREY, BLUE, GREEN, ORANGE, PURPLE, SKY)
+_MODES = {"by_layer": "each layer alone", "cumulative": "all layers up to this one"}
+_DASHES = {"increase": "solid", "decrease": "dash"}
+_AXES = {
+    "effect": "share of the donor's effect on the logits<br>(0: base run, 1: donor run)",
+    "lost": "share of the donor's effect on the logits that is lost<br>(0: nothing, 1: all of it)",
+}
+
+
+def patching_by_layer(patching: pd.DataFrame, *, trait: str | None = None) -> go.Figure:
+    """What each set of neurons brings about, or what its ablation costs, by layer with 95 % bands.
+
+    Args:
+        patching: columns set, mode, layer, low, high, and `effect` or `lost`, as `Patching.frame` and `Ablation.frame`
+            give them; `direction` and `trait` where there are several. A panel for each of the modes `by_layer` and
+            `cumulative` that it holds, a line for each set, dashed where the trait is decreased.
+
+    Raises:
+        ValueError: for missing columns, an unknown trait, or if neither mode is there.
+    """
+    quantity = "lost" if "lost" in patching else "effect"
+    check_columns("patching_by_layer", patching, ("set", "mode", "layer", quantity, "low", "high"))
+    rows, trait = one_trait("patching_by_layer", patching, trait)
+    rows = rows.assign(direction=rows.get("direction", ""))
+    modes = [mode for mode in _MODES if mode in set(rows["mode"])]
+    if not modes:
+        there = ", ".join(dict.fromkeys(rows["mode"]))
+        raise ValueError(f"patching_by_layer draws the modes {' and '.join(_MODES)}, but the table holds {there}.")
+    sets = list(dict.fromkeys(rows["set"]))
+    colours = dict(zip(sets, _COLOURS * len(sets), strict=False))
+    several = len(set(rows["direction"])) > 1
+    drawn = make_subplots(
+        cols=len(modes),
+        rows=1,
+        shared_yaxes=True,
+        horizontal_spacing=0.05,
+        subplot_titles=[_MODES[mode] for mode in modes],
+    )
+    for column, mode in enumerate(modes, start=1):
+        here = rows[rows["mode"] == mode]
+        for (name, direction), own in here.groupby(["set", "direction"], sort=False):
+            own = own.sort_values("layer")
+            colour, said = colours[str(name)], f", {direction}" if direction else ""
+            band = [*own["low"], *own["high"].iloc[::-1]]
+            drawn.add_scatter(
+                x=[*own["layer"], *own["layer"].iloc[::-1]],
+                y=band,
+                mode="lines",
+                fill="toself",
+                fillcolor=translucent(colour, 0.14),
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=f"{name}",
+                row=1,
+                col=column,
+            )
+            drawn.add_scatter(
+                x=own["layer"],
+                y=own[quantity],
+                mode="lines+markers",
+                name=str(name),
+                legendgroup=f"{name}",
+                showlegend=column == 1 and direction == next(iter(dict.fromkeys(here["direction"]))),
+                line={"color": colour, "width": 2, "dash": _DASHES.get(str(direction), "solid")},
+                marker={"color": colour, "size": 6},
+                customdata=own[["low", "high"]],
+                hovertemplate=f"{name}{said}, layer %{{x}}: %{{y:.1%}} "
+                "[%{customdata[0]:.1%}, %{customdata[1]:.1%}]<extra></extra>",
+                row=1,
+                col=column,
+            )
+        drawn.update_xaxes(title_text="layer", dtick=max(1, int(here["layer"].max()) // 8), row=1, col=column)
+    drawn.add_hline(y=0, line={"color": MUTED, "width": 1, "dash": "dot"})
+    drawn.update_yaxes(title_text=_AXES[quantity], tickformat="~%", row=1, col=1)
+    key = "solid: increase, dashed: decrease" if several else ""
+    drawn.update_layout(
+        template=TEMPLATE,
+        height=400,
+        margin={"t": 72},
+        legend={"y": 1.1, "title": {"text": key, "side": "top", "font": {"size": 11}}},
+        meta={
+            "alt": f"Lines with bands by layer: what {', '.join(sets)} carry of the effect of {trait or 'the trait'}."
+        },
+    )
+    return drawn
