@@ -1,49 +1,30 @@
 """The context in which a model runs edited, and the count of what was edited."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
+from workbench.edit.composite import AnyEdit, Composite
+from workbench.edit.counting import EditedRun, Place, in_scope
 from workbench.edit.edit import Edit
+from workbench.edit.gate import hooked_at
+from workbench.edit.stages import Stage, stages_at
 from workbench.model.model import Model
 from workbench.model.passing import Pass
-from workbench.vocabulary import site_named
+from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, Z, site_named
 
 Scope = Literal["all", "generated", "decode"]
 SCOPES: tuple[str, ...] = ("all", "generated", "decode")
-
-
-@dataclass
-class EditedRun:
-    """What an edited run has done so far.
-
-    Attributes:
-        scope: where it edits: `all` positions; `generated`, the last prompt position and every later one, so
-            that the first new token is steered; `decode`, decode steps alone, as published, so that it is not.
-        pairs: edited (position, layer) pairs by phase; padding does not count.
-        passes: forward passes seen, by phase.
-    """
-
-    scope: str
-    pairs: Counter[str] = field(default_factory=Counter)
-    passes: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def edited(self) -> int:
-        """Edited (position, layer) pairs in all."""
-        return sum(self.pairs.values())
+_ALONG_THE_PASS = tuple(site.name for site in (Z, RESID_MID, HOOK_PRE, ACT, HOOK_POST, MLP_OUT, RESID_POST))
 
 
 @contextmanager
 def edited(
     model: Model,
-    edit: Edit | Sequence[Edit],
+    edit: AnyEdit | Sequence[AnyEdit],
     *,
     scope: Scope | str = "generated",
     rows: Sequence[int] | None = None,
@@ -51,7 +32,7 @@ def edited(
     """Run `model` edited inside the `with`; no hook is left behind, whatever happens.
 
     Args:
-        edit: one edit for every prompt; or several, of which `rows` says which prompt gets which.
+        edit: one edit or composite for every prompt; or several, of which `rows` says which prompt gets which.
         scope: see `EditedRun`.
         rows: for each prompt of the run, the place of its edit in `edit`, or -1 for none. Many edits then
             share a batch, which is far quicker than one run each.
@@ -61,94 +42,110 @@ def edited(
 
     Raises:
         ValueError: if an edit does not fit the model, the scope is unknown, or `rows` and `edit` disagree.
-        RuntimeError: on leaving, if passes ran and a non-empty edit never fired.
+        RuntimeError: on leaving, if passes ran and an edit with units and a dose, that some prompt was to have,
+            never fired.
     """
     if scope not in SCOPES:
         raise ValueError(f"The scope is one of {', '.join(SCOPES)}, but {scope!r} arrived.")
-    edits = [edit] if isinstance(edit, Edit) else list(edit)
+    edits = [edit] if isinstance(edit, Edit | Composite) else list(edit)
     if rows is None and len(edits) != 1:
         raise ValueError(f"{len(edits)} edits need rows=, which says which prompt gets which.")
     if rows is not None and rows and not -1 <= min(rows) <= max(rows) < len(edits):
         raise ValueError(f"rows must lie in -1 to {len(edits) - 1}, but {min(rows)} to {max(rows)} arrived.")
     for one in edits:
         check_fits(model, one)
-    run = EditedRun(scope)
-    assigned = None if rows is None else torch.tensor(list(rows))
+    assigned = None if rows is None else torch.tensor(list(rows), dtype=torch.int64)
+    parts = [one.parts for one in edits]
+    reached = {(part.site, layer) for own in parts for part in own if part.acts for layer in part.layers}
+    order = sorted(reached, key=lambda pair: (_ALONG_THE_PASS.index(pair[0]), pair[1]))
+    run = EditedRun(scope, [_place(parts, site, layer) for site, layer in order], assigned)
     with ExitStack() as hooks:
-        for site_name in sorted({one.site for one in edits}):
-            site = site_named(site_name)
-            here = [one if one.site == site_name else None for one in edits]
-            for layer in sorted({layer for one in here if one is not None for layer in one.layers}):
-                zeros = torch.zeros(model.width(site))
-                deltas = torch.stack([zeros if one is None else one.delta(layer) for one in here])
-                hook = _adder(model, deltas, assigned, run)
-                hooks.enter_context(model.hooked_at(site, layer, hook))
+        for number, (site, layer) in enumerate(order):
+            hook = _Hook(model, stages_at(parts, site, layer), run, number)
+            hooks.enter_context(hooked_at(model, site_named(site), layer, hook))
+        if rows is not None:
+            hooks.enter_context(model.rows_apart())
         yield run
-    if (
-        run.passes
-        and not run.edited
-        and any(len(one) and one.gamma for one in edits)
-        and (rows is None or max(rows) >= 0)
-    ):
+    wanted = {0} if rows is None else set(rows) - {-1}
+    silent = [place for place in sorted(wanted) if edits[place].acts and not run.by_edit[place]]
+    if run.passes and silent:
+        which = f"The edit never fired: {edits[silent[0]]!r}"
+        if len(edits) > 1:
+            which = f"{len(silent)} of {len(edits)} edits never fired, first edit {silent[0]}, {edits[silent[0]]!r}"
         raise RuntimeError(
-            f"The edit never fired: {sum(run.passes.values())} hooked passes ran, none with a position in scope "
+            f"{which}. {sum(run.passes.values())} hooked passes ran, none with a position of its prompts in scope "
             f"{scope!r}. With scope 'decode' generate at least 2 tokens, or choose 'generated' or 'all'."
         )
 
 
-def check_fits(model: Model, edit: Edit) -> None:
+def check_fits(model: Model, edit: AnyEdit) -> None:
     """Refuse an edit made for another model.
 
     Raises:
         ValueError: if a layer or the width is not the model's, giving both values.
     """
-    width = model.width(site_named(edit.site))
-    if edit.width != width:
-        raise ValueError(
-            f"The edit is for a {edit.site} of width {edit.width}, but {model.name} has {width}. "
-            "Use an edit made on this model."
-        )
-    if edit.layers and edit.layers[-1] >= model.n_layers:
-        raise ValueError(
-            f"The edit reaches layer {edit.layers[-1]}, but {model.name} has layers 0 to {model.n_layers - 1}."
-        )
+    for part in edit.parts:
+        width = model.width(site_named(part.site))
+        if part.width != width:
+            raise ValueError(
+                f"The edit is for a {part.site} of width {part.width}, but {model.name} has {width}. "
+                "Use an edit made on this model."
+            )
+        if part.layers and part.layers[-1] >= model.n_layers:
+            raise ValueError(
+                f"The edit reaches layer {part.layers[-1]}, but {model.name} has layers 0 to {model.n_layers - 1}."
+            )
 
 
-def _adder(
-    model: Model, deltas: Float[Tensor, "edit width"], assigned: Int[Tensor, " prompt"] | None, run: EditedRun
-) -> Callable[[Tensor], Tensor | None]:
-    """A hook that adds each row's delta at the positions in scope, keeping its copy where the activations are."""
-    padded = torch.cat([deltas, torch.zeros_like(deltas[:1])])  # the last row, -1, is "no edit"
-    active = padded.any(1)
-    cached: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+def _place(parts: Sequence[Sequence[Edit]], site: str, layer: int) -> Place:
+    acting = [
+        any(part.acts and part.site == site and bool((part.layer == layer).any()) for part in own) for own in parts
+    ]
+    return Place(site, layer, torch.tensor([*acting, False]))
 
-    def add(activation: Tensor) -> Tensor | None:
-        step = model.current or _inferred(activation)
-        run.passes[step.phase] += 1
-        if run.scope == "decode" and step.phase == "prompt":
-            return None
-        key = (activation.device, activation.dtype)
-        if key not in cached:
-            cached[key] = padded.to(*key)
-        which = torch.zeros_like(step.rows) if assigned is None else assigned[step.rows]
-        chosen = active[which].to(step.real.device)
-        delta = cached[key][0] if assigned is None else cached[key][which.to(activation.device)][:, None]
-        if run.scope == "generated" and step.phase == "prompt":
-            run.pairs[step.phase] += int(chosen.sum())
+
+class _Hook:
+    """Does at one site and layer what each row's edit says, at the positions in scope."""
+
+    def __init__(self, model: Model, stages: list[Stage], run: EditedRun, number: int) -> None:
+        self.model = model
+        self.stages = stages
+        self.run = run
+        self.number = number
+        self.masked = any(stage.masks for stage in stages)
+        self.decoded = 0  # decode steps since the last prompt, for masks
+        # The common case, one constant for all rows, is kept apart: it is on the path of every decode step.
+        self.constant = run.assigned is None and not self.masked and [stage.operation for stage in stages] == ["add"]
+        self.delta = stages[0].tables[0][0]
+
+    def __call__(self, activation: Tensor) -> Tensor | None:
+        step = self.run.note(self.model.current, self.number, activation)
+        if self.masked:
+            self.decoded = self.decoded + 1 if step.phase == "decode" else 0
+        if step.step is not None:  # prompts in parts, or with their answers: each position says what it is
+            here = step.real & in_scope(step, self.run.scope)
+            return torch.where(here.to(activation.device)[..., None], self._changed(activation, step), activation)
+        if step.phase == "prompt" and self.run.scope != "all":
+            if self.run.scope == "decode":
+                return None
             changed = activation.clone()
-            changed[:, -1:] += delta
+            changed[:, -1:] = self._changed(activation[:, -1:], step)
             return changed
-        run.pairs[step.phase] += int((step.real & chosen[:, None]).sum())
-        return activation + delta
+        return self._changed(activation, step)
 
-    return add
+    def _changed(self, activation: Tensor, step: Pass) -> Tensor:
+        if self.constant:
+            if self.delta.dtype is not activation.dtype or self.delta.device != activation.device:
+                self.delta = self.delta.to(activation.device, activation.dtype)
+            return activation + self.delta
+        which = None if self.run.assigned is None else self.run.which(step, activation.device)
+        steps = self._steps(activation, step) if self.masked else None
+        for stage in self.stages:
+            activation = stage.apply(activation, which, steps)
+        return activation
 
-
-def _inferred(activation: Tensor) -> Pass:
-    """What a pass that somebody else runs must be: one position is a decode step, more are a prompt."""
-    batch, positions = activation.shape[:2]
-    return Pass(
-        "decode" if positions == 1 else "prompt",
-        torch.ones(batch, positions, dtype=torch.bool),
-        torch.arange(batch),
-    )
+    def _steps(self, activation: Tensor, step: Pass) -> Tensor:
+        """Each position's step of the answer, counting decode steps from 1."""
+        if step.step is not None:
+            return step.step
+        return torch.full(activation.shape[:2], self.decoded, dtype=torch.int64)

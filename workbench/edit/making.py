@@ -1,4 +1,4 @@
-"""Edits from effects: DPN-LE's, and the arms it is compared with."""
+"""Edits from effects: DPN-LE's, and the residual stream's mean difference that it is compared with."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.edit.controls import random_control as random_control
 from workbench.edit.edit import Edit
-from workbench.measure.effect import Effects
+from workbench.measure.effects import Effects
 from workbench.select.selection import Selection
 
 Direction = Literal["increase", "decrease"]
@@ -44,6 +45,9 @@ def rank_weights(d: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
         return torch.ones_like(d)
     rank = d.abs().argsort(stable=True).argsort(stable=True)
     return 0.75 + 0.25 * rank.to(d.dtype) / (k - 1)
+
+
+_METHODS = {"dual": "DPN-LE", "magnitude-only": "magnitude only", "d-only": "d only", "npti": "NPTI's neurons"}
 
 
 def dpn_edit(
@@ -88,8 +92,7 @@ def dpn_edit(
         units = edited.at(layer)
         delta[units] = sign * weights[units] * s[units]
         deltas[layer] = delta
-    names = {"dual": "DPN-LE", "magnitude-only": "magnitude only", "d-only": "d only", "broad": "broad"}
-    name = method or names[selection.rule] + (" weighted" if weighted else "")
+    name = method or _METHODS.get(selection.rule, selection.rule) + (" weighted" if weighted else "")
     return Edit.of(
         deltas,
         trait=effects.trait,
@@ -98,38 +101,6 @@ def dpn_edit(
         site=effects.site,
         gamma=gamma,
         provenance={**effects.provenance, "rule": selection.rule, "neurons": neurons, "weighted": str(weighted)},
-    )
-
-
-def random_control(edit: Edit, *, seed: int = 0) -> Edit:
-    """The edit's own values on random other neurons of the same layers: equal in count and norm, layer by layer.
-
-    Raises:
-        ValueError: if a layer has too few other neurons.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    deltas = {}
-    for layer in edit.layers:
-        own = edit.unit[edit.layer == layer]
-        others = torch.ones(edit.width, dtype=torch.bool)
-        others[own] = False
-        free = others.nonzero()[:, 0]
-        if free.numel() < own.numel():
-            raise ValueError(
-                f"Layer {layer} has {edit.width} neurons of which {own.numel()} are edited: too few are left for a "
-                "control of as many others."
-            )
-        delta = torch.zeros(edit.width)
-        delta[free[torch.randperm(free.numel(), generator=generator)[: own.numel()]]] = edit.value[edit.layer == layer]
-        deltas[layer] = delta
-    return Edit.of(
-        deltas,
-        trait=edit.trait,
-        method="random",
-        direction=edit.direction,
-        site=edit.site,
-        gamma=edit.gamma,
-        provenance={**edit.provenance, "control": f"random, seed {seed}"},
     )
 
 

@@ -1,12 +1,12 @@
 """Capability: items with one right answer, greedy decoding, exact match, each item's outcome kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
 from workbench.contrast.prompt import Prompt
-from workbench.edit.applying import Scope
+from workbench.edit.applying import EditedRun, Scope
 from workbench.model.model import Model
 from workbench.score.answers import Condition, run_conditions
 
@@ -31,6 +31,7 @@ def answer_items(
     *,
     scope: Scope = "generated",
     max_new_tokens: int = 12,
+    record: Callable[[EditedRun], None] | None = None,
 ) -> pd.DataFrame:
     """Each condition's greedy answers to its own items.
 
@@ -38,7 +39,7 @@ def answer_items(
         A row per answer: arm, trait, direction, gamma, task, item (the question), answer, correct.
     """
     prompts = [[Prompt(item.question) for item in own] for own in items]
-    answers = run_conditions(model, conditions, prompts, scope=scope, max_new_tokens=max_new_tokens)
+    answers = run_conditions(model, conditions, prompts, scope=scope, max_new_tokens=max_new_tokens, record=record)
     return pd.DataFrame(
         [
             {

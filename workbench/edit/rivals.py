@@ -1,0 +1,149 @@
+"""Published ways to steer a trait by other means than DPN-LE's, each as an edit at a comparable strength."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workbench.capture.tally import Tally
+from workbench.edit.composite import Composite
+from workbench.edit.edit import Edit
+from workbench.edit.making import sign_of
+from workbench.measure.effects import Effects, effect_sizes
+from workbench.model.model import Model
+from workbench.select.rules import select_neurons
+from workbench.vocabulary import ACT, HOOK_PRE, Pole, Z
+
+PUBLISHED_LEAST, PUBLISHED_NEURONS = 2_000, 32 * 14_336  # NPTI's least neurons a pole, of LLaMA-3-8B's
+
+
+def npti_edit(
+    tally: Tally,
+    *,
+    direction: str = "increase",
+    gamma: float = 1.4,
+    min_delta: float = 0.1,
+    min_neurons: int | None = None,
+    mask: float = 0.0,
+    seed: int = 0,
+    activation: Callable[[Tensor], Tensor] = torch.nn.functional.silu,
+) -> Composite:
+    """NPTI: silence the other pole's neurons and drive the own pole's, at the activation function's output a.
+
+    With delta the difference between the poles' shares of positive a, own minus other: where the other pole leads,
+    `a <- min(a, 0)` at any gamma above 0; where the own pole leads, `a <- a + gamma * q95 * sigmoid(10 (delta -
+    0.15))`, q95 being the 95th percentile of a on the own pole. Published with scope `decode`.
+
+    Args:
+        tally: a capture at `hook_pre` of the answers' tokens, with `positive=True` and `sample=`.
+        direction: `increase` takes the high pole for its own, `decrease` the low one.
+        min_delta: the least difference of a chosen neuron.
+        min_neurons: where fewer pass in a pole, this many of the most different are taken; by default 2,000, and in
+            a model smaller than LLaMA-3-8B the same share of its neurons.
+        mask: share of the own pole's neurons that each step leaves out; the released code has 0.1, unseeded.
+        activation: the model's activation function, as `model.activation_function(layer)` gives it.
+
+    Raises:
+        ValueError: for a tally of another site or without counts above zero or a sample, an unknown direction, or
+            if no neuron differs.
+
+    Reference:
+        Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
+    """
+    sign = sign_of(direction)
+    if tally.site != HOOK_PRE.name:
+        raise ValueError(f"NPTI's neurons are at hook_pre, but this tally is of {tally.site}. Capture site='hook_pre'.")
+    own_pole = Pole.HIGH if direction == "increase" else Pole.LOW
+    total = len(tally.layers) * tally.width
+    least = min_neurons
+    if least is None:
+        least = min(PUBLISHED_LEAST, max(1, round(total * PUBLISHED_LEAST / PUBLISHED_NEURONS)))
+    tally.probability_positive(own_pole)  # says what is missing
+    effects = effect_sizes(tally)
+    chosen = select_neurons(effects, rule="npti", min_probability=min_delta, least=least)
+    own, other = (chosen.high, chosen.low) if direction == "increase" else (chosen.low, chosen.high)
+    delta = sign * effects.measure("positive_difference")
+    q95 = _quantile_of(tally, own_pole, activation)
+    rows = torch.tensor([tally.layers.index(layer) for layer in own.layer.tolist()], dtype=torch.int64)
+    strength = q95[rows, own.neuron] * torch.sigmoid(10 * (delta[rows, own.neuron] - 0.15))
+    named = {"trait": tally.trait, "method": "NPTI", "direction": direction, "site": ACT.name, "width": tally.width}
+    silenced = Edit.on(other, 0.0, operation="cap", **named)
+    driven = replace(Edit.on(own, strength, operation="add", **named), mask=mask, seed=seed)
+    provenance = {**tally.provenance, "rule": "npti", "min_delta": f"{min_delta:g}", "min_neurons": str(least)}
+    return Composite((silenced, driven), gamma, "NPTI", provenance)
+
+
+def _quantile_of(tally: Tally, pole: Pole, activation: Callable[[Tensor], Tensor]) -> Float[Tensor, "layer width"]:
+    """The 95th percentile of a, from the sampled rows of `hook_pre`."""
+    if not tally.samples:
+        raise ValueError("No sample was kept to read q95 from. Capture with sample=, e.g. sample=1024.")
+    sample = tally.samples[pole]
+    return torch.stack([activation(rows).quantile(0.95, dim=0) for rows in sample.rows.unbind(1)])
+
+
+def head_edit(
+    heads: Effects,
+    edit: Edit,
+    *,
+    model: Model,
+    k: int | None = None,
+    matched: Literal["total", "layer"] = "total",
+) -> Edit:
+    """The mean difference of the attention heads that differ most, as strong as what `edit` writes.
+
+    A head's score is the norm of its coordinates' Cohen's d.
+
+    Args:
+        heads: effects at `z` of the same contrast; the layers they cover are those that may be edited.
+        edit: the edit at `hook_post` to match, whose gamma and direction are kept.
+        model: whose projections say what is written.
+        k: heads to edit; by default 5 % of those that the effects cover. With `matched="layer"`, in each layer.
+        matched: `total` takes the k best of all and matches the norm of everything written; `layer` takes the k best
+            of each layer that `edit` touches and matches it there.
+
+    Raises:
+        ValueError: if the effects are of another site, lack a layer, or there are not k heads.
+
+    Reference:
+        Li et al. (2023), Inference-Time Intervention; Zhu et al. (2025), Personality Alignment (PAS).
+    """
+    sign = sign_of(edit.direction)
+    if heads.site != Z.name:
+        raise ValueError(f"Heads are shifted at z, but these effects are of {heads.site}. Capture site='z'.")
+    if matched not in ("total", "layer"):
+        raise ValueError(f"The strength is matched in 'total' or by 'layer', but {matched!r} arrived.")
+    layers = edit.layers if matched == "layer" else heads.layers
+    heads = heads.restrict(layers)
+    count = int(model.hooked.cfg.n_heads)
+    score = heads.cohens_d.unflatten(1, (count, -1)).norm(dim=2)  # (layer, head)
+    pools = score if matched == "layer" else score.flatten()[None]
+    wanted = max(1, round(0.05 * pools.shape[1])) if k is None else k
+    if not 1 <= wanted <= pools.shape[1]:
+        raise ValueError(f"k is from 1 to the {pools.shape[1]} heads to choose from, but it is {wanted}.")
+    best = torch.zeros_like(pools, dtype=torch.bool).scatter_(1, pools.topk(wanted, dim=1).indices, True)
+    taken = best.view_as(score).repeat_interleave(heads.width // count, dim=1)
+    deltas = dict(zip(heads.layers, sign * heads.mean_difference * taken, strict=True))
+    aimed = {layer: _written(edit.with_gamma(1.0).delta(layer), model.w_out(layer)) for layer in edit.layers}
+    written = {layer: _written(delta, model.w_o(layer)) for layer, delta in deltas.items()}
+    if matched == "layer":
+        factors = {layer: aimed[layer] / written[layer] for layer in deltas}
+    else:
+        factors = dict.fromkeys(deltas, math.hypot(*aimed.values()) / math.hypot(*written.values()))
+    return Edit.of(
+        {layer: factors[layer] * delta for layer, delta in deltas.items()},
+        trait=edit.trait,
+        method="heads",
+        direction=edit.direction,
+        site=Z.name,
+        gamma=edit.gamma,
+        provenance={**heads.provenance, "matched": f"{edit.method}, {matched}", "heads": str(int(best.sum()))},
+    )
+
+
+def _written(delta: Float[Tensor, " width"], weights: Float[Tensor, "width d_model"]) -> float:
+    """The norm of what a delta writes to the residual stream."""
+    return float((delta.to(weights.device, torch.float32) @ weights.float()).norm())

@@ -1,0 +1,208 @@
+"""Calibration: the dose at which an edit reaches a shift, within a budget of capability."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workbench.edit.applying import Scope
+from workbench.edit.composite import AnyEdit
+from workbench.measure.curves import SIGN
+from workbench.measure.paired import bootstrap_mean
+from workbench.model.model import Model
+from workbench.score.answers import Condition, Scorer, answer_questions, testbed_scorer
+from workbench.score.capability import Item, answer_items
+from workbench.testbed import grammar, tasks
+
+DOSES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+_ITEMS = 40  # a task, on the embedded model
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The dose found, or why there is none.
+
+    Attributes:
+        gamma: the least dose found to reach the target within the budget; None if there is none.
+        reason: what was found, or why no dose will do, in words.
+        edit: the edit at that dose; None if there is none.
+        target: the shift asked for, in points of the trait scale in the edit's direction.
+        max_loss: the share of capability items that may be lost.
+        table: a row per dose tried, ascending: gamma, shift, capability_change and wellformed_change (edited minus
+            unedited; each with `_low` and `_high`, 95 %), wellformed, coverage (share of answers with a score),
+            questions, items.
+    """
+
+    gamma: float | None
+    reason: str
+    edit: AnyEdit | None
+    target: float
+    max_loss: float
+    table: pd.DataFrame
+
+
+def calibrate(
+    model: Model,
+    edit: AnyEdit,
+    *,
+    target: float,
+    max_loss: float = 0.02,
+    gammas: Sequence[float] = DOSES,
+    tolerance: float = 0.05,
+    questions: Sequence[str] | None = None,
+    items: Sequence[Item] | None = None,
+    scorer: Scorer | None = None,
+    min_coverage: float = 0.5,
+    scope: Scope = "generated",
+    max_new_tokens: int = 56,
+    temperature: float = 1.0,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Calibration:
+    """The least dose at which an edit shifts its trait by `target`, if it costs no more than `max_loss`.
+
+    Doses are tried upwards until one reaches the target; the step before it is then halved until it is narrower
+    than `tolerance`. All doses answer the same questions and items under the same random draws. The curve need
+    not rise throughout: what is found is the first reaching on the doses tried, and a peak narrower than a step
+    is missed. The same data choose the dose and describe it: report its effect on other questions.
+
+    Args:
+        target: points of the trait scale in the edit's direction, above 0.
+        max_loss: the share of capability items that may be lost, by the estimate.
+        gammas: the doses of the first sweep.
+        tolerance: how finely the dose is found.
+        questions, items, scorer: what is asked. By default the embedded model's search questions, its taught items
+            and its grammar; any other model needs all three.
+        min_coverage: the least share of answers that must have a score for a dose to count as reaching.
+
+    Raises:
+        ValueError: if the target, the doses or the tolerance are not above 0, the edit has no direction, or
+            another model than the embedded one came without questions, items and scorer.
+    """
+    doses = sorted(float(gamma) for gamma in set(gammas))
+    if not (target > 0 and tolerance > 0 and max_loss >= 0 and doses and doses[0] > 0):
+        raise ValueError(
+            "A calibration needs a target, doses and a tolerance above 0 and a loss of 0 or more, but "
+            f"target={target}, gammas={doses}, tolerance={tolerance}, max_loss={max_loss} arrived."
+        )
+    if edit.direction not in SIGN:
+        raise ValueError(f"An edit to calibrate moves {' or '.join(SIGN)}, but this one's way is {edit.direction!r}.")
+    questions, items, scorer = _asked(model, edit.trait, questions, items, scorer, seed)
+
+    def outcomes(condition: Condition) -> tuple[pd.DataFrame, pd.DataFrame]:
+        answers = answer_questions(
+            model, [condition], {condition.trait: questions}, scorer=scorer, scope=scope,
+            max_new_tokens=max_new_tokens, temperature=temperature, seed=seed,
+        )  # fmt: skip
+        return answers, answer_items(model, [condition], [items], scope=scope)
+
+    base = outcomes(Condition.unedited(edit.trait))
+    tried: dict[float, dict[str, float]] = {}
+
+    def reaches(gamma: float) -> bool:
+        condition = Condition(edit.method, edit.trait, edit.direction, gamma, edit.with_gamma(gamma))
+        row = _row(base, outcomes(condition), SIGN[edit.direction], resamples, seed)
+        tried[gamma] = {"gamma": gamma} | row
+        return row["shift"] >= target and row["coverage"] >= min_coverage
+
+    below, found = 0.0, None
+    for gamma in doses:
+        if reaches(gamma):
+            found = gamma
+            break
+        below = gamma
+    while found is not None and found - below > tolerance:
+        middle = (below + found) / 2
+        if reaches(middle):
+            found = middle
+        else:
+            below = middle
+    table = pd.DataFrame([tried[gamma] for gamma in sorted(tried)])
+    if found is None:
+        return Calibration(None, _never(table, target, min_coverage), None, target, max_loss, table)
+    row = tried[found]
+    said = (
+        f"gamma {found:g} shifts {edit.trait} by {row['shift']:.2f} points ({row['shift_low']:.2f} to "
+        f"{row['shift_high']:.2f}) and changes capability by {row['capability_change']:+.1%} "
+        f"({row['capability_change_low']:+.1%} to {row['capability_change_high']:+.1%})"
+    )
+    if -row["capability_change"] > max_loss + 1e-9:  # a share of items is no exact float
+        said = f"The target of {target:g} is reached, but it costs too much: {said}, and {max_loss:.1%} may be lost."
+        return Calibration(None, said, None, target, max_loss, table)
+    return Calibration(found, f"{said}.", edit.with_gamma(found), target, max_loss, table)
+
+
+def _asked(
+    model: Model,
+    trait: str,
+    questions: Sequence[str] | None,
+    items: Sequence[Item] | None,
+    scorer: Scorer | None,
+    seed: int,
+) -> tuple[Sequence[str], Sequence[Item], Scorer]:
+    given = {"questions": questions, "items": items, "scorer": scorer}
+    lacking = [name for name, value in given.items() if value is None]
+    if lacking and model.name != "testbed":
+        raise ValueError(
+            f"Only the embedded model brings questions, items and a scorer; {model.name} needs {', '.join(lacking)}. "
+            "Pass them."
+        )
+    if questions is None:
+        questions = grammar.questions(trait, "search")
+    if items is None:
+        items = [item for task in tasks.TASKS for item in tasks.items(task, "train", n=_ITEMS, seed=seed)]
+    if not questions or not items:
+        raise ValueError(f"A calibration needs questions and items, but {len(questions)} and {len(items)} arrived.")
+    return questions, items, scorer or testbed_scorer
+
+
+def _row(
+    base: tuple[pd.DataFrame, pd.DataFrame],
+    edited: tuple[pd.DataFrame, pd.DataFrame],
+    sign: float,
+    resamples: int,
+    seed: int,
+) -> dict[str, float]:
+    """A dose's outcomes against the unedited model's, question by question and item by item."""
+    questions, items = edited
+    shift = sign * (questions["score"] - base[0]["score"]).to_numpy()
+    known = np.isfinite(shift)
+    changes = {
+        "shift": (shift[known], questions["question"].to_numpy()[known]),
+        "capability_change": (
+            items["correct"].to_numpy(float) - base[1]["correct"].to_numpy(float),
+            (items["task"] + "|" + items["item"]).to_numpy(),
+        ),
+        "wellformed_change": (
+            (questions["wellformed"] - base[0]["wellformed"]).to_numpy(),
+            questions["question"].to_numpy(),
+        ),
+    }
+    row: dict[str, float] = {}
+    for name, (values, clusters) in changes.items():
+        estimate = low = high = float("nan")
+        if len(values):
+            interval = bootstrap_mean(values, clusters=clusters, resamples=resamples, seed=seed)
+            estimate, low, high = interval.estimate, interval.low, interval.high
+        row |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+    row |= {"wellformed": float(questions["wellformed"].mean()), "coverage": float(questions["score"].notna().mean())}
+    return row | {"questions": len(questions), "items": len(items)}
+
+
+def _never(table: pd.DataFrame, target: float, min_coverage: float) -> str:
+    covered = table[(table["coverage"] >= min_coverage) & table["shift"].notna()]
+    most = table["gamma"].max()
+    if covered.empty:
+        return f"No dose up to {most:g} leaves {min_coverage:.0%} of the answers with a score."
+    best = covered.nlargest(1, "shift").iloc[0]
+    said = (
+        f"No dose up to {most:g} shifts by {target:g} points: the most is {best['shift']:.2f} "
+        f"({best['shift_low']:.2f} to {best['shift_high']:.2f}) at gamma {best['gamma']:g}"
+    )
+    dropped = len(table) - len(covered)
+    return (
+        f"{said}; at {dropped} doses fewer than {min_coverage:.0%} of the answers have a score."
+        if dropped
+        else f"{said}."
+    )
