@@ -50,7 +50,7 @@ def report() -> Report:
         title="A title & more",
         question="Do few neurons carry a trait?",
         lead="A lead paragraph.",
-        verdicts=[Verdict(f"Claim {word}", word, f"Because {word}.") for word in ("supported", "refuted", "unclear")],
+        verdicts=[Verdict(f"Claim {word}", word, f"Because {word}.") for word in ("supported", "refuted", "undecided")],
         facts={"Model": "testbed", "Seed": "0"},
         figures=[
             ReportFigure("dose", "Dose", "A caption.", HOSTILE, {key: line(HOSTILE) for key in ["all", *TRAITS]}),
@@ -184,9 +184,9 @@ def test_mistakes_are_named(report: Report) -> None:
         replace(report, tables=[replace(report.tables[0], id="a b")])
     with pytest.raises(ValueError, match="needs at least one plotly figure, but 'dose' has none"):
         replace(report.figures[0], figures={})
-    verdict = Verdict("Claim", "unclear", "")
+    verdict = Verdict("Claim", "undecided", "")
     object.__setattr__(verdict, "verdict", "maybe")
-    with pytest.raises(ValueError, match="supported, refuted, unclear, but 'Claim' has 'maybe'"):
+    with pytest.raises(ValueError, match="supported, refuted, undecided, but 'Claim' has 'maybe'"):
         verdict.__post_init__()
 
 

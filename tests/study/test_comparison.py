@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import workbench as wb
 from workbench.study import comparison
 
 QUESTIONS = [f"q{i}" for i in range(30)]
@@ -77,12 +78,32 @@ def test_equal_dose_holds_every_arm_at_one_gamma(outcomes: tuple[pd.DataFrame, p
     assert (table["gamma"] == 0.5).all()
 
 
-def test_shift_against_random_is_paired(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    table = comparison.shift_against_random(outcomes[0], gamma=1.0, resamples=200)
-    row = table[(table["arm"] == "DPN-LE") & (table["trait"] == "all")].iloc[0]
+def test_shift_against_controls_is_paired(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    table = comparison.shift_against_controls(outcomes[0], gamma=1.0, resamples=200)
+    row = table[(table["control"] == "random") & (table["trait"] == "all")].iloc[0]
     assert row["difference"] == pytest.approx(1.0)
     assert row["low"] == pytest.approx(1.0)
-    assert "random" not in set(table["arm"])
+    assert row["p"] < 0.001
+    assert set(table["control"]) == {"random"}
+    by_trait = table[table["trait"] != "all"]
+    np.testing.assert_allclose(by_trait["p_holm"], 2 * by_trait["p"])
+
+
+def test_trait_shifts_by_direction(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    table = comparison.trait_shifts(outcomes[0], gamma=0.5, resamples=200).set_index(["arm", "trait", "direction"])
+    for direction in ("both", "increase", "decrease"):
+        assert table.loc[("DPN-LE", "all", direction), "shift"] == pytest.approx(0.5)
+        assert table.loc[("random", "Openness", direction), "p"] == 1.0
+    assert (table["unscored"] == 0).all()
+
+
+def test_arms_at_a_single_dose_have_no_curve(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    answers, capability = outcomes
+    single = answers[(answers["arm"] == "random") & (answers["gamma"] == 1.0)].assign(arm="shuffled")
+    items = capability[(capability["arm"] == "random") & (capability["gamma"] == 1.0)].assign(arm="shuffled")
+    both = pd.concat([answers, single]), pd.concat([capability, items])
+    assert "shuffled" not in set(comparison.equal_shift(*both, gamma=1.0, resamples=100)["arm"])
+    assert "shuffled" in set(comparison.equal_dose(comparison.tradeoff(*both, resamples=100), gamma=1.0)["arm"])
 
 
 def test_dose_starts_at_the_unedited_model(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
@@ -104,6 +125,8 @@ def test_missing_scores_are_left_out_and_counted(outcomes: tuple[pd.DataFrame, p
 
 
 def test_equal_inputs_and_seeds_give_equal_tables(outcomes: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    one, other = (comparison.compare(*outcomes, gamma=1.0, resamples=150, seed=4) for _ in range(2))
+    config = wb.StudyConfig(resamples=150, seed=4, outcomes=("answers", "capability"))
+    kinds = {"answers": outcomes[0], "capability": outcomes[1]}
+    one, other = (comparison.compare(kinds, gamma=1.0, config=config) for _ in range(2))
     for name, table in one.items():
         pd.testing.assert_frame_equal(table, other[name])

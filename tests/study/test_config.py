@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import workbench as wb
+from workbench.cli import app
 from workbench.study.config import ARMS
 
 
@@ -33,7 +35,11 @@ def test_defaults_are_the_whole_claim() -> None:
         ("gammas = [0.0, 1.0]", "gammas: .*finite numbers above 0"),
         ("gammas = [nan]", "gammas: "),
         ("doses = [1]", "doses: Extra inputs are not permitted"),
-        ('scope = "prompt"', "scope: "),
+        ('scopes = ["prompt"]', "scopes"),
+        ("scopes = []", "scopes: .*at least one scope"),
+        ('outcomes = ["answers"]', "outcomes: .*answers, capability and any of"),
+        ("workers = 2", "the whole: .*go with engine = 'ray'"),
+        ('engine = "cloud"', "engine: "),
     ],
 )
 def test_mistakes_name_their_entry(tmp_path: Path, text: str, message: str) -> None:
@@ -46,3 +52,26 @@ def test_mistakes_name_their_entry(tmp_path: Path, text: str, message: str) -> N
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="There is no file"):
         wb.StudyConfig.read(tmp_path / "none.toml")
+
+
+def test_the_example_explains_every_entry_and_reads_back(tmp_path: Path) -> None:
+    text = wb.StudyConfig.example().toml(explained=True)
+    for name in wb.StudyConfig.model_fields:
+        assert f"\n{name} = " in "\n" + text or f"\n# {name} =" in text
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    assert wb.StudyConfig.read(tmp_path / "study.toml") == wb.StudyConfig.example()
+
+
+def test_doses_of_every_kind_of_arm() -> None:
+    config = wb.StudyConfig(gammas=(0.5, 1.0), broad_gammas=(0.1,), control_gammas=(2.0,))
+    assert config.doses("DPN-LE", 0.5) == (0.5, 1.0)
+    assert config.doses("broad", 0.5) == (0.1, 0.5)
+    assert config.doses("shuffled", 0.5) == (0.5, 2.0)
+    assert config.doses("random", 0.5) == (0.5, 1.0)
+    assert config.doses("simple prompt", 0.5) == (1.0,)
+
+
+def test_the_command_line_prints_the_example() -> None:
+    printed = CliRunner().invoke(app, ["study", "--example"])
+    assert printed.exit_code == 0
+    assert printed.stdout == wb.StudyConfig.example().toml(explained=True)

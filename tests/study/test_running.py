@@ -1,7 +1,13 @@
 """A whole small study: run, resumed, changed, damaged; and the page, figures and summary that come of it."""
 
+import html
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -13,20 +19,37 @@ import workbench as wb
 from workbench.report.study_figures import study_figures, write_figures
 from workbench.report.study_page import steered_answers, study_report
 from workbench.report.terminal import print_study
-from workbench.study import steps
+from workbench.study import cells, engines, steps
+from workbench.study.config import ARMS
 
 CONFIG = wb.StudyConfig(
-    traits=("Extraversion",),
+    traits=("Extraversion", "Openness"),
     pairs=30,
     quantile=0.99,
-    arms=("DPN-LE", "magnitude only", "broad", "random", "residual"),
     gammas=(0.5, 1.0),
     broad_gammas=(0.1, 0.3),
+    scopes=("generated", "decode"),
     search_questions=2,
     test_questions=4,
     items_per_task=2,
+    patching_pairs=6,
+    permutations=19,
     resamples=100,
 )
+FEW = CONFIG.model_copy(
+    update={
+        "traits": ("Extraversion",),
+        "arms": ("DPN-LE", "broad", "random"),
+        "scopes": ("generated",),
+        "outcomes": ("answers", "capability"),
+    }
+)
+
+
+def same_tables(a: wb.Study, b: wb.Study) -> None:
+    assert set(a.tables) == set(b.tables)
+    for name, table in a.tables.items():
+        pd.testing.assert_frame_equal(b.tables[name], table)
 
 
 @pytest.fixture(scope="module")
@@ -34,37 +57,79 @@ def study(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> wb.Study
     return wb.run_study(CONFIG, tmp_path_factory.mktemp("study"), model=model)
 
 
+@pytest.fixture(scope="module")
+def few(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> wb.Study:
+    return wb.run_study(FEW, tmp_path_factory.mktemp("few"), model=model)
+
+
 def test_a_study_holds_every_table(study: wb.Study, model: wb.Model) -> None:
-    assert {"effects", "selection", "answers", "capability", "dose", "tradeoff", "equal_dose", "equal_shift"} <= set(
-        study.tables
-    )
+    there = set(study.tables)
+    assert {"effects", "selection", "answers", "capability", "dose", "tradeoff", "equal_dose", "equal_shift"} <= there
+    assert {"shifts", "against_controls", "equal_loss", "capability_tests", "specificity", "scopes"} <= there
+    assert {"fluency", "questionnaire", "patching", "patching_verdict", "ablation", "edited"} <= there
     answers = study.tables["answers"]
-    assert set(answers["arm"]) == {"none", *CONFIG.arms}
+    assert set(answers["arm"]) == {"none", *ARMS} - set(study.left_out)
     doses = answers[answers["arm"] == "broad"]["gamma"].unique()
     assert {0.1, 0.3, study.gamma} <= set(doses)
-    assert len(study.tables["effects"]) == model.n_layers * model.d_mlp
+    assert len(study.tables["effects"]) == 2 * model.n_layers * model.d_mlp
     assert (study.tables["effects"]["selected"] != "").sum() == study.tables["counts"]["neurons"].sum()
     assert study.edit("Extraversion", "increase").gamma == study.gamma
     assert study.manifest["model_fingerprint"] == model.fingerprint
 
 
 def test_held_out_questions_are_none_of_the_search(study: wb.Study) -> None:
-    search = pd.read_parquet(study.folder / "outcomes" / "search.answers.parquet")
+    [*found] = (study.folder / "outcomes" / "search").glob("DPN-LE.*.answers.parquet")
+    search = pd.concat([pd.read_parquet(path) for path in found])
+    assert len(found) == len(CONFIG.gammas)
     assert not set(search["question"]) & set(study.tables["answers"]["question"])
 
 
 def test_arms_with_the_same_edits_are_told_not_run_twice(study: wb.Study) -> None:
-    assert study.twins == {"magnitude only": "DPN-LE"}
-    assert not (study.folder / "outcomes" / "magnitude-only.answers.parquet").exists()
-    assert (study.folder / "outcomes" / "random.answers.parquet").exists()
+    assert study.twins["magnitude only"] == "DPN-LE"
+    outcomes = study.folder / "outcomes" / "test"
+    assert not list(outcomes.glob("magnitude-only.*"))
+    assert list(outcomes.glob("random.*.answers.parquet"))
+
+
+def test_every_edited_cell_fired(study: wb.Study) -> None:
+    edited = study.tables["edited"]
+    by_cell = edited.groupby(["arm", "gamma", "scope", "outcome"])["edited_pairs"].sum()
+    assert len(by_cell) > 20
+    assert (by_cell > 0).all()
+    decode = edited[(edited["scope"] == "decode") & (edited["phase"] == "prompt")]
+    assert len(decode)
+    assert (decode["edited_pairs"] == 0).all()
+
+
+def test_prompts_are_arms_without_a_dose(study: wb.Study) -> None:
+    answers = study.tables["answers"]
+    assert set(answers.loc[answers["arm"] == "simple prompt", "gamma"]) == {1.0}
+    assert "simple prompt" not in set(study.tables["equal_shift"]["arm"])
+    assert "simple prompt" in set(study.tables["equal_dose"]["arm"])
+
+
+def test_another_trait_is_measured_under_each_edit(study: wb.Study) -> None:
+    table = study.tables["specificity"]
+    own = table[table["arm"] == "DPN-LE"]
+    assert len(own) == 2 * 2 * 2
+    across = study.tables["off_target"]
+    assert (across["edited"] != across["trait"]).all()
+
+
+def test_verdicts_are_given_for_every_trait(study: wb.Study) -> None:
+    table = study.verdict()
+    assert set(table["trait"]) == {"all", *CONFIG.traits}
+    assert set(table["verdict"]) <= {"supported", "refuted", "undecided"}
+    per_trait = table.groupby("trait")["claim"].apply(set)
+    assert per_trait["all"] >= per_trait["Openness"]
 
 
 def test_a_second_run_computes_nothing_again(study: wb.Study, model: wb.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object, **settings: object) -> None:
         raise AssertionError("a finished step ran again")
 
-    for name in ("capture_sites", "answer_questions", "answer_items"):
-        monkeypatch.setattr(steps, name, never)
+    for place, name in ((steps, "capture_sites"), (engines, "run_cell"), (steps, "patched_tables")):
+        monkeypatch.setattr(place, name, never)
     seen: list[float] = []
     again = wb.run_study(CONFIG, study.folder, model=model, progress=lambda label, share: seen.append(share))
     assert again.findings == study.findings
@@ -73,30 +138,69 @@ def test_a_second_run_computes_nothing_again(study: wb.Study, model: wb.Model, m
 
 
 def test_a_stopped_run_continues_where_it_stopped(
-    study: wb.Study, model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: wb.Study, model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(label: str, share: float) -> None:
         if label.startswith("broad"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        wb.run_study(CONFIG, tmp_path, model=model, progress=stop)
+        wb.run_study(FEW, tmp_path, model=model, progress=stop)
     assert not list(tmp_path.rglob(".*.parquet"))
     with pytest.raises(ValueError, match="was not finished. Run it again"):
         wb.load_study(tmp_path)
     monkeypatch.setattr(steps, "capture_sites", None)
-    finished = wb.run_study(CONFIG, tmp_path, model=model)
-    for name, table in study.tables.items():
-        pd.testing.assert_frame_equal(finished.tables[name], table)
+    finished = wb.run_study(FEW, tmp_path, model=model)
+    same_tables(finished, few)
 
 
-def test_a_damaged_step_is_refused_by_name(study: wb.Study, model: wb.Model, tmp_path: Path) -> None:
+def test_a_changed_file_runs_only_what_it_touches(
+    few: wb.Study, model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(study.folder, copy)
-    path = copy / "outcomes" / "random.answers.parquet"
+    shutil.copytree(few.folder, copy)
+    run: list[str] = []
+
+    def counted(model: wb.Model, config: wb.StudyConfig, cell: cells.Cell) -> cells.Outcomes:
+        run.append(cell.name)
+        return cells.run_cell(model, config, cell)
+
+    monkeypatch.setattr(engines, "run_cell", counted)
+    config = FEW.model_copy(update={"arms": (*FEW.arms, "residual"), "broad_gammas": (0.1, 0.2, 0.3)})
+    wb.run_study(config, copy, model=model)
+    assert {name.partition(".gamma")[0] for name in run} == {"test/residual", "test/broad"}
+    assert sum(name.startswith("test/broad") for name in run) == 1
+
+
+def test_a_killed_study_ends_as_an_undisturbed_one(few: wb.Study, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(FEW.toml(), encoding="utf-8")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "workbench.cli", "study", str(tmp_path / "study.toml"), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("outcomes/test/*.answers.parquet")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "tables" / "dose.parquet").exists()
+    same_tables(wb.run_study(FEW, out), few)
+
+
+def test_a_ray_cluster_gives_the_same_tables(few: wb.Study, model: wb.Model, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    config = FEW.model_copy(update={"engine": "ray", "workers": 2})
+    same_tables(wb.run_study(config, tmp_path, model=model), few)
+
+
+def test_a_damaged_step_is_refused_by_name(few: wb.Study, model: wb.Model, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(few.folder, copy)
+    [path, *_] = (copy / "outcomes" / "test").glob("random.*.answers.parquet")
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ValueError, match=r"random.answers.parquet is not as the study wrote it"):
-        wb.run_study(CONFIG, copy, model=model)
+    with pytest.raises(ValueError, match=r"random.*answers.parquet is not as the study wrote it"):
+        wb.run_study(FEW, copy, model=model)
 
 
 def test_a_model_that_does_not_speak_the_grammar_is_refused(checkpoint: Path, tmp_path: Path) -> None:
@@ -112,8 +216,8 @@ def test_what_is_no_study_is_told(tmp_path: Path) -> None:
 
 def test_findings_quote_their_numbers_and_never_claim_the_construction(study: wb.Study) -> None:
     said = {finding.claim: finding for finding in study.findings}
-    assert said["High and Low neurons do not overlap"].verdict == "unclear"
-    assert "disjoint by construction" in said["High and Low neurons do not overlap"].text
+    assert "disjoint by construction" in said["A trait's poles use different neurons"].text
+    assert said["A trait's neurons are its own"].verdict in ("undecided", "refuted")
     assert said["The effect-size criterion adds to the magnitude criterion"].verdict == "refuted"
     assert f"gamma {study.gamma:g}" in said["The selected neurons move the trait"].text
 
@@ -122,7 +226,7 @@ def test_the_terminal_shows_arms_and_findings(study: wb.Study) -> None:
     console = Console(width=80, record=True, file=StringIO())
     print_study(study, console)
     text = console.export_text()
-    for arm in CONFIG.arms:
+    for arm in set(CONFIG.arms) - set(study.left_out):
         assert arm in text
     assert "Arms at equal trait shift" in text
     assert "the same edits as DPN-LE" in text
@@ -135,10 +239,10 @@ def test_the_page_holds_what_the_study_says(study: wb.Study, tmp_path: Path) -> 
     assert "magnitude only" in " ".join(report.warnings)
     page = wb.write_study_report(study, tmp_path / "page.html").read_text(encoding="utf-8")
     for finding in study.findings:
-        assert finding.claim in page
+        assert finding.claim in html.unescape(page)
     assert "arXiv 2604.27929" in page
     answers = steered_answers(study)
-    assert len(answers) == 4
+    assert len(answers) == 8
     table = study.tables["answers"]
     assert answers[0].base in set(table[table["arm"] == "none"]["answer"])
 
@@ -147,11 +251,16 @@ def test_figures_are_written_beside_their_data(study: wb.Study, tmp_path: Path) 
     written = write_figures(study, tmp_path, only=["dose-curves", "effect-map"])
     assert {path.name for path in written} == {
         "effect-map-extraversion.html",
+        "effect-map-openness.html",
         "dose-curves.html",
         "dose-curves-extraversion.html",
+        "dose-curves-openness.html",
     }
     assert (tmp_path / "effect-map.parquet").is_file()
-    assert len(study_figures(study)) == 8
+    drawn = study_figures(study)
+    assert {"against-controls", "specificity", "patching-by-layer"} <= {figure.name for figure in drawn}
+    assert all(figure.caption and len(figure.data) for figure in drawn if figure.name != "separability")
+    assert {"null-distribution", "stability", "exclusivity", "separability", "balance"} <= {f.name for f in drawn}
     with pytest.raises(ValueError, match="There is no figure 'pie'. Choose among effect-map,"):
         write_figures(study, tmp_path, only=["pie"])
     with pytest.raises(ValueError, match="Figures come as html, svg, pdf, png, but 'gif'"):

@@ -83,7 +83,7 @@ def _stem(name: str) -> str:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, Real) and value != value)
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, Real) and bool(value != value))
 
 
 def _is_numeric(values: list[Any]) -> bool:

@@ -22,7 +22,7 @@ from plotly.offline import get_plotlyjs
 from workbench.report.cells import number_text, table_cells
 
 ALL = "all"
-VerdictWord = Literal["supported", "refuted", "unclear"]
+VerdictWord = Literal["supported", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from workbench.select.selection import Selection
+from workbench.study.config import ARMS, StudyConfig
 from workbench.study.study import Study
 
-MARKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "unclear": ("?", "yellow")}
+_ARM = max(map(len, ARMS)) + 1  # the longest name, perhaps with a star
+MARKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": ("?", "yellow")}
 
 
 def print_study(study: Study, console: Console) -> None:
@@ -66,11 +68,16 @@ def _found(study: Study) -> str:
     traits = len(config.traits)
     return (
         f"[bold]{chosen / neurons:.2%} of the MLP neurons carry a trait[/]: {chosen / traits:.0f} of "
-        f"{neurons // traits} for each of {traits} traits, by |s| > tau_q (q = {config.quantile:g}) and "
-        f"|d| > {config.min_d:g}, from {config.pairs} pairs a trait.\n"
+        f"{neurons // traits} for each of {traits} traits, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
         f"gamma {study.gamma:g} was chosen on search questions; what follows was measured on held-out ones "
         f"(scope {config.scope})."
     )
+
+
+def chosen_by(config: StudyConfig) -> str:
+    """What a study's rule asks of a neuron."""
+    magnitude, effect = f"|s| > tau_q (q = {config.quantile:g})", f"|d| > {config.min_d:g}"
+    return {"dual": f"{magnitude} and {effect}", "magnitude-only": magnitude, "d-only": effect}[config.rule]
 
 
 def _legend(study: Study) -> str:
@@ -128,10 +135,10 @@ def _findings(study: Study) -> RenderableType:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 1, 0, 0)
     )
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+        table.add_column(column, justify="right" if place else "left", no_wrap=True, min_width=0 if place else _ARM)
     return table
 
 

@@ -1,32 +1,27 @@
-"""Outcomes compared: doses, trait against cost, arms at equal dose and at equal trait shift, with intervals."""
+"""Outcomes compared: doses, trait against cost, arms at equal dose, trait shift and loss, with intervals."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from workbench.measure.paired import bootstrap_difference, bootstrap_mean
+from workbench.measure.comparing import compare_arms, equal_loss, specificity_matrix
+from workbench.measure.curves import (
+    SIGN,
+    first_reaching,
+    items_with_base,
+    outcome_curves,
+    summary,
+    two_sided,
+    with_base,
+)
+from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm
+from workbench.measure.permutation import permutation_test
+from workbench.study.config import CONTROLS, PROMPTING, StudyConfig
 
-SIGN = {"increase": 1.0, "decrease": -1.0}
 ALL = "all"
-
-
-def with_base(answers: pd.DataFrame) -> pd.DataFrame:
-    """Edited answers beside the unedited answer to the same question under the same random draws.
-
-    Returns:
-        The edited rows with `base_score`, `base_wellformed` and `shift`: by how much the score moved in the
-        intended direction, in points of the 1 to 5 scale; missing where either answer has no score.
-    """
-    base = answers.loc[answers["arm"] == "none", ["trait", "question", "score", "wellformed"]]
-    base = base.rename(columns={"score": "base_score", "wellformed": "base_wellformed"})
-    rows = answers[answers["arm"] != "none"].merge(base, on=["trait", "question"], validate="many_to_one")
-    return rows.assign(shift=rows["direction"].map(SIGN) * (rows["score"] - rows["base_score"]))
-
-
-def items_with_base(capability: pd.DataFrame) -> pd.DataFrame:
-    """Edited capability outcomes beside the unedited outcome on the same item."""
-    names = ["trait", "direction", "task", "item"]
-    base = capability.loc[capability["arm"] == "none", [*names, "correct"]].rename(columns={"correct": "base_correct"})
-    return capability[capability["arm"] != "none"].merge(base, on=names, validate="many_to_one")
+PERMUTATIONS = 2000
+"""Sign flips behind each p-value."""
 
 
 def _by_trait(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -115,36 +110,77 @@ def _named(name: str, interval: dict[str, float]) -> dict[str, float]:
 
 def equal_dose(tradeoff: pd.DataFrame, *, gamma: float) -> pd.DataFrame:
     """Every arm at the same dose, all traits together."""
-    table = tradeoff[(tradeoff["gamma"] == gamma) & (tradeoff["trait"] == ALL)]
+    here = (tradeoff["gamma"] == gamma) | tradeoff["arm"].isin(PROMPTING)  # what is only said has no dose
+    table = tradeoff[here & (tradeoff["trait"] == ALL)]
     return table.drop(columns="trait").reset_index(drop=True)
 
 
-def shift_against_random(answers: pd.DataFrame, *, gamma: float, resamples: int, seed: int = 0) -> pd.DataFrame:
-    """Each arm's shift beyond the random control's at one dose, paired by question.
+def shift_against_controls(answers: pd.DataFrame, *, gamma: float, resamples: int, seed: int = 0) -> pd.DataFrame:
+    """DPN-LE's shift beyond each control's at one dose, paired by question.
 
     Returns:
-        Columns trait, arm, difference, low, high, n.
+        Columns control, trait, difference (points), low, high (95 %), n, p (sign flips of whole questions,
+        two-sided) and p_holm (over the traits of a control).
     """
     rows = with_base(answers)
-    rows = rows[rows["gamma"] == gamma]
-    control = rows[rows["arm"] == "random"].set_index(["trait", "direction", "question"])["shift"]
+    names = ["trait", "direction", "question"]
+    dpn = rows[(rows["arm"] == "DPN-LE") & (rows["gamma"] == gamma)].set_index(names)["shift"]
     found = []
-    for arm, part in rows[rows["arm"] != "random"].groupby("arm", sort=False):
-        own = part.set_index(["trait", "direction", "question"])["shift"]
-        both = pd.DataFrame({"own": own, "control": control}).dropna().reset_index()
+    for control in [arm for arm in dict.fromkeys(rows["arm"]) if arm in (*CONTROLS, *PROMPTING)]:
+        # What is only said to the model has no dose.
+        at = 1.0 if control in PROMPTING else gamma
+        other = rows[(rows["arm"] == control) & (rows["gamma"] == at)].set_index(names)["shift"]
+        both = pd.DataFrame({"own": dpn, "control": other}).dropna().reset_index()
         for trait, each in _by_trait(both):
-            interval = bootstrap_difference(
-                each["control"].to_numpy(),
-                each["own"].to_numpy(),
-                clusters=(each["trait"] + each["question"]).to_numpy(),
-                resamples=resamples,
-                seed=seed,
-            )
+            pair = (each["control"].to_numpy(), each["own"].to_numpy())
+            clusters = (each["trait"] + each["question"]).to_numpy()
+            interval = bootstrap_difference(*pair, clusters=clusters, resamples=resamples, seed=seed)
+            p = permutation_test(*pair, clusters=clusters, permutations=PERMUTATIONS, seed=seed).pvalue
             found.append(
-                {"trait": trait, "arm": arm, "difference": interval.estimate, "low": interval.low}
-                | {"high": interval.high, "n": interval.n}
+                {"control": control, "trait": trait, "difference": interval.estimate, "low": interval.low}
+                | {"high": interval.high, "n": interval.n, "p": p}
             )
-    return pd.DataFrame(found)
+    table = pd.DataFrame(found, columns=["control", "trait", "difference", "low", "high", "n", "p"])
+    return _with_holm(table, "control")
+
+
+def trait_shifts(answers: pd.DataFrame, *, gamma: float, resamples: int, seed: int = 0) -> pd.DataFrame:
+    """Every arm's shift against the unedited model at one dose, by trait and direction.
+
+    Returns:
+        Columns arm, trait, direction (`both` for both), shift (points), low, high (95 %), n, unscored (answers that
+        the scorer cannot tell), p (sign flips of whole questions) and p_holm (over the traits of an arm and direction).
+    """
+    rows = with_base(answers)
+    rows = rows[(rows["gamma"] == gamma) | rows["arm"].isin(PROMPTING)]
+    found = []
+    for arm, own in rows.groupby("arm", sort=False):
+        for direction in ("both", *SIGN):
+            part = own if direction == "both" else own[own["direction"] == direction]
+            for trait, each in _by_trait(part):
+                known = each.dropna(subset=["shift"])
+                entry = {"arm": arm, "trait": trait, "direction": direction, "unscored": len(each) - len(known)}
+                if known.empty:
+                    found.append(entry | {"shift": np.nan, "low": np.nan, "high": np.nan, "n": 0, "p": 1.0})
+                    continue
+                clusters = (known["trait"] + known["question"]).to_numpy()
+                shift = known["shift"].to_numpy()
+                interval = bootstrap_mean(shift, clusters=clusters, resamples=resamples, seed=seed)
+                drawn = {"clusters": clusters, "permutations": PERMUTATIONS, "seed": seed}
+                p = permutation_test(np.zeros(len(shift)), shift, **drawn).pvalue
+                found.append(
+                    entry
+                    | {"shift": interval.estimate, "low": interval.low, "high": interval.high, "n": interval.n, "p": p}
+                )
+    return _with_holm(pd.DataFrame(found), ["arm", "direction"])
+
+
+def _with_holm(table: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
+    """p-values adjusted over the traits of each group; that of all traits together stays as it is."""
+    adjusted = table["p"].copy()
+    for _, rows in table[table["trait"] != ALL].groupby(by, sort=False):
+        adjusted.loc[rows.index] = holm(rows["p"].to_numpy())
+    return table.assign(p_holm=adjusted)
 
 
 def equal_shift(
@@ -159,35 +195,12 @@ def equal_shift(
     Returns:
         Columns arm, reached (the share of resamples in which the arm reaches the shift at all), gamma, shift
         (the target, points), wellformed_change and capability_change (edited minus unedited, at that shift),
-        and `wellformed_against`, `capability_against`: the arm's minus DPN-LE's; each with `_low`, `_high`.
-        Missing where the arm never reaches the shift.
+        and `wellformed_against`, `capability_against`: the arm's minus DPN-LE's; each with `_low`, `_high`, the
+        last two with `_p`, two-sided, from the resamples. Missing where the arm never reaches the shift. An arm
+        that was run at a single dose has no curve and is left out.
     """
-    questions = with_base(answers)
-    questions = questions.assign(wellformed_change=questions["wellformed"] - questions["base_wellformed"])
-    questions = questions.assign(cluster=questions["trait"] + "|" + questions["question"])
-    items = items_with_base(capability)
-    items = items.assign(
-        change=items["correct"].astype(float) - items["base_correct"].astype(float),
-        cluster=items["trait"] + "|" + items["direction"] + "|" + items["item"],
-    )
-    generator = np.random.default_rng(seed)
-    by_question, by_item = (np.asarray(frame["cluster"].unique()) for frame in (questions, items))
-    weights = {
-        "question": _resampling_weights(generator, len(by_question), resamples),
-        "item": _resampling_weights(generator, len(by_item), resamples),
-    }
-    curves: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
-    for arm, part in questions.groupby("arm", sort=False):
-        own = items[items["arm"] == arm]
-        gammas = np.sort(part["gamma"].unique())
-        curves[str(arm)] = (
-            np.concatenate([[0.0], gammas]),
-            {
-                "shift": _curve(part, "shift", gammas, by_question, weights["question"]),
-                "wellformed": _curve(part, "wellformed_change", gammas, by_question, weights["question"]),
-                "capability": _curve(own, "change", gammas, by_item, weights["item"]),
-            },
-        )
+    answers, capability = _graded(answers), _graded(capability)
+    curves = outcome_curves(answers, capability, resamples=resamples, seed=seed)
     doses, dpn = curves["DPN-LE"]
     at = int(np.flatnonzero(doses == gamma)[0])
     target = dpn["shift"][:, at]
@@ -195,13 +208,15 @@ def equal_shift(
     found = []
     for arm, (doses, curve) in curves.items():
         # DPN-LE itself is read at its own dose, not where a noisy curve first crosses.
-        needed = np.full(len(target), gamma) if arm == "DPN-LE" else _first_reaching(doses, curve["shift"], target)
+        needed = np.full(len(target), gamma) if arm == "DPN-LE" else first_reaching(doses, curve["shift"], target)
         entry: dict[str, object] = {"arm": arm, "reached": float(np.isfinite(needed[1:]).mean())}
-        entry |= _summary("gamma", needed) | _summary("shift", target)
+        entry |= summary("gamma", needed) | summary("shift", target)
         for name in ("wellformed", "capability"):
             cost = np.array([np.interp(g, doses, row) for g, row in zip(needed, curve[name], strict=True)])
             cost[~np.isfinite(needed)] = np.nan
-            entry |= _summary(f"{name}_change", cost) | _summary(f"{name}_against", cost - reference[name])
+            against = cost - reference[name]
+            entry |= summary(f"{name}_change", cost) | summary(f"{name}_against", against)
+            entry |= {f"{name}_against_p": two_sided(against)}
         found.append(entry)
     return pd.DataFrame(found)
 
@@ -223,63 +238,161 @@ def equal_shift_by_dose(
     return table[["dpn_gamma", *table.columns.drop("dpn_gamma")]]
 
 
-def _resampling_weights(generator: np.random.Generator, clusters: int, resamples: int) -> np.ndarray:
-    """`(1 + resamples, clusters)`: how often each cluster is drawn; the first row is the sample itself."""
-    drawn = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-    return np.vstack([np.ones(clusters), drawn])
+def equal_shift_by_trait(
+    answers: pd.DataFrame, capability: pd.DataFrame, *, resamples: int, seed: int = 0
+) -> pd.DataFrame:
+    """`equal_shift_by_dose` for all traits together and for each alone, in a column trait."""
+    traits = list(dict.fromkeys(answers["trait"]))
+    tables = [equal_shift_by_dose(answers, capability, resamples=resamples, seed=seed).assign(trait=ALL)]
+    for trait in traits if len(traits) > 1 else []:
+        own = [frame[frame["trait"] == trait] for frame in (answers, capability)]
+        tables.append(equal_shift_by_dose(*own, resamples=resamples, seed=seed).assign(trait=trait))
+    if len(traits) == 1:
+        tables.append(tables[0].assign(trait=traits[0]))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _curve(
-    rows: pd.DataFrame, column: str, gammas: np.ndarray, clusters: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """`(1 + resamples, 1 + gammas)` means of a column by dose, 0 at dose 0; missing values are left out."""
-    known = rows.dropna(subset=[column])
-    cluster = pd.Categorical(known["cluster"], categories=clusters).codes
-    place = (cluster, np.searchsorted(gammas, known["gamma"]))
-    sums, counts = np.zeros((len(clusters), len(gammas))), np.zeros((len(clusters), len(gammas)))
-    np.add.at(sums, place, known[column].to_numpy(float))
-    np.add.at(counts, place, 1.0)
-    means = (weights @ sums) / np.maximum(weights @ counts, 1e-12)
-    return np.hstack([np.zeros((len(weights), 1)), means])
+def _graded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The unedited model and the arms that were run at several doses."""
+    doses = frame.groupby("arm")["gamma"].nunique()
+    several = set(doses.index[doses > 1]) | {"none", "DPN-LE"}
+    return frame[frame["arm"].isin(several)]
 
 
-def _first_reaching(doses: np.ndarray, shifts: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The least dose at which each row's shift, straight between doses, reaches its target; nan if none does."""
-    needed = np.full(len(target), np.nan)
-    for i, (row, goal) in enumerate(zip(shifts, target, strict=True)):
-        reaching = np.flatnonzero(row >= goal)
-        if len(reaching):
-            j = int(reaching[0])
-            if j == 0:
-                needed[i] = doses[0]
-            else:
-                share = (goal - row[j - 1]) / (row[j] - row[j - 1])
-                needed[i] = doses[j - 1] + share * (doses[j] - doses[j - 1])
-    return needed
+def scopes(outcomes: Mapping[str, pd.DataFrame], *, gamma: float, resamples: int) -> pd.DataFrame:
+    """DPN-LE's shift and costs at the chosen dose in each scope, in a column scope; see `tradeoff`."""
+    found = []
+    base = [frame[frame["arm"] == "none"] for frame in (outcomes["answers"], outcomes["capability"])]
+    dpn = [
+        frame[(frame["arm"] == "DPN-LE") & (frame["gamma"] == gamma)]
+        for frame in (outcomes["answers"], outcomes["capability"])
+    ]
+    for scope in dict.fromkeys(dpn[0]["scope"]):
+        both = [pd.concat([b, own[own["scope"] == scope]]) for b, own in zip(base, dpn, strict=True)]
+        found.append(tradeoff(*both, resamples=resamples).assign(scope=scope))
+    return pd.concat(found, ignore_index=True)
 
 
-def _summary(name: str, values: np.ndarray) -> dict[str, float]:
-    """The sample's own value and the 95 % percentile interval of the resamples, where most of them have one."""
-    resampled = values[1:][np.isfinite(values[1:])]
-    if not np.isfinite(values[0]) or len(resampled) < 0.5 * (len(values) - 1):
-        return {name: float(values[0]), f"{name}_low": np.nan, f"{name}_high": np.nan}
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
+def fluency(answers: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
+    """Perplexity, repetition and length of answers by arm and dose, all traits together, beside the unedited model's.
+
+    Returns:
+        Columns arm, gamma, quantity (`log_perplexity_change`: natural log of the answer's perplexity under the
+        unedited model minus that of its own answer; `repetition_change`, a share; `length_change`, tokens),
+        estimate, low, high (95 %, clustered by question), n, and empty (answers without a token).
+    """
+    if "perplexity" not in answers:
+        return pd.DataFrame()
+    told = answers.assign(log_perplexity=np.log(answers["perplexity"]))
+    quantities = ("log_perplexity", "repetition", "length")
+    base = told.loc[told["arm"] == "none", ["trait", "question", *quantities]]
+    rows = told[told["arm"] != "none"].merge(base, on=["trait", "question"], suffixes=("", "_base"))
+    found = []
+    for (arm, gamma), own in rows.groupby(["arm", "gamma"], sort=False):
+        for quantity in quantities:
+            change = own.assign(change=own[quantity] - own[f"{quantity}_base"])
+            found.append(
+                {"arm": arm, "gamma": gamma, "quantity": f"{quantity}_change", "empty": int((own["length"] == 0).sum())}
+                | _interval(change, "change", "question", resamples)
+            )
+    return pd.DataFrame(found)
 
 
-def compare(
-    answers: pd.DataFrame, capability: pd.DataFrame, *, gamma: float, resamples: int, seed: int
-) -> dict[str, pd.DataFrame]:
+def questionnaire(asked: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
+    """Shift of the keyed questionnaire score by arm, dose and trait, in the intended direction.
+
+    Returns:
+        Columns arm, gamma, trait, shift (points of 1 to 5; the expected score over options and their orders), low,
+        high (95 %, clustered by item), n, unparsed (the share of items whose options carry too little probability).
+    """
+    keys = ["trait", "item"]
+    scored = asked.assign(expected=asked["expected"].where(asked["parsed"]))
+    means = scored.groupby(["arm", "gamma", "direction", *keys], sort=False, as_index=False).agg(
+        expected=("expected", "mean"), parsed=("parsed", "mean")
+    )
+    base = means.loc[means["arm"] == "none", [*keys, "expected"]].rename(columns={"expected": "base"})
+    rows = means[means["arm"] != "none"].merge(base, on=keys, validate="many_to_one")
+    rows = rows.assign(shift=rows["direction"].map(SIGN) * (rows["expected"] - rows["base"]))
+    found = []
+    for (arm, gamma), own in rows.groupby(["arm", "gamma"], sort=False):
+        for trait, each in _by_trait(own):
+            interval = _interval(each, "shift", "item", resamples)
+            found.append(
+                {"arm": arm, "gamma": gamma, "trait": trait, "shift": interval.pop("estimate")}
+                | interval
+                | {"unparsed": 1 - each["parsed"].mean()}
+            )
+    return pd.DataFrame(found)
+
+
+def specificity(
+    across: pd.DataFrame, answers: pd.DataFrame, *, gamma: float, resamples: int, seed: int
+) -> pd.DataFrame:
+    """The trait that is edited against the trait that is measured, by arm; see `specificity_matrix`."""
+    base = answers[answers["arm"] == "none"].assign(measured=lambda frame: frame["trait"])
+    found = []
+    for arm in dict.fromkeys(across["arm"]):
+        own = answers[(answers["arm"] == arm) & ((answers["gamma"] == gamma) | (arm in PROMPTING))]
+        others = across[across["arm"] == arm]
+        others = others.assign(measured=others["trait"], trait=others["edited"])
+        rows = pd.concat([base, others, own.assign(measured=own["trait"])], ignore_index=True)
+        table = specificity_matrix(rows, resamples=resamples, seed=seed)
+        found.append(table.rename(columns={"trait": "edited"}).assign(arm=arm))
+    return pd.concat(found, ignore_index=True)
+
+
+def capability_tests(capability: pd.DataFrame, config: StudyConfig) -> pd.DataFrame:
+    """Every arm against the unedited model by task and trait, by trait, and altogether (`all`); see `compare_arms`."""
+    settings = {"margin": config.margin, "resamples": config.resamples, "seed": config.seed}
+    settings["permutations"] = PERMUTATIONS
+    tables = []
+    for by in (("task", "trait"), ("trait",), ()):
+        labelled = capability.assign(whole=ALL)
+        table = compare_arms(labelled, by=by or ("whole",), **settings).drop(columns="whole", errors="ignore")
+        tables.append(table.assign(**{name: ALL for name in ("task", "trait") if name not in by}))
+    joined = pd.concat(tables, ignore_index=True)
+    front = ["arm", "gamma", "task", "trait"]
+    return joined[[*front, *joined.columns.drop(front)]]
+
+
+def losses(answers: pd.DataFrame, capability: pd.DataFrame, *, resamples: int, seed: int) -> pd.DataFrame:
+    """The shift of each arm where it first costs a given loss of either kind, in a column cost; see `equal_loss`."""
+    graded = (_graded(answers), _graded(capability))
+    return pd.concat(
+        [
+            equal_loss(*graded, cost=cost, resamples=resamples, seed=seed).assign(cost=cost)
+            for cost in ("capability", "wellformed")
+        ],
+        ignore_index=True,
+    )
+
+
+def compare(outcomes: Mapping[str, pd.DataFrame], *, gamma: float, config: StudyConfig) -> dict[str, pd.DataFrame]:
     """All tables of a study's outcomes by name."""
+    answers, capability = outcomes["answers"], outcomes["capability"]
+    resamples, seed = config.resamples, config.seed
     traded = tradeoff(answers, capability, resamples=resamples)
-    shifts = equal_shift_by_dose(answers, capability, resamples=resamples, seed=seed)
+    shifts = equal_shift_by_trait(answers, capability, resamples=resamples, seed=seed)
+    together = shifts[shifts["trait"] == ALL].drop(columns="trait").reset_index(drop=True)
+    at_gamma = capability[(capability["gamma"] == gamma) | capability["arm"].isin(("none", *PROMPTING))]
     tables = {
         "dose": dose(answers, capability, resamples=resamples),
         "tradeoff": traded,
         "equal_dose": equal_dose(traded, gamma=gamma),
-        "equal_shift": shifts[shifts["dpn_gamma"] == gamma].drop(columns="dpn_gamma").reset_index(drop=True),
-        "equal_shift_by_dose": shifts,
+        "equal_shift": together[together["dpn_gamma"] == gamma].drop(columns="dpn_gamma").reset_index(drop=True),
+        "equal_shift_by_dose": together,
+        "equal_shift_by_trait": shifts[shifts["trait"] != ALL].reset_index(drop=True),
+        "equal_loss": losses(answers, capability, resamples=resamples, seed=seed),
+        "shifts": trait_shifts(answers, gamma=gamma, resamples=resamples, seed=seed),
+        "against_controls": shift_against_controls(answers, gamma=gamma, resamples=resamples, seed=seed),
+        "capability_tests": capability_tests(at_gamma, config),
     }
-    if "random" in set(answers["arm"]):
-        tables["against_random"] = shift_against_random(answers, gamma=gamma, resamples=resamples, seed=seed)
+    if "fluency" in config.outcomes:
+        tables["fluency"] = fluency(answers, resamples=resamples)
+    if "questionnaire" in outcomes:
+        tables["questionnaire"] = questionnaire(outcomes["questionnaire"], resamples=resamples)
+    if "off-target" in outcomes:
+        across = outcomes["off-target"]
+        tables["specificity"] = specificity(across, answers, gamma=gamma, resamples=resamples, seed=seed)
+        tables["off_target"] = across
     return tables

@@ -3,13 +3,49 @@
 import math
 import tomllib
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from workbench.edit.applying import Scope
 from workbench.vocabulary import BIG_FIVE, big_five
 
-ARMS = ("DPN-LE", "DPN-LE weighted", "magnitude only", "broad", "random", "residual")
+GRADED = (
+    "DPN-LE",
+    "DPN-LE weighted",
+    "DPN-LE directional",
+    "magnitude only",
+    "d only",
+    "write norm",
+    "broad",
+    "NPTI",
+    "residual",
+    "heads",
+    "random",
+)
+"""Arms that are run at every dose: the edit under test, its ablations, its rivals and the simplest control."""
+
+CONTROLS = ("random", "matched random", "shuffled", "flipped", "other trait")
+"""Arms that should do nothing, or less: at the chosen dose and at those of `control_gammas`; random at every dose."""
+
+PROMPTING = ("simple prompt", "description prompt", "neutral prompt")
+"""Arms that speak to the model instead of editing it; they have no dose."""
+
+ARMS = tuple(dict.fromkeys((*GRADED, *CONTROLS, *PROMPTING)))
+WIDE = ("broad", "d only", "heads")
+"""Arms that are far stronger at each dose: most neurons at once, or attention heads, which every MLP then reads."""
+
+ACROSS = ("DPN-LE", "residual", "description prompt")
+"""Arms that are asked about every trait, not their own alone."""
+
+OUTCOMES = ("answers", "capability", "fluency", "questionnaire", "off-target", "patching")
 
 
 class StudyConfig(BaseModel):
@@ -21,28 +57,65 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = "testbed"
-    traits: tuple[str, ...] = BIG_FIVE
+    model: str = Field(default="testbed", description="'testbed', a Hugging Face name, or a checkpoint folder.")
+    traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
+    contrast: str = Field(
+        default="testbed",
+        description="Where pairs come from: the embedded model's bank (testbed), the built-in one (builtin), a "
+        "PersonalityBench folder, or a jsonl, csv or parquet table with a column trait.",
+    )
     pairs: int = Field(default=400, ge=2, description="Contrast pairs per trait.")
+    site: Literal["hook_post"] = Field(default="hook_post", description="Where neurons are read and edited.")
+    rule: Literal["dual", "magnitude-only", "d-only"] = Field(
+        default="dual", description="The rule that chooses the neurons of the DPN-LE arms."
+    )
     quantile: float = Field(default=0.995, gt=0, lt=1, description="q of tau_q.")
     min_d: float = Field(default=0.8, ge=0, description="tau_d.")
     layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
-    arms: tuple[str, ...] = ARMS
-    gammas: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5)
+    arms: tuple[str, ...] = Field(default=ARMS, description=f"DPN-LE and any of {', '.join(ARMS[1:])}.")
+    gammas: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5), description="Doses of the graded arms.")
     broad_gammas: tuple[float, ...] = Field(
-        default=(0.05, 0.1, 0.2, 0.3, 0.5), description="Doses of the broad arm, which is far stronger at each."
+        default=(0.05, 0.1, 0.2, 0.3, 0.5),
+        description="Doses of broad, d only and heads, which are far stronger at each.",
     )
-    scope: Scope = "generated"
-    temperature: float = Field(default=1.0, ge=0)
+    control_gammas: tuple[float, ...] = Field(
+        default=(), description="Doses of the controls besides the chosen one, at which they always run."
+    )
+    scopes: tuple[Scope, ...] = Field(
+        default=("generated",),
+        description="Which positions are edited; the first is what is reported, DPN-LE alone is run in the others.",
+    )
+    outcomes: tuple[str, ...] = Field(default=OUTCOMES, description=f"answers, capability and any of {OUTCOMES[2:]}.")
+    temperature: float = Field(default=0.0, ge=0, description="Of the open answers; 0 takes the likeliest token.")
     search_questions: int = Field(default=10, ge=1, le=100, description="Questions per trait on which gamma is chosen.")
     test_questions: int = Field(
         default=20, ge=2, le=200, description="Held-out questions per trait, asked in both directions."
     )
     items_per_task: int = Field(default=6, ge=1, le=50, description="Capability items per task, trait and direction.")
+    patching_pairs: int = Field(default=40, ge=2, description="Held-out pairs per trait behind the patching curves.")
     max_capability_loss: float = Field(default=0.02, ge=0, le=1, description="Bound on the loss at the chosen gamma.")
+    margin: float = Field(
+        default=0.05, gt=0, le=1, description="Loss of capability that a test of non-inferiority tolerates."
+    )
     min_wellformed: float = Field(default=0.95, ge=0, le=1, description="Bound on well-formedness at the chosen gamma.")
+    permutations: int = Field(default=1000, ge=19, description="Shuffled labellings behind each null.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
-    seed: int = 0
+    engine: Literal["local", "ray"] = Field(default="local", description="Where cells run; the tables are the same.")
+    address: str | None = Field(default=None, description="The Ray cluster's address.")
+    workers: int | None = Field(default=None, ge=1, description="How many Ray workers.")
+    seed: int = Field(default=0, description="Seed of the pairs, the answers and the intervals.")
+
+    @property
+    def scope(self) -> Scope:
+        """The scope that is reported."""
+        return self.scopes[0]
+
+    def doses(self, arm: str, chosen: float) -> tuple[float, ...]:
+        """The doses at which an arm is run, the chosen one among them; 1 for an arm without a dose."""
+        if arm in PROMPTING:
+            return (1.0,)
+        own = self.broad_gammas if arm in WIDE else self.gammas if arm in GRADED else self.control_gammas
+        return tuple(sorted({*own, chosen}))
 
     @field_validator("traits")
     @classmethod
@@ -59,12 +132,54 @@ class StudyConfig(BaseModel):
             raise ValueError(f"arms are DPN-LE and any of {', '.join(ARMS[1:])}, but {list(arms)} arrived")
         return tuple(arm for arm in ARMS if arm in arms)
 
+    @field_validator("outcomes")
+    @classmethod
+    def _outcomes(cls, outcomes: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [outcome for outcome in outcomes if outcome not in OUTCOMES]
+        if unknown or not {"answers", "capability"} <= set(outcomes):
+            raise ValueError(f"outcomes are answers, capability and any of {OUTCOMES[2:]}, but {outcomes} arrived")
+        return tuple(outcome for outcome in OUTCOMES if outcome in outcomes)
+
+    @field_validator("scopes")
+    @classmethod
+    def _scopes(cls, scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
+        if not scopes:
+            raise ValueError("a study needs at least one scope")
+        return tuple(dict.fromkeys(scopes))
+
     @field_validator("gammas", "broad_gammas")
     @classmethod
     def _gammas(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
-        if not gammas or any(not (math.isfinite(gamma) and gamma > 0) for gamma in gammas):
-            raise ValueError(f"doses are finite numbers above 0, but {list(gammas)} arrived")
-        return tuple(sorted(set(gammas)))
+        if not gammas:
+            raise ValueError("doses are finite numbers above 0, but none arrived")
+        return _doses(gammas)
+
+    @field_validator("control_gammas")
+    @classmethod
+    def _control_gammas(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
+        return _doses(gammas)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "StudyConfig":
+        if self.engine == "local" and (self.address is not None or self.workers is not None):
+            raise ValueError("address and workers go with engine = 'ray', but the engine is 'local'")
+        return self
+
+    @classmethod
+    def example(cls) -> "StudyConfig":
+        """A small study with every outcome: two traits of the embedded model, in about a minute on two cores."""
+        return cls(
+            traits=("Extraversion", "Neuroticism"),
+            pairs=200,
+            gammas=(0.5, 1.0, 1.5),
+            broad_gammas=(0.1, 0.2, 0.4),
+            scopes=("generated", "decode"),
+            test_questions=12,
+            temperature=1.0,
+            patching_pairs=20,
+            permutations=200,
+            resamples=500,
+        )
 
     @classmethod
     def read(cls, path: str | Path) -> "StudyConfig":
@@ -86,9 +201,20 @@ class StudyConfig(BaseModel):
             entry = ".".join(map(str, first["loc"])) or "the whole"
             raise ValueError(f"{path.name}, {entry}: {first['msg']}.") from None
 
-    def toml(self) -> str:
-        """The configuration as TOML."""
-        return "".join(f"{name} = {_toml(value)}\n" for name, value in self.model_dump().items() if value is not None)
+    def toml(self, *, explained: bool = False) -> str:
+        """The configuration as TOML, with a comment above each entry where it is to be explained."""
+        lines = []
+        for name, value in self.model_dump().items():
+            if explained:
+                lines.append(f"# {type(self).model_fields[name].description}\n")
+            lines.append(f"{name} = {_toml(value)}\n" if value is not None else f"# {name} =\n" if explained else "")
+        return "".join(lines)
+
+
+def _doses(gammas: tuple[float, ...]) -> tuple[float, ...]:
+    if any(not (math.isfinite(gamma) and gamma > 0) for gamma in gammas):
+        raise ValueError(f"doses are finite numbers above 0, but {list(gammas)} arrived")
+    return tuple(sorted(set(gammas)))
 
 
 def _toml(value: object) -> str:

@@ -6,20 +6,25 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from workbench.capture.capturing import capture
+from workbench.capture.capturing import capture_sites
+from workbench.capture.settings import CaptureSettings, plan_capture
 from workbench.capture.tally import Tally
 from workbench.contrast.contrast import Contrast
 from workbench.edit.edit import Edit
 from workbench.edit.making import dpn_edit
-from workbench.measure.effect import Effects, effect_sizes
+from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model
 from workbench.select.rules import select_neurons
 from workbench.select.selection import Selection
+from workbench.vocabulary import HOOK_POST
 
 RECORD = "located.json"
+MAX_CLUSTER_MEMORY = 1_000_000_000
+"""Bytes that moments by description may take where nobody asked for them."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +42,50 @@ def locate_trait(
     contrast: Contrast,
     *,
     rule: str = "dual",
-    quantile: float = 0.995,
-    min_d: float = 0.8,
     layers: Sequence[int] | None = None,
     weighted: bool = False,
+    clusters: Sequence[str] | None = None,
+    folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
 ) -> LocatedTrait:
     """Capture a contrast and choose its neurons; both directions' edits at gamma 1.
+
+    Args:
+        clusters: what the intervals allow for, `description` or `question`; by default descriptions, where prompts
+            share them and their moments take less than a gigabyte.
+        folder: where the capture is kept as it goes, so that a stopped one continues.
+        settings: the other arguments of `select_neurons`: `quantile`, `min_d`, `k`, `by`, ... The npti rule reads
+            the signs of `hook_pre`, as NPTI does, and edits `hook_post`.
 
     Raises:
         ValueError: as `capture`, `effect_sizes` and `select_neurons` do.
     """
-    tally = capture(model, contrast, layers=layers, progress=progress)
-    effects = effect_sizes(tally)
-    selection = select_neurons(effects, rule=rule, quantile=quantile, min_d=min_d)
+    sites = [HOOK_POST.name, "hook_pre"] if rule == "npti" else [HOOK_POST.name]
+    chosen = CaptureSettings(layers=layers, positive=rule == "npti")
+    wanted = worthwhile_clusters(model, contrast, layers) if clusters is None else tuple(clusters)
+    chosen = replace(chosen, clusters=wanted)
+    tallies = capture_sites(model, contrast, sites=sites, settings=chosen, folder=folder, progress=progress)
+    tally = tallies[HOOK_POST.name]
+    effects = effect_sizes(tally, write_norms=model.write_norms(tally.layers))
+    if rule == "npti":
+        signs = effect_sizes(tallies["hook_pre"]).measure("positive_difference")
+        effects = effects.with_measures(positive_difference=signs)
+    selection = select_neurons(effects, rule=rule, **settings)
     edits = {
         direction: dpn_edit(effects, selection, direction=direction, weighted=weighted)
         for direction in ("increase", "decrease")
     }
     return LocatedTrait(tally, effects, selection, edits)
+
+
+def worthwhile_clusters(model: Model, contrast: Contrast, layers: Sequence[int] | None = None) -> tuple[str, ...]:
+    """Descriptions, where prompts share them and their moments are affordable; else nothing."""
+    known = set(contrast.descriptions) == set(contrast.poles)
+    if not known or all(len(set(ids)) == len(ids) for ids in contrast.descriptions.values()):
+        return ()
+    planned = plan_capture(model, contrast, settings=CaptureSettings(layers=layers, clusters=("description",)))
+    return ("description",) if planned.memory["clusters by description"] <= MAX_CLUSTER_MEMORY else ()
 
 
 def write_located(located: LocatedTrait, folder: Path) -> list[str]:
@@ -82,6 +112,7 @@ def write_located(located: LocatedTrait, folder: Path) -> list[str]:
         "share": selection.share,
         "n_high": located.effects.n_high,
         "n_low": located.effects.n_low,
+        "intervals": located.effects.method,
         "provenance": dict(located.effects.provenance),
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -6,14 +6,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from workbench.edit.composite import AnyEdit
 from workbench.edit.edit import Edit
+from workbench.edit.prompting import Instruction
 from workbench.model.loading import load_model
 from workbench.model.model import Model
 from workbench.study import comparison
-from workbench.study.arms import Located, same_edits
+from workbench.study.arms import Arm, Located, build_arms, digest_of, same_edits
+from workbench.study.cells import Cell, Outcomes, unedited
 from workbench.study.config import StudyConfig
 from workbench.study.findings import findings
-from workbench.study.steps import Outcomes, Progress, Steps
+from workbench.study.steps import Progress, Steps, joined
 from workbench.study.store import Store, key_of
 from workbench.study.study import Study, load_study
 
@@ -37,6 +40,7 @@ def run_study(
     """
     store = Store(folder)
     model = model or load_model(config.model)
+    store.manifest.pop("findings", None)  # a study that is being changed is not finished
     store.describe(
         model=model.name,
         model_fingerprint=model.fingerprint,
@@ -46,39 +50,38 @@ def run_study(
     )
     store.text("study.toml", config.toml())
     steps = Steps(config, store, model, progress)
-    located, projection = steps.located()
-    base_key = key_of(
-        model=model.fingerprint,
-        settings=config.model_dump(
-            include={"scope", "temperature", "test_questions", "items_per_task", "seed", "traits"}
-        ),
-    )
-    base = steps.kept(
-        "none", base_key, steps.per_dose / 2, lambda: steps.unedited("test", config.test_questions, "test")
-    )
-    _check_speaks(model, base[0])
-    edits = {arm: steps.edits(arm, located) for arm in config.arms}
-    gamma, search = _choose_gamma(steps, edits["DPN-LE"], base_key)
-    outcomes, twins = _all_arms(steps, edits, base_key, gamma)
-    answers, capability = (pd.concat(frames, ignore_index=True) for frames in zip(base, *outcomes, strict=True))
+    located, statistics = steps.located()
+    base_cell = unedited(config, "test", "test", config.test_questions)
+    base = steps.run([base_cell])
+    _check_speaks(model, base["answers"])
+    arms, left_out = build_arms(config, located, model)
+    gamma, search = _choose_gamma(steps, arms["DPN-LE"])
+    cells, twins = _cells(steps, arms, gamma)
+    outcomes = _with_twins(steps.run([base_cell, *cells]), twins, arms, config, gamma)
+    main = {kind: frame[frame["scope"] == config.scope].reset_index(drop=True) for kind, frame in outcomes.items()}
     tables = {
         "effects": pd.concat([_marked(found) for found in located.values()], ignore_index=True),
         "selection": pd.concat([f.selection.layers.assign(trait=t) for t, f in located.items()], ignore_index=True),
         "counts": pd.concat([found.selection.counts() for found in located.values()], ignore_index=True),
-        "neurons_edited": _sizes(edits),
-        "projection": projection,
+        "neurons_edited": _sizes(arms),
+        **statistics,
+        **steps.patched(located),
         "search": search,
-        "answers": answers,
-        "capability": capability,
-        **comparison.compare(answers, capability, gamma=gamma, resamples=config.resamples, seed=config.seed),
+        "answers": main["answers"],
+        "capability": main["capability"],
+        "edited": outcomes["edited"],
+        **comparison.compare(main, gamma=gamma, config=config),
     }
-    made = key_of(base=base_key, config=config.model_dump())
+    if len(config.scopes) > 1:
+        tables["scopes"] = comparison.scopes(outcomes, gamma=gamma, resamples=config.resamples)
+    made = key_of(config=config.model_dump(), cells=[cell.key(model, config) for cell in (base_cell, *cells)])
     for name, frame in tables.items():
         store.write(f"tables/{name}.parquet", made, lambda path, frame=frame: frame.to_parquet(path, index=False))
-    for (trait, direction), edit in edits["DPN-LE"].items():
-        store.write(f"edits/{trait}-{direction}.safetensors", _digest(edit), edit.with_gamma(gamma).save)
+    for (trait, direction), edit in arms["DPN-LE"].items():
+        assert isinstance(edit, Edit)
+        store.write(f"edits/{trait}-{direction}.safetensors", digest_of(edit), edit.with_gamma(gamma).save)
     said = findings(tables, gamma=gamma, twins=twins, config=config)
-    store.describe(gamma=gamma, twins=twins, findings=[finding.__dict__ for finding in said])
+    store.describe(gamma=gamma, twins=twins, left_out=left_out, findings=[finding.__dict__ for finding in said])
     steps.meter.add("comparisons", steps.meter.total)
     return load_study(store.folder)
 
@@ -92,20 +95,13 @@ def _check_speaks(model: Model, answers: pd.DataFrame) -> None:
         )
 
 
-def _choose_gamma(steps: Steps, edits: dict[tuple[str, str], Edit], base_key: str) -> tuple[float, pd.DataFrame]:
+def _choose_gamma(steps: Steps, edits: Arm) -> tuple[float, pd.DataFrame]:
     """The dose with the greatest shift on search questions within the bounds, and the table it was chosen from."""
     config = steps.config
-    count = config.search_questions
-
-    def compute() -> Outcomes:
-        base = steps.unedited("search", count, "train")
-        edited = steps.outcomes(steps.conditions("DPN-LE", edits, config.gammas), "search", count, "train")
-        answers, capability = (pd.concat(pair, ignore_index=True) for pair in zip(base, edited, strict=True))
-        return answers, capability
-
-    key = key_of(base=base_key, edits=list(map(_digest, edits.values())), gammas=config.gammas, questions=count)
-    answers, capability = steps.kept("search", key, steps.searching, compute)
-    table = comparison.tradeoff(answers, capability, resamples=config.resamples)
+    base = unedited(config, "search", "train", config.search_questions)
+    doses = [steps.cell("DPN-LE", edits, gamma, chosen=None) for gamma in config.gammas]
+    found = steps.run([base, *doses])
+    table = comparison.tradeoff(found["answers"], found["capability"], resamples=config.resamples)
     table = table[table["trait"] == comparison.ALL].sort_values("gamma", ignore_index=True)
     kept = -table["capability_change"] <= config.max_capability_loss
     table = table.assign(allowed=kept & (table["wellformed"] >= config.min_wellformed))
@@ -115,40 +111,50 @@ def _choose_gamma(steps: Steps, edits: dict[tuple[str, str], Edit], base_key: st
     return float(chosen["gamma"].iloc[0]), table
 
 
-def _all_arms(
-    steps: Steps, edits: dict[str, dict[tuple[str, str], Edit]], base_key: str, gamma: float
-) -> tuple[list[Outcomes], dict[str, str]]:
-    """Every arm's outcomes, and which arms turned out to be another: the same values give the same answers."""
-    config, outcomes, twins = steps.config, {}, {}
-    doses = {arm: sorted({*(config.broad_gammas if arm == "broad" else config.gammas), gamma}) for arm in edits}
-    for arm, own in edits.items():
-        work = steps.per_dose * len(doses[arm])
-        twin = next((a for a in outcomes if doses[a] == doses[arm] and same_edits(edits[a], own)), None)
-        if twin is not None:
+def _cells(steps: Steps, arms: dict[str, Arm], gamma: float) -> tuple[list[Cell], dict[str, str]]:
+    """Every arm at its doses, and which arms turned out to be another: the same values give the same answers."""
+    config, cells, twins = steps.config, [], {}
+    for arm, does in arms.items():
+        doses = config.doses(arm, gamma)
+        twin = next(a for a in arms if a == arm or (config.doses(a, gamma) == doses and same_edits(arms[a], does)))
+        own = [steps.cell(arm, does, dose, chosen=gamma) for dose in doses]
+        if twin == arm:
+            cells += own
+        else:
             twins[arm] = twin
-            outcomes[arm] = tuple(frame.assign(arm=arm) for frame in outcomes[twin])
-            steps.meter.add(f"{arm}: the same edits as {twin}", work)
-            continue
-        conditions = steps.conditions(arm, own, doses[arm])
-        outcomes[arm] = steps.kept(
-            arm.replace(" ", "-"),
-            key_of(base=base_key, edits=list(map(_digest, own.values())), doses=doses[arm]),
-            work,
-            lambda conditions=conditions: steps.outcomes(conditions, "test", config.test_questions, "test"),
-        )
-    return list(outcomes.values()), twins
+            steps.meter.add(f"{arm}: the same edits as {twin}", sum(cell.work(config) for cell in own))
+    for scope in config.scopes[1:]:
+        cells.append(steps.cell("DPN-LE", arms["DPN-LE"], gamma, chosen=gamma, scope=scope))
+    return cells, twins
 
 
-def _digest(edit: Edit) -> str:
-    return key_of(site=edit.site, layer=edit.layer.tolist(), unit=edit.unit.tolist(), value=edit.value.tolist())
+def _with_twins(
+    outcomes: Outcomes, twins: dict[str, str], arms: dict[str, Arm], config: StudyConfig, gamma: float
+) -> Outcomes:
+    """Outcomes in the arms' order, those of a twin under its own name too."""
+    order = ["none", *arms]
+    full = {}
+    for kind, frame in outcomes.items():
+        frames = [frame]
+        for arm, twin in twins.items():
+            copied = frame[(frame["arm"] == twin) & (frame["scope"] == config.scope)]
+            frames.append(copied.assign(arm=arm))
+        together = joined(frames)
+        place = together["arm"].map(order.index)
+        full[kind] = together.iloc[place.argsort(kind="stable")].reset_index(drop=True)
+    return full
 
 
-def _sizes(edits: dict[str, dict[tuple[str, str], Edit]]) -> pd.DataFrame:
+def _sizes(arms: dict[str, Arm]) -> pd.DataFrame:
+    def site(does: AnyEdit | Instruction) -> str:
+        return "prompt" if isinstance(does, Instruction) else does.site
+
     return pd.DataFrame(
         [
-            {"arm": arm, "trait": trait, "direction": direction, "site": edit.site, "units": len(edit)}
-            for arm, own in edits.items()
-            for (trait, direction), edit in own.items()
+            {"arm": arm, "trait": trait, "direction": direction, "site": site(does)}
+            | {"units": 0 if isinstance(does, Instruction) else len(does)}
+            for arm, own in arms.items()
+            for (trait, direction), does in own.items()
         ]
     )
 

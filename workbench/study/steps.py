@@ -1,31 +1,43 @@
-"""The steps of a study that run the model: activations, and outcomes of conditions."""
+"""The steps of a study that run the model: activations, cells of outcomes, and patching; each kept as it is done."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from workbench.capture.capturing import capture_sites, provenance
+from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations, Tally
 from workbench.contrast.contrast import Contrast
-from workbench.edit.edit import Edit
-from workbench.measure.effect import effect_sizes
+from workbench.edit.applying import Scope
+from workbench.edit.prompting import Instruction
+from workbench.measure.effects import effect_sizes
 from workbench.measure.geometry import pca_by_layer
 from workbench.model.model import Model
-from workbench.score.answers import Condition, answer_questions
-from workbench.score.capability import answer_items
-from workbench.study.arms import DIRECTIONS, Located, build_arm, locate
-from workbench.study.config import StudyConfig
+from workbench.score.answers import Condition
+from workbench.study.arms import Arm, Located, digest_of, locate
+from workbench.study.causes import PATCHED, patched_tables
+from workbench.study.cells import Cell, Outcomes, asks_statements, unedited
+from workbench.study.config import ACROSS, PROMPTING, StudyConfig
+from workbench.study.engines import run_cells
+from workbench.study.statistics import (
+    BY_TRAIT,
+    SETTINGS,
+    between_traits,
+    read_errors,
+    trait_statistics,
+    write_errors,
+)
 from workbench.study.store import Store, key_of
-from workbench.testbed import grammar, tasks
-from workbench.vocabulary import HOOK_POST, RESID_POST
+from workbench.vocabulary import HOOK_POST, HOOK_PRE, RESID_POST, Z
 
 Progress = Callable[[str, float], None]
-Outcomes = tuple[pd.DataFrame, pd.DataFrame]
-"""Answers, and capability."""
 
 _POINTS = 120  # rows of each pole kept for the PCA figure
-_SITES = (HOOK_POST, RESID_POST)
-_ANSWER, _ITEM = 8.0, 2.0  # rough cost of an answer and of a capability item, in prompts captured
+_SITES = (HOOK_POST, RESID_POST, HOOK_PRE, Z)
+_SAMPLE = 512  # rows of each pole from which quantiles are read
+_PATCHED = 80.0  # rough cost of a pair's patching, in prompts captured
 
 
 class Meter:
@@ -46,110 +58,179 @@ class Steps:
 
     def __init__(self, config: StudyConfig, store: Store, model: Model, progress: Progress | None) -> None:
         self.config, self.store, self.model = config, store, model
-        doses = (len(config.arms) - 1) * len(config.gammas) + len(config.broad_gammas) + 1.5
-        self.per_dose = self._work(config.test_questions)
-        self.searching = len(config.gammas) * self._work(config.search_questions)
-        self.capturing = 3.0 * config.pairs * len(config.traits)
-        self.meter = Meter(self.capturing + self.searching + doses * self.per_dose, progress)
+        self.capturing = 6.0 * config.pairs * len(config.traits)
+        self.patching = _PATCHED * config.patching_pairs * len(config.traits) * ("patching" in config.outcomes)
+        self.meter = Meter(self.capturing + self.patching + self._answering(), progress)
 
-    def _work(self, questions: int) -> float:
-        conditions = len(self.config.traits) * len(DIRECTIONS)
-        return conditions * (questions * _ANSWER + self.config.items_per_task * len(tasks.TASKS) * _ITEM)
+    def _answering(self) -> float:
+        """The cells' work, as it will be if no two arms turn out to be the same."""
+        config = self.config
+        search = unedited(config, "search", "train", config.search_questions)
+        test = unedited(config, "test", "test", config.test_questions)
+        doses = sum(len(config.doses(arm, config.gammas[0])) for arm in config.arms) + len(config.scopes) - 1
+        return len(config.gammas) * 2 * search.work(config) + doses * 2 * test.work(config)
 
-    def located(self) -> tuple[dict[str, Located], pd.DataFrame]:
-        """Effects and selections by trait, and the PCA points of every trait."""
-        config, located, points = self.config, {}, []
-        for trait in config.traits:
-            contrast = Contrast.testbed(trait, n=config.pairs, seed=config.seed)
-            key = key_of(**provenance(self.model, contrast))
+    def contrast(self, trait: str, *, held_out: bool = False) -> Contrast:
+        """The trait's pairs: those that neurons are chosen on, or held-out ones."""
+        source, config = self.config.contrast, self.config
+        if source == "testbed":
+            n = config.patching_pairs if held_out else config.pairs
+            return Contrast.testbed(trait, n=n, seed=config.seed, held_out=held_out)
+        if source == "builtin":
+            drawn = Contrast.builtin(trait, n=config.pairs + config.patching_pairs, seed=config.seed)
+        elif Path(source).is_dir():
+            split = "test" if held_out else "search"
+            n = config.patching_pairs if held_out else config.pairs
+            return Contrast.personalitybench(source, trait, n=n, seed=config.seed, split=split)
+        else:
+            drawn = Contrast.from_table(source, trait=trait)
+        kept, out = drawn.split(holdout=config.patching_pairs / len(drawn), seed=config.seed)
+        return out if held_out else kept
+
+    def located(self) -> tuple[dict[str, Located], dict[str, pd.DataFrame]]:
+        """Effects and selections by trait, and the tables on every trait's activations."""
+        config, located = self.config, {}
+        tables: dict[str, list[pd.DataFrame]] = {}
+        for place, trait in enumerate(config.traits):
+            contrast = self.contrast(trait)
+            key = key_of(**provenance(self.model, contrast), sites=[site.name for site in _SITES], sample=_SAMPLE)
+            told = key_of(capture=key, **config.model_dump(include=set(SETTINGS)))
             tallies = {site.name: f"tally/{trait}.{site.name}.safetensors" for site in _SITES}
-            projection = f"tables/projection/{trait}.parquet"
-            if not all(self.store.holds(name, key) for name in (*tallies.values(), projection)):
-                captured = capture_sites(self.model, contrast, sites=_SITES, keep=True)
+            names = {name: f"tables/traits/{trait}.{name}.parquet" for name in ("projection", *BY_TRAIT)}
+            errors = f"tally/{trait}.errors.safetensors"
+            kept = all(self.store.holds(name, key) for name in (*tallies.values(), errors))
+            if not (kept and all(self.store.holds(name, told) for name in names.values())):
+                captured = self._capture(contrast)
                 for site, name in tallies.items():
                     self.store.write(name, key, captured[site].save)
-                found = _points(trait, captured[HOOK_POST.name])
-                self.store.write(projection, key, lambda path, found=found: found.to_parquet(path, index=False))
-            self.meter.add(f"{trait}: activations", self.capturing / len(config.traits))
-            effects = {site: effect_sizes(Tally.load(self.store.folder / name)) for site, name in tallies.items()}
-            located[trait] = locate(effects[HOOK_POST.name], effects[RESID_POST.name], config)
-            points.append(pd.read_parquet(self.store.folder / projection))
-        return located, pd.concat(points, ignore_index=True)
-
-    def edits(self, arm: str, located: dict[str, Located]) -> dict[tuple[str, str], Edit]:
-        """An arm's edit by trait and direction, at gamma 1."""
-        return {
-            (trait, direction): build_arm(arm, found, direction, self.model, seed=self.config.seed + place)
-            for place, (trait, found) in enumerate(located.items())
-            for direction in DIRECTIONS
-        }
-
-    def conditions(self, arm: str, edits: dict[tuple[str, str], Edit], gammas: Iterable[float]) -> list[Condition]:
-        """Every trait and direction of an arm at every dose."""
-        return [
-            Condition(arm, trait, direction, gamma, edit.with_gamma(gamma))
-            for gamma in gammas
-            for (trait, direction), edit in edits.items()
-        ]
-
-    def unedited(self, split: grammar.Split, count: int, part: tasks.Part) -> Outcomes:
-        """The model as it is, on the questions and items of every trait and direction."""
-        config = self.config
-        asked = [Condition.unedited(trait) for trait in config.traits]
-        tested = [Condition("none", trait, way, 0.0, None) for trait in config.traits for way in DIRECTIONS]
-        return self._answers(asked, split, count), self._capability(tested, part)
-
-    def outcomes(self, conditions: Sequence[Condition], split: grammar.Split, count: int, part: tasks.Part) -> Outcomes:
-        """Answers and capability of conditions, a dose at a time."""
-        answers, capability = [], []
-        for gamma in dict.fromkeys(condition.gamma for condition in conditions):
-            dose = [condition for condition in conditions if condition.gamma == gamma]
-            answers.append(self._answers(dose, split, count))
-            capability.append(self._capability(dose, part))
-            label = f"{dose[0].arm} at gamma {gamma:g}"
-            self.meter.add(label if split == "test" else f"choosing gamma: {label}", self._work(count))
-        return pd.concat(answers, ignore_index=True), pd.concat(capability, ignore_index=True)
-
-    def _answers(self, conditions: Sequence[Condition], split: grammar.Split, count: int) -> pd.DataFrame:
-        config = self.config
-        return answer_questions(
-            self.model,
-            conditions,
-            {trait: evenly(grammar.questions(trait, split), count) for trait in config.traits},
-            scope=config.scope,
-            temperature=config.temperature,
-            seed=config.seed,
+                self.meter.add(f"{trait}: activations", self.capturing / len(config.traits) / 2)
+                rows = captured[HOOK_POST.name]
+                assert isinstance(rows, Activations)
+                effects = effect_sizes(rows)
+                self.store.write(errors, key, lambda path, found=effects: write_errors(path, found))
+                found = trait_statistics(rows, contrast, self.model, effects, config)
+                for name, frame in {"projection": _points(trait, rows), **found}.items():
+                    self.store.write(names[name], told, lambda path, frame=frame: frame.to_parquet(path, index=False))
+                self.meter.add(f"{trait}: statistics", self.capturing / len(config.traits) / 2)
+            else:
+                self.meter.add(f"{trait}: activations", self.capturing / len(config.traits))
+            located[trait] = self._locate({s: Tally.load(self.store.folder / n) for s, n in tallies.items()}, place)
+            for name, path in names.items():
+                tables.setdefault(name, []).append(pd.read_parquet(self.store.folder / path))
+        joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+        return located, joined | between_traits(
+            {trait: found.neurons for trait, found in located.items()},
+            {trait: found.selection for trait, found in located.items()},
         )
 
-    def _capability(self, conditions: Sequence[Condition], part: tasks.Part) -> pd.DataFrame:
-        """Each trait and direction has items of its own, so that all together are many."""
-        config = self.config
-        places = {(trait, way): f"{trait} {way}" for trait in config.traits for way in DIRECTIONS}
-        items = [
-            [
-                item
-                for task in tasks.TASKS
-                for item in tasks.items(
-                    task,
-                    part,
-                    n=config.items_per_task,
-                    seed=f"{config.seed} {places[condition.trait, condition.direction]}",
-                )
-            ]
-            for condition in conditions
-        ]
-        return answer_items(self.model, conditions, items, scope=config.scope)
+    def _capture(self, contrast: Contrast) -> dict[str, Tally]:
+        """Every site of a contrast in one pass, rows kept where statistics need them."""
+        settings = CaptureSettings(keep=True, positive=True, sample=_SAMPLE)
+        return capture_sites(self.model, contrast, sites=_SITES, settings=settings)
 
-    def kept(self, name: str, key: str, work: float, compute: Callable[[], Outcomes]) -> Outcomes:
-        """Both outcome tables of a step, computed together unless both are there."""
-        names = [f"outcomes/{name}.{kind}.parquet" for kind in ("answers", "capability")]
-        if all(self.store.holds(each, key) for each in names):
-            self.meter.add(f"{name}: already done", work)
-        else:
-            for each, frame in zip(names, compute(), strict=True):
-                self.store.write(each, key, lambda path, frame=frame: frame.to_parquet(path, index=False))
-        answers, capability = (pd.read_parquet(self.store.folder / each) for each in names)
-        return answers, capability
+    def _locate(self, tallies: Mapping[str, Tally], place: int) -> Located:
+        post = tallies[HOOK_POST.name]
+        neurons = effect_sizes(post, write_norms=self.model.write_norms(post.layers))
+        neurons = replace(neurons, errors=read_errors(self.store.folder / f"tally/{post.trait}.errors.safetensors"))
+        return locate(
+            neurons,
+            effect_sizes(tallies[RESID_POST.name]),
+            effect_sizes(tallies[Z.name]),
+            tallies[HOOK_PRE.name],
+            self.config,
+            seed=self.config.seed + place,
+        )
+
+    def cell(self, arm: str, does: Arm, gamma: float, *, chosen: float | None, scope: Scope | None = None) -> Cell:
+        """An arm at a dose; on search questions where no dose has been chosen yet."""
+        config = self.config
+        conditions = tuple(
+            Condition(arm, trait, way, gamma, None, does_this)
+            if isinstance(does_this, Instruction)
+            else Condition(arm, trait, way, gamma, does_this.with_gamma(gamma))
+            for (trait, way), does_this in does.items()
+        )
+        main = scope is None
+        wide = chosen is not None and main and (gamma == chosen or arm in PROMPTING)
+        kinds = ["answers", "capability"]
+        if wide and asks_statements(config):
+            kinds.append("questionnaire")
+        if wide and arm in ACROSS and len(config.traits) > 1 and "off-target" in config.outcomes:
+            kinds.append("off-target")
+        return Cell(
+            arm,
+            gamma,
+            scope or config.scope,
+            "search" if chosen is None else "test",
+            "train" if chosen is None else "test",
+            config.search_questions if chosen is None else config.test_questions,
+            conditions,
+            conditions,
+            tuple(kinds),
+            key_of(conditions=[_digest(condition) for condition in conditions]),
+        )
+
+    def run(self, cells: Sequence[Cell]) -> Outcomes:
+        """The tables of cells, joined in their order; those that are kept already are not run again."""
+        todo = []
+        for cell in cells:
+            key = cell.key(self.model, self.config)
+            if all(self.store.holds(name, key) for name in cell.files):
+                self.meter.add(f"{cell.label}: already done", cell.work(self.config))
+            else:
+                todo.append(cell)
+        for cell, outcomes in run_cells(self.model, self.config, todo):
+            key = cell.key(self.model, self.config)
+            for kind, frame in outcomes.items():
+                name = cell.file(kind)
+                self.store.write(name, key, lambda path, frame=frame: frame.to_parquet(path, index=False))
+            self.meter.add(cell.label, cell.work(self.config))
+        found: dict[str, list[pd.DataFrame]] = {}
+        for cell in cells:
+            for kind in (*cell.kinds, "edited"):
+                frame = pd.read_parquet(self.store.folder / cell.file(kind))
+                found.setdefault(kind, []).append(frame)
+        return {kind: joined(frames) for kind, frames in found.items()}
+
+    def patched(self, located: Mapping[str, Located]) -> dict[str, pd.DataFrame]:
+        """What the selected neurons and their controls cause on held-out pairs, trait by trait."""
+        if "patching" not in self.config.outcomes:
+            return {}
+        found: dict[str, list[pd.DataFrame]] = {}
+        for trait, own in located.items():
+            contrast = self.contrast(trait, held_out=True)
+            sets = {"selected": own.selection.both, "matched random": own.matched}
+            key = key_of(
+                **provenance(self.model, contrast),
+                sets={name: list(each) for name, each in sets.items()},
+                resamples=self.config.resamples,
+                seed=self.config.seed,
+            )
+            label, work = f"{trait}: patching", self.patching / len(located)
+            names = {name: f"tables/traits/{trait}.{name}.parquet" for name in PATCHED}
+            if not all(self.store.holds(path, key) for path in names.values()):
+                for name, frame in patched_tables(self.model, contrast, sets, self.config).items():
+                    self.store.write(names[name], key, lambda path, frame=frame: frame.to_parquet(path, index=False))
+            else:
+                label += ": already done"
+            self.meter.add(label, work)
+            for name, path in names.items():
+                found.setdefault(name, []).append(pd.read_parquet(self.store.folder / path))
+        return {name: joined(frames) for name, frames in found.items()}
+
+
+def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other; empty ones do not decide a column's type."""
+    frames = list(frames)
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled or frames, ignore_index=True)
+
+
+def _digest(condition: Condition) -> str:
+    return key_of(
+        labels=condition.labels,
+        does=[digest_of(condition.edit), digest_of(condition.instruction)],
+    )
 
 
 def _points(trait: str, kept: Tally) -> pd.DataFrame:
@@ -157,14 +238,3 @@ def _points(trait: str, kept: Tally) -> pd.DataFrame:
     rows = {str(pole): values for pole, values in kept.activations.items()}
     frame = pca_by_layer(rows, layers=kept.layers, components=2)
     return frame[frame["row"] < _POINTS].assign(trait=trait)
-
-
-def evenly(questions: Sequence[str], count: int) -> list[str]:
-    """`count` questions, stem by stem in turn and topics evenly apart.
-
-    The questions come topic by topic, five stems each, as `grammar.questions` lists them.
-    """
-    stems = 5
-    topics = len(questions) // stems
-    step = max(1, topics * stems // count)
-    return [questions[((i * step // stems) % topics) * stems + i % stems] for i in range(count)]

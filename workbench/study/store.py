@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workbench.tensorfile import hash_file
+
 MANIFEST = "manifest.json"
 
 
@@ -47,7 +49,7 @@ class Store:
         path = self.folder / name
         if step is None or step["key"] != key or not path.is_file():
             return False
-        if _sha256(path) != step["sha256"]:
+        if hash_file(path) != step["sha256"]:
             raise ValueError(f"{path} is not as the study wrote it (its hash differs). Remove it to compute it again.")
         return True
 
@@ -64,7 +66,7 @@ class Store:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        self.manifest["steps"][name] = {"key": key, "sha256": _sha256(path)}
+        self.manifest["steps"][name] = {"key": key, "sha256": hash_file(path)}
         self._write_manifest()
         return path
 
@@ -76,8 +78,3 @@ class Store:
 
     def _write_manifest(self) -> None:
         self.text(MANIFEST, json.dumps(self.manifest, indent=1, default=str) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.edit.edit import Edit
 from workbench.study.config import StudyConfig
-from workbench.study.findings import Finding
+from workbench.study.findings import ALL, Finding
 from workbench.study.store import MANIFEST, Store
 
 
@@ -39,8 +39,26 @@ class Study:
         return self.manifest["twins"]
 
     @property
+    def left_out(self) -> dict[str, str]:
+        """Arms that could not be built, and why."""
+        return self.manifest["left_out"]
+
+    @property
     def findings(self) -> list[Finding]:
-        """What the data say."""
+        """What the data say of each claim, all traits together."""
+        return [finding for finding in self._all_findings if finding.trait == ALL]
+
+    def verdict(self) -> pd.DataFrame:
+        """What the data say of each claim, over all traits (`all`) and for each.
+
+        Returns:
+            Columns claim, trait, verdict (`supported`, `refuted` or `undecided` at this n) and text, with the numbers.
+        """
+        rows = [(f.claim, f.trait, f.verdict, f.text) for f in self._all_findings]
+        return pd.DataFrame(rows, columns=["claim", "trait", "verdict", "text"])
+
+    @cached_property
+    def _all_findings(self) -> list[Finding]:
         return [Finding(**entry) for entry in self.manifest["findings"]]
 
     @cached_property

@@ -1,0 +1,39 @@
+"""What an edit writes to the residual stream: the one thing that other programs can take over."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from workbench.edit.applying import check_fits
+from workbench.edit.composite import AnyEdit
+from workbench.model.model import Model
+from workbench.model.norms import normalises_mlp_output
+from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_POST
+
+
+def residual_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_model"]]:
+    """What an edit adds to the residual stream at the end of each block that it touches, gamma included, in float64.
+
+    A constant added at `hook_post` is `delta @ W_out` there; at `mlp_out` and `resid_post` it is the delta itself.
+
+    Raises:
+        ValueError: if the edit does not fit the model, does not add constants, or acts elsewhere; or if the block
+            normalises the MLP's output before it is added, so that the sum is no constant.
+    """
+    check_fits(model, edit)
+    if edit.site not in (HOOK_POST.name, MLP_OUT.name, RESID_POST.name):
+        raise ValueError(
+            f"Only edits at hook_post, mlp_out and resid_post add a constant to the residual stream, but this one is "
+            f"at {edit.site}."
+        )
+    if edit.site != RESID_POST.name and normalises_mlp_output(model):
+        raise ValueError(
+            f"{model.name} normalises the MLP's output before it is added to the residual stream, so that what an "
+            "edit writes depends on the input and is no constant."
+        )
+    writes = {}
+    for layer in edit.layers:
+        delta = edit.delta(layer).double()
+        if edit.site == HOOK_POST.name:
+            delta = delta @ model.w_out(layer).cpu().double()
+        writes[layer] = delta
+    return writes

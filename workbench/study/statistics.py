@@ -1,0 +1,156 @@
+"""What a study says of each trait's neurons before anything is edited: nulls, stability, exclusivity, confounds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from workbench.capture.tally import Activations
+from workbench.contrast.contrast import Contrast
+from workbench.measure.clustered import Errors
+from workbench.measure.effects import Effects
+from workbench.measure.exclusivity import exclusivity
+from workbench.measure.overlap import overlap_matrix
+from workbench.measure.separability import StartLayer, separability, start_layer
+from workbench.measure.valence import shared_valence, valence_structure
+from workbench.model.model import Model
+from workbench.select.null import permutation_null
+from workbench.select.selection import Selection
+from workbench.select.stability import sensitivity, stability
+from workbench.study.config import StudyConfig
+from workbench.tensorfile import read_tensors, write_tensors
+from workbench.vocabulary import NeuronSet
+
+BY_TRAIT = (
+    "null",
+    "null_counts",
+    "stability",
+    "sensitivity",
+    "exclusivity",
+    "contrasts",
+    "separability",
+    "start_layer",
+    "balance",
+    "balance_pairs",
+    "predictability",
+)
+"""Tables that are made trait by trait."""
+
+_ERRORS = "workbench errors 1"
+
+SETTINGS = ("rule", "quantile", "min_d", "layers", "permutations", "seed")
+"""What they depend on besides the activations."""
+
+
+def trait_statistics(
+    activations: Activations, contrast: Contrast, model: Model, effects: Effects, config: StudyConfig
+) -> dict[str, pd.DataFrame]:
+    """The tables of `BY_TRAIT` for one trait's captured contrast."""
+    rows = activations if config.layers is None else activations.restrict(config.layers)
+    rule = {"rule": config.rule, "quantile": config.quantile, "min_d": config.min_d, "seed": config.seed}
+    nulls, counts = [], []
+    for unit in ("description", "pair"):
+        null = permutation_null(rows, unit=unit, permutations=config.permutations, **rule)
+        assert null.counts is not None
+        assert null.count is not None
+        nulls.append(
+            {
+                "shuffled": unit,
+                "permutations": null.permutations,
+                "selected": null.count,
+                "by_chance": float(null.counts.double().mean()),
+                "by_chance_low": float(null.counts.double().quantile(0.025)),
+                "by_chance_high": float(null.counts.double().quantile(0.975)),
+                "p": null.count_pvalue,
+                "neurons": null.t.numel(),
+                "family_wise": int((null.family_wise < 0.05).sum()),
+                "false_discovery_bh": int((null.false_discovery("bh") < 0.05).sum()),
+                "false_discovery_by": int((null.false_discovery("by") < 0.05).sum()),
+            }
+        )
+        counts.append(pd.DataFrame({"shuffled": unit, "selected": null.counts.numpy(), "real": null.count}))
+    stable = pd.concat(
+        [stability(rows, unit=unit, **rule).summary().assign(unit=unit) for unit in ("description", "question")]
+    )
+    exclusive = exclusivity(rows, min_d=config.min_d, seed=config.seed)
+    told = _separability(rows, config.seed)
+    start = StartLayer(None, "Too few descriptions and questions to hold any out.")
+    if len(told):
+        start = start_layer(told)
+    balance = contrast.balance(model, seed=config.seed)
+    tables = {
+        "null": pd.DataFrame(nulls),
+        "null_counts": pd.concat(counts),
+        "stability": stable,
+        "sensitivity": sensitivity(
+            effects if config.layers is None else effects.restrict(config.layers),
+            reference=(config.quantile, config.min_d),
+        ),
+        "exclusivity": exclusive.layers.assign(verdict=exclusive.verdict, text=exclusive.text),
+        "contrasts": _contrasts(rows.layers, exclusive.contrasts),
+        "separability": told,
+        "start_layer": pd.DataFrame([{"layer": start.layer, "reason": start.reason}]).astype({"layer": "Int64"}),
+        "balance": balance.table,
+        "balance_pairs": balance.pairs,
+        "predictability": balance.predictability,
+    }
+    assert set(tables) == set(BY_TRAIT)
+    return {name: table.reset_index(drop=True).assign(trait=contrast.trait) for name, table in tables.items()}
+
+
+def _separability(rows: Activations, seed: int) -> pd.DataFrame:
+    """By the strictest grouping that so many prompts allow, which the table names; empty where none does."""
+    for groups in ("both", "description", "question"):
+        try:
+            return separability(rows, probes=["logistic"], groups=groups, seed=seed).assign(groups=groups)
+        except ValueError:  # too few clusters for five folds
+            continue
+    return pd.DataFrame(columns=["layer", "probe", "control", "auc", "auc_error", "groups"])
+
+
+def _contrasts(layers: tuple[int, ...], contrasts: tuple) -> pd.DataFrame:
+    high, low = contrasts
+    width = high.shape[1]
+    return pd.DataFrame(
+        {
+            "layer": [layer for layer in layers for _ in range(width)],
+            "neuron": list(range(width)) * len(layers),
+            "d_high_neutral": high.flatten().numpy(),
+            "d_low_neutral": low.flatten().numpy(),
+        }
+    )
+
+
+def write_errors(path: Path, effects: Effects) -> None:
+    """Keep an effect's standard errors, which need rows that are not kept."""
+    errors = effects.errors
+    assert errors is not None
+    header = {"df": errors.df, "clusters": errors.clusters, "method": errors.method}
+    tensors = {"mean_difference": errors.mean_difference, "cohens_d": errors.cohens_d}
+    write_tensors(path, format=_ERRORS, header=header, tensors=tensors)
+
+
+def read_errors(path: Path) -> Errors:
+    """What `write_errors` kept."""
+    header, tensors = read_tensors(path, format=_ERRORS)
+    return Errors(**tensors, **header)
+
+
+def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Selection]) -> dict[str, pd.DataFrame]:
+    """How traits' selections overlap, and what their effects share by valence; empty below 3 traits."""
+    sets: dict[tuple[str, str], NeuronSet] = {}
+    for trait, selection in selections.items():
+        sets |= {(trait, "high"): selection.high, (trait, "low"): selection.low}
+    population = int(next(iter(selections.values())).layers["neurons"].sum())
+    tables = {"trait_overlap": overlap_matrix(sets, population=population)}
+    if len(effects) < 3:
+        return tables
+    layers = next(iter(selections.values())).layers["layer"].tolist()
+    valence = shared_valence({trait: each.restrict(layers) for trait, each in effects.items()})
+    structure = valence_structure(tables["trait_overlap"])
+    return {
+        **tables,
+        "valence_cosines": valence.cosines.assign(mean=valence.mean_cosine, p=valence.pvalue),
+        "valence_share": valence.share,
+        "valence_overlap": structure.table.assign(ratio=structure.ratio, p=structure.pvalue),
+    }
