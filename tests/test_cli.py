@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import workbench as wb
@@ -81,6 +82,36 @@ def test_locate_takes_a_table(workbench, pairs: Path) -> None:
     assert (record["trait"], record["layers"], record["folder"]) == ("pairs", [2, 4, 5], "runs/locate-pairs")
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (["--rule", "top-k", "--k", "5", "--by", "write_norm"], {"by": "write_norm", "k": 5, "within": "layer"}),
+        (["--rule", "fdr", "--alpha", "0.01"], {"alpha": 0.01, "method": "bh"}),
+        (["--rule", "npti"], {"min_probability": 0.1, "least": 0}),
+        (["--rule", "write-norm", "--within", "model", "--quantile", "0.99"], {"quantile": 0.99, "within": "model"}),
+    ],
+    ids=lambda case: case[1] if isinstance(case, list) else "",
+)
+def test_locate_by_other_rules(workbench, tmp_path: Path, rule: list[str], told: dict) -> None:
+    status, out, _ = workbench("locate", "--trait", "Openness", "--n", "40", *rule, "--out", "found", "--json")
+    assert status == 0
+    record = json.loads(out)
+    assert record["parameters"] == told
+    assert record["high"] + record["low"] == len(pd.read_parquet(tmp_path / "found" / "selection.parquet"))
+    effects = pd.read_parquet(tmp_path / "found" / "effects.parquet")
+    assert {"write_norm", "descriptions"} <= set(effects.columns)
+    assert record["intervals"] == "cluster-robust over descriptions"
+
+
+def test_locate_may_leave_clusters_out(workbench, tmp_path: Path) -> None:
+    status, out, _ = workbench(
+        "locate", "--trait", "Openness", "--n", "40", "--cluster", "none", "--out", "found", "--json"
+    )
+    assert status == 0
+    assert json.loads(out)["intervals"] == "large-sample normal over rows"
+    assert "descriptions" not in pd.read_parquet(tmp_path / "found" / "effects.parquet").columns
+
+
 def test_locate_again_replaces_its_own_folder_and_no_other(workbench, pairs: Path, tmp_path: Path) -> None:
     arguments = ("locate", "--pairs", str(pairs), "--quantile", "0.99", "--out")
     assert workbench(*arguments, "mine")[0] == 0
@@ -118,6 +149,13 @@ MISTAKES = [
     (["locate", "--trait", "Openness", "--quantile", "1.0"], "strictly between 0 and 1, but 1.0"),
     (["locate", "--trait", "Openness", "--quantile", "much"], "Invalid value for '--quantile'"),
     (["locate", "--trait", "Openness", "--min-d", "nan"], "min_d is a number from 0 up, but nan"),
+    (
+        ["locate", "--trait", "Openness", "--rule", "best"],
+        "There is no rule 'best'. Choose one of dual, magnitude-only",
+    ),
+    (["locate", "--trait", "Openness", "--rule", "top-k"], "The top-k rule needs --k"),
+    (["locate", "--trait", "Openness", "--by", "luck"], "top-k ranks by one of cohens_d, mean_difference, write_norm"),
+    (["locate", "--trait", "Openness", "--cluster", "town"], "one of description, question, but 'town'"),
     (["locate", "--trait", "Openness", "--layers", "9-4"], "Layers are written like 12-31 or 0,2,5-7, but '9-4'"),
     (["locate", "--trait", "Openness", "--n", "4", "--layers", "6-9"], "Layers of testbed are 0 to 7, but [8, 9]"),
     (["locate", "--trait", "Openness", "--n", "4", "--min-d", "1e9"], "the d criterion binds"),
@@ -133,6 +171,7 @@ MISTAKES = [
     (["figures", "nowhere"], "There is no study in nowhere"),
     (["figures", "nowhere", "--width", "wide"], "The width is 20mm or more, e.g. 85mm, but 'wide'"),
     (["study", "none.toml", "--out", "x"], "There is no file none.toml"),
+    (["study"], "A study needs its FILE and --out FOLDER; `workbench study --example` prints a file"),
     (["dmeo"], "No such command 'dmeo'"),
 ]
 
@@ -188,3 +227,38 @@ def test_ctrl_c_in_the_middle_is_one_line_and_the_study_continues(tmp_path: Path
     said = json.loads(finished.stdout)
     assert {row["arm"] for row in said["equal_dose"]} == {"DPN-LE", "random"}
     assert Path(said["report"]).is_file()
+
+
+def test_a_capture_says_what_it_takes_and_keeps_it(workbench, tmp_path: Path) -> None:
+    common = ["capture", "--trait", "Openness", "--n", "20", "--site", "hook_post", "--site", "z", "--json"]
+    status, out, err = workbench(*common, "--plan", "--out", str(tmp_path / "c"))
+    assert status == 0
+    planned = json.loads(out)
+    assert planned["prompts"] == 60
+    assert planned["folder"] is None
+    assert not (tmp_path / "c").exists()
+    assert "memory: moments" in err
+    status, _, _ = workbench(*common, "--out", str(tmp_path / "c"), "--keep", "--cluster", "question")
+    assert status == 0
+    found = wb.load_capture(tmp_path / "c")
+    assert set(found) == {"hook_post", "z"}
+    assert found["hook_post"].moments[wb.Pole.NEUTRAL].count == 20
+    status, _, err = workbench(*common, "--out", str(tmp_path / "c"))
+    assert (status, "holds another capture" in err) == (2, True)
+    status, _, err = workbench("capture", "--trait", "Openness", "--site", "mlp_in", "--out", str(tmp_path / "d"))
+    assert (status, "There is no site 'mlp_in'" in err) == (2, True)
+
+
+def test_ctrl_c_in_a_capture_says_how_to_continue(tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    command = [sys.executable, "-m", "workbench.cli", "capture", "--trait", "Openness", "--n", "3000"]
+    command += ["--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
+    while process.poll() is None and len(list(out.glob("parts/0*.safetensors"))) < 2:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.strip().splitlines()[-1].endswith("run the same command again to continue.")
+    assert 2 <= len(json.loads((out / "capture.json").read_text())["done"]) < 70

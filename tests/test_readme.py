@@ -16,9 +16,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_the_snippet_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    (snippet,) = blocks("python")
-    exec(compile(snippet, "README.md", "exec"), {})
+def test_the_snippets_run_as_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for snippet in blocks("python"):
+        exec(compile(snippet, "README.md", "exec"), names)
     said = capsys.readouterr().out
     assert said.startswith("Selection('Extraversion', dual,")
     assert "'prompt': 8" in said
@@ -28,7 +32,7 @@ def test_the_commands_and_their_options_exist() -> None:
     commands = get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
     used = [line.split() for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
     ours = [words for words in used if words[:1] == ["workbench"]]
-    assert len(ours) == 2
+    assert len(ours) == 4
     for words in ours:
         options = {option for parameter in commands[words[1]].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options

@@ -11,21 +11,54 @@ with wb.edited(model, wb.dpn_edit(effects, chosen, gamma=1.0, direction="increas
 """
 
 from workbench import plots
-from workbench.capture.capturing import capture
+from workbench.capture.capturing import capture, capture_sites
+from workbench.capture.folder import load_capture
+from workbench.capture.settings import CaptureSettings, plan_capture
 from workbench.capture.tally import Activations, Tally
 from workbench.contrast.contrast import Contrast
+from workbench.contrast.embedding import SentenceEmbedder
 from workbench.contrast.prompt import Prompt
+from workbench.edit.ablating import ablate, ablated, reference_values
 from workbench.edit.applying import edited
+from workbench.edit.attribution import attribution
+from workbench.edit.composite import Composite, load_edit
+from workbench.edit.controls import (
+    flipped_control,
+    matched_control,
+    other_trait_control,
+    random_control,
+    shuffled_control,
+)
 from workbench.edit.edit import Edit
-from workbench.edit.making import dpn_edit, random_control, residual_edit
-from workbench.measure.effect import Effects, effect_sizes
+from workbench.edit.making import dpn_edit, residual_edit
+from workbench.edit.patching import patch
+from workbench.edit.prompting import Instruction, description_prompt, neutral_prompt, simple_prompt
+from workbench.edit.readout import token_difference
+from workbench.edit.rivals import head_edit, npti_edit
+from workbench.edit.verdict import causal_verdict, compare_sets
+from workbench.export.baking import bake
+from workbench.export.npti import read_npti, read_npti_folder
+from workbench.measure.comparing import compare_arms, equal_loss, specificity_matrix
+from workbench.measure.effects import Effects, effect_sizes
+from workbench.measure.exclusivity import exclusivity
 from workbench.measure.geometry import pca
-from workbench.measure.overlap import overlap
+from workbench.measure.nulls import false_discovery
+from workbench.measure.overlap import overlap, overlap_matrix
+from workbench.measure.planted import planted
+from workbench.measure.resampled import bootstrap_errors
+from workbench.measure.rows import auroc, paired_d, partial_d
+from workbench.measure.separability import separability, start_layer
+from workbench.measure.valence import shared_valence, valence_structure
 from workbench.model.loading import load_model, wrap_model
 from workbench.model.model import Model
 from workbench.report.study_page import write_study_report
+from workbench.score.answers import Condition
+from workbench.score.calibrating import calibrate
+from workbench.select.controls import match_quality, matched_neurons
+from workbench.select.null import permutation_null
 from workbench.select.rules import select_neurons
 from workbench.select.selection import Selection
+from workbench.select.stability import agreement, sensitivity, stability
 from workbench.study.config import StudyConfig
 from workbench.study.running import run_study
 from workbench.study.study import Study, load_study
@@ -36,30 +69,81 @@ __version__ = "0.1.0"
 __all__ = [
     "Activations",
     "BIG_FIVE",
+    "CaptureSettings",
+    "Composite",
+    "Condition",
     "Contrast",
     "Edit",
     "Effects",
+    "Instruction",
     "Model",
     "NeuronSet",
     "Pole",
     "Prompt",
     "Selection",
+    "SentenceEmbedder",
     "Study",
     "StudyConfig",
     "Tally",
+    "ablate",
+    "ablated",
+    "agreement",
+    "attribution",
+    "auroc",
+    "bake",
+    "bootstrap_errors",
+    "calibrate",
     "capture",
+    "capture_sites",
+    "causal_verdict",
+    "compare_arms",
+    "compare_sets",
+    "description_prompt",
     "dpn_edit",
     "edited",
     "effect_sizes",
+    "equal_loss",
+    "exclusivity",
+    "false_discovery",
+    "flipped_control",
+    "head_edit",
+    "load_capture",
+    "load_edit",
     "load_model",
     "load_study",
+    "matched_control",
+    "match_quality",
+    "matched_neurons",
+    "neutral_prompt",
+    "npti_edit",
+    "other_trait_control",
     "overlap",
+    "overlap_matrix",
+    "paired_d",
+    "partial_d",
+    "patch",
     "pca",
+    "permutation_null",
+    "plan_capture",
+    "planted",
     "plots",
     "random_control",
+    "read_npti",
+    "read_npti_folder",
+    "reference_values",
     "residual_edit",
     "run_study",
     "select_neurons",
+    "sensitivity",
+    "separability",
+    "shared_valence",
+    "shuffled_control",
+    "simple_prompt",
+    "specificity_matrix",
+    "stability",
+    "start_layer",
+    "token_difference",
+    "valence_structure",
     "wrap_model",
     "write_study_report",
 ]

@@ -4,9 +4,12 @@ import json
 import math
 import os
 import platform
+import shutil
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +25,9 @@ import workbench as wb
 from workbench.edit.applying import Scope
 from workbench.report.study_figures import write_figures
 from workbench.report.terminal import answers_table, print_study, selection_table
+from workbench.select.rules import RULES, RuleSettings
 from workbench.study.located import locate_trait, whole_folder, write_located
+from workbench.vocabulary import SITES
 
 app = typer.Typer(
     name="workbench",
@@ -40,6 +45,7 @@ app = typer.Typer(
     ),
 )
 
+RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 _STOPPED = 130  # the exit status of a run that Ctrl-C ended
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
@@ -56,6 +62,14 @@ class Dtype(StrEnum):
 
 Precision = Annotated[Dtype, typer.Option("--dtype", help="Number type of the weights.")]
 Device = Annotated[str | None, typer.Option(help="Where the model lives; CUDA where it is there, else the CPU.")]
+DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
+Pairs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Pairs from a jsonl, csv or parquet file, or a PersonalityBench folder; by default the embedded "
+        "model's bank for it and the built-in bank for every other model."
+    ),
+]
 
 
 @app.command(
@@ -69,26 +83,34 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the pairs, the answers and the intervals.")] = 0,
     as_json: Json = False,
 ) -> None:
-    _study(wb.StudyConfig(seed=seed), out, as_json)
+    _study(wb.StudyConfig(seed=seed, temperature=1.0), out, as_json)
 
 
 @app.command(
-    help="Run the study that a TOML file asks for, or finish one that was stopped; then write its report.\n\n"
-    "Example: workbench study study.toml --out runs/mine"
+    help="Run the study that a TOML file asks for, or finish one that was stopped; then write its report. --example "
+    "prints a small complete file to begin with.\n\n"
+    "Example: workbench study --example > study.toml && workbench study study.toml --out runs/mine"
 )
 def study(
-    config: Annotated[Path, typer.Argument(help="The study's configuration; see StudyConfig.")],
-    out: Annotated[Path, typer.Option(help="The study's folder.")],
+    config: Annotated[Path | None, typer.Argument(help="The study's configuration, a TOML file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print an example of FILE, and stop.")] = False,
     as_json: Json = False,
 ) -> None:
+    if example:
+        typer.echo(wb.StudyConfig.example().toml(explained=True), nl=False)
+        return
+    if config is None or out is None:
+        raise ValueError("A study needs its FILE and --out FOLDER; `workbench study --example` prints a file.")
     _study(wb.StudyConfig.read(config), out, as_json)
 
 
 def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
-    with _progress() as progress:
+    with _heeding_ctrl_c() as check, _progress() as progress:
         task = progress.add_task("loading the model", total=1.0)
 
         def report(label: str, share: float) -> None:
+            check()
             progress.update(task, description=label, completed=share)
 
         done = wb.run_study(config, out, progress=report)
@@ -118,42 +140,61 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Pairs from a jsonl, csv or parquet file, or a PersonalityBench folder; by default the embedded "
-            "model's bank for it and the built-in bank for every other model."
-        ),
-    ] = None,
+    pairs: Pairs = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     quantile: Annotated[float, typer.Option(help="q of tau_q: |s| must exceed its layer's q-quantile.")] = 0.995,
     min_d: Annotated[float, typer.Option("--min-d", help="tau_d: |Cohen's d| must exceed it.")] = 0.8,
     layers: Annotated[str | None, typer.Option(help="Layers, e.g. 12-31 or 0,2,5-7; all by default.")] = None,
-    rule: Annotated[str, typer.Option(help="dual, magnitude-only, d-only or broad.")] = "dual",
+    rule: Annotated[str, typer.Option(help=f"{', '.join(RULES)}.")] = "dual",
+    within: Annotated[str, typer.Option(help="Where tau_q is taken and k counted: layer or model.")] = "layer",
+    by: Annotated[str, typer.Option(help=f"What top-k ranks by: {', '.join(RANKED_BY)}.")] = "cohens_d",
+    k: Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many neurons top-k takes.")] = None,
+    alpha: Annotated[float, typer.Option(help="The false-discovery rate of the fdr rule.")] = 0.05,
     weighted: Annotated[bool, typer.Option("--weighted", help="Weight the edits by the rank of |d|.")] = False,
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What intervals allow for: description, question (may be repeated) or none; by default "
+            "descriptions, where they are known and take less than 1 GB."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder; by default runs/locate-TRAIT.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    device_map: DeviceMap = None,
     as_json: Json = False,
 ) -> None:
     wanted = _layers(layers)
-    _check_numbers(quantile, min_d)
+    asked = RuleSettings(quantile, min_d, within, by, k, alpha)
+    if rule not in RULES:
+        raise ValueError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
+    if rule == "top-k" and k is None:
+        raise ValueError("The top-k rule needs --k, the number of neurons, but none arrived.")
+    if by not in RANKED_BY:
+        raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
     contrast = _contrast(trait, model, pairs, n, seed)
     folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
-    with whole_folder(folder) as temporary:
-        loaded = _load(model, dtype, device)
-        with _progress() as progress:
+    captured = folder.with_name(f".{folder.name}-capture")
+    with _kept_when_stopped(captured), whole_folder(folder) as temporary:
+        loaded = _load(model, dtype, device, device_map)
+        with _continuing(captured) as check, _progress() as progress:
             task = progress.add_task(f"{contrast.trait}: activations", total=None)
+
+            def advance(done: int, total: int) -> None:
+                check()
+                progress.update(task, completed=done, total=total)
+
             located = locate_trait(
                 loaded,
                 contrast,
                 rule=rule,
-                quantile=quantile,
-                min_d=min_d,
                 layers=wanted,
                 weighted=weighted,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
+                clusters=None if cluster is None else [kind for kind in cluster if kind != "none"],
+                folder=captured,
+                progress=advance,
+                **asdict(asked),
             )
         files = write_located(located, temporary)
     selection = located.selection
@@ -163,6 +204,81 @@ def locate(
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
     if as_json:
         _print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
+
+
+@app.command(
+    help="Read activations into a folder: moments by pole, and what else is asked for. A run that was stopped, "
+    "however it was, continues when it is run again; --plan says what it would take and stops.\n\n"
+    "Example: workbench capture --trait Openness --site hook_post --site resid_post --cluster description "
+    "--out runs/openness"
+)
+def capture(
+    out: Annotated[Path, typer.Option(help="The capture's folder.")],
+    trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
+    model: ModelName = "testbed",
+    pairs: Pairs = None,
+    n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
+    site: Annotated[list[str], typer.Option(help=f"{', '.join(SITES)}; may be repeated.")] = ["hook_post"],  # noqa: B006
+    position: Annotated[
+        str, typer.Option(help="last, mean, all, response, response_mean, or an index into the prompt.")
+    ] = "last",
+    layers: Annotated[str | None, typer.Option(help="Layers, e.g. 12-31 or 0,2,5-7; all by default.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep every row, in files.")] = False,
+    keep_dtype: Annotated[str, typer.Option(help="Type of kept rows: float32, or model for the model's own.")] = (
+        "float32"
+    ),
+    cluster: Annotated[
+        list[str] | None, typer.Option(help="description or question: keep its moments apart; may be repeated.")
+    ] = None,
+    positive: Annotated[bool, typer.Option("--positive", help="Count the rows above zero.")] = False,
+    sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens computed in one batch.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
+    address: Annotated[str | None, typer.Option(help="The Ray cluster's address.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many Ray workers.")] = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Say what it would take, and stop.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
+    dtype: Precision = Dtype.float32,
+    device: Device = None,
+    device_map: DeviceMap = None,
+    as_json: Json = False,
+) -> None:
+    settings = wb.CaptureSettings(
+        layers=_layers(layers),
+        position=int(position) if position.removeprefix("-").isdigit() else position,
+        keep=keep,
+        keep_dtype=keep_dtype,
+        clusters=tuple(cluster or ()),
+        positive=positive,
+        sample=sample,
+        max_tokens=max_tokens,
+        engine=engine,
+        address=address,
+        workers=workers,
+    )
+    contrast = _contrast(trait, model, pairs, n, seed)
+    loaded = _load(model, dtype, device, device_map)
+    planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
+    console = Console(stderr=as_json)
+    console.print(str(planned), soft_wrap=True, highlight=False)
+    if not only_plan:
+        with _continuing(out) as check, _progress() as progress:
+            task = progress.add_task(f"{contrast.trait}: activations", total=planned.plan.prompts)
+
+            def advance(done: int, total: int) -> None:
+                check()
+                progress.update(task, completed=done, total=total)
+
+            tallies = wb.capture_sites(loaded, contrast, sites=site, settings=settings, folder=out, progress=advance)
+        for tally in tallies.values():
+            console.print(repr(tally), soft_wrap=True, highlight=False)
+        console.print(f"Written to [bold]{out}[/]", soft_wrap=True)
+    if as_json:
+        plan = planned.plan
+        content = {"prompts": plan.prompts, "tokens": plan.tokens, "computed": plan.computed}
+        _print_json(
+            content | {"memory": planned.memory, "disk": planned.disk, "folder": None if only_plan else str(out)}
+        )
 
 
 @app.command(
@@ -272,8 +388,59 @@ def _contrast(trait: str | None, model: str, pairs: Path | None, n: int, seed: i
     return bank(trait, n=n, seed=seed)
 
 
-def _load(model: str, dtype: Dtype, device: str | None) -> wb.Model:
-    return wb.load_model(model, dtype=getattr(torch, dtype.value), device=device)
+def _load(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> wb.Model:
+    return wb.load_model(model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map)
+
+
+class _Stopped(Exception):
+    """Ctrl-C, with a line that says how to continue."""
+
+
+@contextmanager
+def _heeding_ctrl_c() -> Iterator[Callable[[], None]]:
+    """Ctrl-C that cannot get lost: a call of what is yielded raises it again.
+
+    Python drops an exception that strikes within a finaliser or a library's callback.
+    """
+    pressed = False
+
+    def press(*signalled: object) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _continuing(folder: Path) -> Iterator[Callable[[], None]]:
+    """On Ctrl-C say that what is done is kept in a folder; what is yielded raises one that got lost."""
+    try:
+        with _heeding_ctrl_c() as check:
+            yield check
+    except KeyboardInterrupt:
+        raise _Stopped(f"stopped. What is done is kept in {folder}; run the same command again to continue.") from None
+
+
+@contextmanager
+def _kept_when_stopped(folder: Path) -> Iterator[None]:
+    """Keep a folder of unfinished work after a stop; remove it after an end or an error."""
+    try:
+        yield
+    except _Stopped:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _layers(text: str | None) -> list[int] | None:
@@ -291,14 +458,6 @@ def _layers(text: str | None) -> list[int] | None:
             raise ValueError(f"Layers are written like 12-31 or 0,2,5-7, but {text!r} arrived.")
         wanted += range(int(first), int(last or first) + 1)
     return wanted
-
-
-def _check_numbers(quantile: float, min_d: float) -> None:
-    """Refuse, before any model is loaded, what the selection would refuse after the capture."""
-    if not 0 < quantile < 1:
-        raise ValueError(f"The quantile lies strictly between 0 and 1, but {quantile} arrived.")
-    if not (math.isfinite(min_d) and min_d >= 0):
-        raise ValueError(f"min_d is a number from 0 up, but {min_d} arrived.")
 
 
 @contextmanager
@@ -344,11 +503,14 @@ def main() -> None:
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         status = _STOPPED
+    except _Stopped as stop:
+        _say(f"workbench: {stop}")
+        sys.exit(_STOPPED)
     except OSError as error:
         reason = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
         _say(f"workbench: {reason}")
         sys.exit(2)
-    except (ValueError, TypeError, FloatingPointError, RuntimeError) as error:
+    except (ValueError, TypeError, FloatingPointError, RuntimeError, MemoryError, ImportError) as error:
         _say(f"workbench: {error or type(error).__name__}")
         sys.exit(2)
     if status == _STOPPED:
