@@ -107,7 +107,7 @@ def test_the_sections_come_in_order(report: Report) -> None:
     ]  # fmt: skip
     found = [page.index(place) for place in places]
     assert found == sorted(found)
-    for word in ("Supported", "Refuted", "Unclear"):
+    for word in ("Supported", "Refuted", "Undecided"):
         assert re.search(rf"</svg>\s+{word}", page)
     assert "score</span> 4.2 (+1.2)" in page
     assert "not scored" in page

@@ -150,7 +150,7 @@ def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> 
         Benjamini and Hochberg (1995); Benjamini and Yekutieli (2001); SciPy.
 
     Example:
-        >>> false_discovery(torch.tensor([0.01, 0.04, 0.03, 0.9])).tolist()
+        >>> false_discovery(torch.tensor([0.01, 0.04, 0.03, 0.9], dtype=torch.float64)).tolist()
         [0.04, 0.05333333333333334, 0.05333333333333334, 0.9]
     """
     if method not in ("bh", "by"):
