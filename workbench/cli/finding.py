@@ -1,0 +1,226 @@
+"""Commands on one trait: read activations, find its neurons, steer."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import workbench as wb
+from workbench.cli.application import app
+from workbench.cli.options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    Json,
+    ModelName,
+    Pairs,
+    Precision,
+    contrast_asked,
+    load_asked,
+    parse_layers,
+)
+from workbench.cli.stopping import continuing, kept_when_stopped
+from workbench.cli.telling import print_json, progress_bar, say
+from workbench.edit.applying import Scope
+from workbench.report.terminal import answers_table, selection_table
+from workbench.select.rules import RULES, RuleSettings
+from workbench.study.located import locate_trait, whole_folder, write_located
+from workbench.vocabulary import SITES
+
+RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
+
+
+@app.command(
+    help="Find a trait's neurons: effects, selection and edits, written to a folder.\n\n"
+    "Example: workbench locate --trait Extraversion --pairs pairs.jsonl --out runs/extraversion"
+)
+def locate(
+    trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
+    model: ModelName = "testbed",
+    pairs: Pairs = None,
+    n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
+    quantile: Annotated[float, typer.Option(help="q of tau_q: |s| must exceed its layer's q-quantile.")] = 0.995,
+    min_d: Annotated[float, typer.Option("--min-d", help="tau_d: |Cohen's d| must exceed it.")] = 0.8,
+    layers: Annotated[str | None, typer.Option(help="Layers, e.g. 12-31 or 0,2,5-7; all by default.")] = None,
+    rule: Annotated[str, typer.Option(help=f"{', '.join(RULES)}.")] = "dual",
+    within: Annotated[str, typer.Option(help="Where tau_q is taken and k counted: layer or model.")] = "layer",
+    by: Annotated[str, typer.Option(help=f"What top-k ranks by: {', '.join(RANKED_BY)}.")] = "cohens_d",
+    k: Annotated[int | None, typer.Option("-k", "--k", min=1, help="How many neurons top-k takes.")] = None,
+    alpha: Annotated[float, typer.Option(help="The false-discovery rate of the fdr rule.")] = 0.05,
+    weighted: Annotated[bool, typer.Option("--weighted", help="Weight the edits by the rank of |d|.")] = False,
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What intervals allow for: description, question (may be repeated) or none; by default "
+            "descriptions, where they are known and take less than 1 GB."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; by default runs/locate-TRAIT.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
+    dtype: Precision = Dtype.float32,
+    device: Device = None,
+    device_map: DeviceMap = None,
+    as_json: Json = False,
+) -> None:
+    wanted = parse_layers(layers)
+    asked = RuleSettings(quantile, min_d, within, by, k, alpha)
+    if rule not in RULES:
+        raise ValueError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
+    if rule == "top-k" and k is None:
+        raise ValueError("The top-k rule needs --k, the number of neurons, but none arrived.")
+    if by not in RANKED_BY:
+        raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
+    contrast = contrast_asked(trait, model, pairs, n, seed)
+    folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
+    captured = folder.with_name(f".{folder.name}-capture")
+    with kept_when_stopped(captured), whole_folder(folder) as temporary:
+        loaded = load_asked(model, dtype, device, device_map)
+        with continuing(captured) as check, progress_bar() as progress:
+            task = progress.add_task(f"{contrast.trait}: activations", total=None)
+
+            def advance(done: int, total: int) -> None:
+                check()
+                progress.update(task, completed=done, total=total)
+
+            located = locate_trait(
+                loaded,
+                contrast,
+                rule=rule,
+                layers=wanted,
+                weighted=weighted,
+                clusters=None if cluster is None else [kind for kind in cluster if kind != "none"],
+                folder=captured,
+                progress=advance,
+                **asdict(asked),
+            )
+        files = write_located(located, temporary)
+    selection = located.selection
+    console = Console(stderr=as_json)
+    console.print(f"{selection!r}\nfrom {contrast!r}", soft_wrap=True, highlight=False)
+    console.print(selection_table(selection))
+    console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
+    if as_json:
+        print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
+
+
+@app.command(
+    help="Read activations into a folder: moments by pole, and what else is asked for. A run that was stopped, "
+    "however it was, continues when it is run again; --plan says what it would take and stops.\n\n"
+    "Example: workbench capture --trait Openness --site hook_post --site resid_post --cluster description "
+    "--out runs/openness"
+)
+def capture(
+    out: Annotated[Path, typer.Option(help="The capture's folder.")],
+    trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
+    model: ModelName = "testbed",
+    pairs: Pairs = None,
+    n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
+    site: Annotated[list[str], typer.Option(help=f"{', '.join(SITES)}; may be repeated.")] = ["hook_post"],  # noqa: B006
+    position: Annotated[
+        str, typer.Option(help="last, mean, all, response, response_mean, or an index into the prompt.")
+    ] = "last",
+    layers: Annotated[str | None, typer.Option(help="Layers, e.g. 12-31 or 0,2,5-7; all by default.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep every row, in files.")] = False,
+    keep_dtype: Annotated[str, typer.Option(help="Type of kept rows: float32, or model for the model's own.")] = (
+        "float32"
+    ),
+    cluster: Annotated[
+        list[str] | None, typer.Option(help="description or question: keep its moments apart; may be repeated.")
+    ] = None,
+    positive: Annotated[bool, typer.Option("--positive", help="Count the rows above zero.")] = False,
+    sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens computed in one batch.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
+    address: Annotated[str | None, typer.Option(help="The Ray cluster's address.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many Ray workers.")] = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Say what it would take, and stop.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
+    dtype: Precision = Dtype.float32,
+    device: Device = None,
+    device_map: DeviceMap = None,
+    as_json: Json = False,
+) -> None:
+    settings = wb.CaptureSettings(
+        layers=parse_layers(layers),
+        position=int(position) if position.removeprefix("-").isdigit() else position,
+        keep=keep,
+        keep_dtype=keep_dtype,
+        clusters=tuple(cluster or ()),
+        positive=positive,
+        sample=sample,
+        max_tokens=max_tokens,
+        engine=engine,
+        address=address,
+        workers=workers,
+    )
+    contrast = contrast_asked(trait, model, pairs, n, seed)
+    loaded = load_asked(model, dtype, device, device_map)
+    planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
+    console = Console(stderr=as_json)
+    console.print(str(planned), soft_wrap=True, highlight=False)
+    if not only_plan:
+        with continuing(out) as check, progress_bar() as progress:
+            task = progress.add_task(f"{contrast.trait}: activations", total=planned.plan.prompts)
+
+            def advance(done: int, total: int) -> None:
+                check()
+                progress.update(task, completed=done, total=total)
+
+            tallies = wb.capture_sites(loaded, contrast, sites=site, settings=settings, folder=out, progress=advance)
+        for tally in tallies.values():
+            console.print(repr(tally), soft_wrap=True, highlight=False)
+        console.print(f"Written to [bold]{out}[/]", soft_wrap=True)
+    if as_json:
+        plan = planned.plan
+        content = {"prompts": plan.prompts, "tokens": plan.tokens, "computed": plan.computed}
+        print_json(
+            content | {"memory": planned.memory, "disk": planned.disk, "folder": None if only_plan else str(out)}
+        )
+
+
+@app.command(
+    help="Answer prompts with and without an edit, side by side.\n\n"
+    "Example: workbench steer runs/extraversion/increase.safetensors 'What do you do at the party?' --gamma 0.75"
+)
+def steer(
+    edit: Annotated[Path, typer.Argument(help="An edit that locate or a study wrote.")],
+    prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
+    model: ModelName = "testbed",
+    gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
+    scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens of each answer.")] = 64,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+    dtype: Precision = Dtype.float32,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    if gamma is not None and not math.isfinite(gamma):
+        raise ValueError(f"gamma must be finite, but {gamma} arrived.")
+    if not all(prompt.strip() for prompt in prompts):
+        raise ValueError("A prompt needs text, but an empty one arrived.")
+    steering = wb.Edit.load(edit)
+    steering = steering if gamma is None else steering.with_gamma(gamma)
+    loaded = load_asked(model, dtype, device)
+    made_on = steering.provenance.get("model_fingerprint", loaded.fingerprint)
+    if made_on != loaded.fingerprint:
+        say(f"warning: {edit.name} was made on weights {made_on[:12]}, but {model} has {loaded.fingerprint[:12]}.")
+    asked = [wb.Prompt(prompt, system) for prompt in prompts]
+
+    def answers() -> list[str]:
+        return loaded.generate(asked, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+
+    base = answers()
+    with wb.edited(loaded, steering, scope=scope) as run:
+        steered = answers()
+    answered = zip(prompts, base, steered, strict=True)
+    rows = [{"prompt": prompt, "base": before, "steered": after} for prompt, before, after in answered]
+    console = Console(stderr=as_json)
+    console.print(answers_table(f"{steering!r}, scope {scope}", rows), highlight=False)
+    if as_json:
+        print_json({"answers": rows, "gamma": steering.gamma, "scope": scope, "edited_pairs": dict(run.pairs)})

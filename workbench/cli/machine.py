@@ -1,0 +1,33 @@
+"""What this machine and installation have."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import workbench as wb
+from workbench.cli.application import app
+from workbench.cli.options import Json
+from workbench.cli.telling import print_json
+
+
+@app.command(help="Say what this machine and installation have.\n\nExample: workbench doctor")
+def doctor(as_json: Json = False) -> None:
+    found: dict[str, str] = {"workbench": wb.__version__, "python": platform.python_version()}
+    for package in ("torch", "transformer-lens", "transformers", "plotly", "kaleido"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    found["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+    found["threads"] = str(torch.get_num_threads())
+    answer = wb.load_model("testbed").generate("What is 12 + 30?", max_new_tokens=8)[0]
+    found["embedded model"] = f"answers {answer!r} to 'What is 12 + 30?'"
+    table = Table(show_header=False, box=None)
+    for name, value in found.items():
+        table.add_row(name, value)
+    Console(stderr=as_json).print(table)
+    if as_json:
+        print_json(found)

@@ -1,0 +1,108 @@
+"""Commands on studies: run one, write its report and its figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import workbench as wb
+from workbench.cli.application import app
+from workbench.cli.options import Json
+from workbench.cli.stopping import heeding_ctrl_c
+from workbench.cli.telling import print_json, progress_bar
+from workbench.report.study_figures import write_figures
+from workbench.report.terminal import print_study
+
+
+@app.command(
+    help="Test DPN-LE's whole claim on the embedded model: all five traits, both directions, with controls.\n\n"
+    "Example: workbench demo --out runs/demo"
+)
+def demo(
+    out: Annotated[Path, typer.Option(help="The study's folder; a run that was stopped continues there.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the pairs, the answers and the intervals.")] = 0,
+    as_json: Json = False,
+) -> None:
+    _study(wb.StudyConfig(seed=seed, temperature=1.0), out, as_json)
+
+
+@app.command(
+    help="Run the study that a TOML file asks for, or finish one that was stopped; then write its report. --example "
+    "prints a small complete file to begin with.\n\n"
+    "Example: workbench study --example > study.toml && workbench study study.toml --out runs/mine"
+)
+def study(
+    config: Annotated[Path | None, typer.Argument(help="The study's configuration, a TOML file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print an example of FILE, and stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    if example:
+        typer.echo(wb.StudyConfig.example().toml(explained=True), nl=False)
+        return
+    if config is None or out is None:
+        raise ValueError("A study needs its FILE and --out FOLDER; `workbench study --example` prints a file.")
+    _study(wb.StudyConfig.read(config), out, as_json)
+
+
+def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
+    with heeding_ctrl_c() as check, progress_bar() as progress:
+        task = progress.add_task("loading the model", total=1.0)
+
+        def report(label: str, share: float) -> None:
+            check()
+            progress.update(task, description=label, completed=share)
+
+        done = wb.run_study(config, out, progress=report)
+        progress.update(task, description="writing the report", completed=1.0)
+        page = wb.write_study_report(done)
+    console = Console(stderr=as_json)
+    print_study(done, console)
+    console.print(f"\nReport: [bold]{page}[/]  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}", soft_wrap=True)
+    if as_json:
+        print_json(
+            {
+                "folder": str(out),
+                "report": str(page),
+                "gamma": done.gamma,
+                "twins": done.twins,
+                "findings": [finding.__dict__ for finding in done.findings],
+                "equal_dose": done.tables["equal_dose"].to_dict("records"),
+                "equal_shift": done.tables["equal_shift"].to_dict("records"),
+            }
+        )
+
+
+@app.command(help="Write a finished study's report again.\n\nExample: workbench report runs/demo")
+def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], as_json: Json = False) -> None:
+    done = wb.load_study(folder)
+    page = wb.write_study_report(done)
+    console = Console(stderr=as_json)
+    print_study(done, console)
+    console.print(f"\nReport: [bold]{page}[/]", soft_wrap=True)
+    if as_json:
+        print_json({"report": str(page), "findings": [finding.__dict__ for finding in done.findings]})
+
+
+@app.command(
+    help="Write a study's figures as files, each beside its data.\n\n"
+    "Example: workbench figures runs/demo --only effect-map --format pdf --width 85mm"
+)
+def figures(
+    folder: Annotated[Path, typer.Argument(help="The study's folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; by default FOLDER/figures.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A figure's name; may be repeated.")] = None,
+    format: Annotated[str, typer.Option(help="html, svg, pdf or png.")] = "html",
+    width: Annotated[str, typer.Option(help="Width on paper, e.g. 85mm.")] = "170mm",
+) -> None:
+    text = width.removesuffix("mm").strip()
+    if not text.replace(".", "", 1).isdigit() or float(text) < 20:
+        raise ValueError(f"The width is 20mm or more, e.g. 85mm, but {width!r} arrived.")
+    written = write_figures(
+        wb.load_study(folder), out or folder / "figures", only=only, format=format, width_mm=float(text)
+    )
+    for path in written:
+        typer.echo(path)
