@@ -4,14 +4,17 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
+from workbench.contrast.banks import personalitybench_questions
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "personalitybench"
 
 
-def bench(folder: Path, descriptions: list[dict], questions: list[dict]) -> Path:
-    (folder / "search").mkdir(parents=True, exist_ok=True)
-    (folder / "description.json").write_text("".join(json.dumps(row) + "\n" for row in descriptions))
-    (folder / "search" / "Openness.json").write_text("".join(json.dumps(row) + "\n" for row in questions))
+def bench(folder: Path, descriptions: list[dict], questions: list[dict], test: list[dict] | None = None) -> Path:
+    files = {"description.json": descriptions, "search/Openness.json": questions, "test/Openness.json": test}
+    for name, rows in files.items():
+        if rows is not None:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
 
@@ -26,13 +29,53 @@ def test_personalitybench_files_load(tmp_path: Path) -> None:
         assert prompt.system == f"You dream {contrast.descriptions[wb.Pole.HIGH][row]}."
 
 
-def test_the_published_files_load() -> None:
-    if not SHARED.is_dir():
-        pytest.skip("the published PersonalityBench files are not on this machine")
-    for trait in wb.BIG_FIVE:
-        contrast = wb.Contrast.personalitybench(SHARED, trait, n=40, split="test")
-        assert len(contrast) == 40
-        assert all(prompt.system and prompt.user for prompt in contrast.high + contrast.low)
+def test_a_pair_shares_its_question_only_and_equal_descriptions_their_id(tmp_path: Path) -> None:
+    # As in the published file, where two of the 80 descriptions of a pole may be the same text.
+    descriptions = [{"Openness": f"You dream {i % 3}.", "Openness_reversed": f"You plan {i}."} for i in range(4)]
+    folder = bench(tmp_path, descriptions, [{"question": f"What of {i}?"} for i in range(6)])
+    contrast = wb.Contrast.personalitybench(folder, "openness", n=200, seed=1)
+    assert [prompt.user for prompt in contrast.high] == [prompt.user for prompt in contrast.low]
+    high, low = contrast.descriptions[wb.Pole.HIGH], contrast.descriptions[wb.Pole.LOW]
+    assert set(high) == {"0", "1", "2"}
+    assert set(low) == {"0", "1", "2", "3"}
+    for prompt, own in zip(contrast.high, high, strict=True):
+        assert prompt.system == f"You dream {own}."
+    # Drawn on their own: every combination of descriptions occurs, in rows of the same question too.
+    assert len({(a, b) for a, b in zip(high, low, strict=True)}) == 12
+    # In rounds, so that every question is asked before any is asked again.
+    assert {contrast.questions.count(question) for question in set(contrast.questions)} <= {33, 34}
+
+
+def test_search_asks_nothing_that_the_test_split_asks(tmp_path: Path) -> None:
+    descriptions = [{"Openness": "You dream.", "Openness_reversed": "You plan."}]
+    search = [{"question": f"What of {i}?"} for i in range(8)]
+    folder = bench(tmp_path, descriptions, search, [{"question": "what of  3?"}, {"question": "What of all?"}])
+    contrast = wb.Contrast.personalitybench(folder, "Openness", n=7)
+    assert "What of 3?" not in contrast.questions
+    assert contrast.source == "PersonalityBench search, without 1 questions of its test split"
+    assert wb.Contrast.personalitybench(folder, "Openness", n=4, split="test").source == "PersonalityBench test"
+    free = personalitybench_questions(folder, "Openness", split="search", seed=42)
+    assert len(free) == 7
+    assert set(wb.Contrast.personalitybench(folder, "Openness", n=4, seed=42).questions) == set(free[:4])
+    bench(folder, descriptions, search[:1], search)
+    with pytest.raises(ValueError, match="Every search question about Openness is a test question too"):
+        wb.Contrast.personalitybench(folder, "Openness")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the published PersonalityBench files are not on this machine")
+@pytest.mark.parametrize("trait", wb.BIG_FIVE)
+def test_the_published_files_load(trait: str) -> None:
+    contrast = wb.Contrast.personalitybench(SHARED, trait, n=1000, split="test")
+    asked = {"Conscientiousness": 89, "Neuroticism": 100}.get(trait, 90)
+    assert len(set(contrast.questions)) == asked == len(personalitybench_questions(SHARED, trait, split="test"))
+    assert [prompt.user for prompt in contrast.high] == [prompt.user for prompt in contrast.low]
+    assert all(prompt.system for prompt in contrast.high + contrast.low)
+    for pole in ("high", "low"):
+        texts = {prompt.system for prompt in contrast.poles[wb.Pole(pole)]}
+        # 1000 draws leave out one of 80 descriptions with probability 80 * (79/80)^1000 < 0.0003.
+        assert len(texts) == len(set(contrast.descriptions[wb.Pole(pole)]))
+        assert len(texts) in (79, 80)
+    assert contrast.digest == wb.Contrast.personalitybench(SHARED, trait, n=1000, split="test").digest
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:

@@ -50,48 +50,108 @@ def builtin_contrast(trait: str, *, n: int, seed: int) -> Contrast:
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """The objects of a JSON-lines file; empty lines are passed over.
+    """The objects of a JSON-lines file, with or without a byte order mark; empty lines are passed over.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: naming the line that is not a JSON object.
+        ValueError: for a file that is not UTF-8, or naming the line that is not a JSON object or has a key twice.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_utf8(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path.name}, line {number} is not JSON: {error.msg}.") from None
+        except ValueError as error:
+            raise ValueError(f"{path.name}, line {number}: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"{path.name}, line {number} holds a {type(row).__name__}, not an object.")
         rows.append(row)
     return rows
 
 
+def read_utf8(path: Path) -> str:
+    """The text of a UTF-8 file, without its byte order mark.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not UTF-8.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is not UTF-8: byte {error.start} cannot be read. Save it as UTF-8.") from None
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice[:40]!r} stands there twice. Keep one.")
+    return row
+
+
 def personalitybench_contrast(folder: Path, trait: str, *, n: int, seed: int, split: str) -> Contrast:
     """See `Contrast.personalitybench`."""
     trait = big_five(trait)
-    descriptions = read_json_lines(folder / "description.json")
-    asked = read_json_lines(folder / split / f"{trait}.json")
     columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
-    for rows, wanted, name in ((descriptions, columns.values(), "description.json"), (asked, ["question"], split)):
-        for number, row in enumerate(rows, start=1):
-            missing = [key for key in wanted if not row.get(key)]
-            if missing:
-                raise ValueError(f"{name}, row {number} lacks {missing}; it has {sorted(row)}.")
-    if not descriptions or not asked:
-        raise ValueError(f"PersonalityBench needs descriptions and questions; {folder} holds an empty file.")
+    descriptions = _rows(folder / "description.json", list(columns.values()))
     rng = Random(seed)
-    order = list(range(len(asked)))
-    questions = [asked[i]["question"] for _ in range(-(-n // len(order))) for i in rng.sample(order, len(order))][:n]
+    asked, left_out = _questions(folder, trait, split)
+    questions = [question for _ in range(-(-n // len(asked))) for question in rng.sample(asked, len(asked))][:n]
     drawn = {pole: [rng.randrange(len(descriptions)) for _ in questions] for pole in columns}
     systems = {pole: [descriptions[i][columns[pole]] for i in drawn[pole]] for pole in columns}
-    ids = {pole: [str(i) for i in drawn[pole]] for pole in columns}
-    return _assemble(trait, questions, systems, ids, source=f"PersonalityBench {split}")
+    ids = {}
+    for pole, column in columns.items():
+        first: dict[str, int] = {}
+        same = [first.setdefault(row[column], i) for i, row in enumerate(descriptions)]
+        ids[pole] = [str(same[i]) for i in drawn[pole]]
+    source = f"PersonalityBench {split}" + (f", without {left_out} questions of its test split" if left_out else "")
+    return _assemble(trait, questions, systems, ids, source=source)
+
+
+def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: int = 42) -> list[str]:
+    """A split's distinct questions about a trait, in the order in which `Contrast.personalitybench` takes them.
+
+    With the same seed, the questions that a contrast of n rows is asked are the first n, so that the last ones
+    are free for other uses. A question of the search split that the test split asks too is left out.
+
+    Raises:
+        FileNotFoundError: naming the file that is not there.
+        ValueError: for a line that is not as the format says, an empty file, or an unknown trait.
+    """
+    asked, _ = _questions(folder, big_five(trait), split)
+    return Random(seed).sample(asked, len(asked))
+
+
+def _questions(folder: Path, trait: str, split: str) -> tuple[list[str], int]:
+    """A split's distinct questions, and how many of the search split were left out as the test split asks them."""
+    asked = list(dict.fromkeys(row["question"] for row in _rows(folder / split / f"{trait}.json", ["question"])))
+    test = folder / "test" / f"{trait}.json"
+    if split != "search" or not test.is_file():
+        return asked, 0
+    held = {" ".join(row["question"].casefold().split()) for row in _rows(test, ["question"])}
+    kept = [question for question in asked if " ".join(question.casefold().split()) not in held]
+    if not kept:
+        raise ValueError(f"Every search question about {trait} is a test question too. Give two different splits.")
+    return kept, len(asked) - len(kept)
+
+
+def _rows(path: Path, wanted: list[str]) -> list[dict]:
+    rows = read_json_lines(path)
+    name = path.name if path.name == "description.json" else path.parent.name
+    for number, row in enumerate(rows, start=1):
+        missing = [key for key in wanted if not (isinstance(row.get(key), str) and row[key].strip())]
+        if missing:
+            raise ValueError(f"{name}, row {number} lacks {missing}; it has {sorted(row)}.")
+    if not rows:
+        raise ValueError(f"PersonalityBench needs descriptions and questions; {path.parent} holds an empty file.")
+    return rows
 
 
 def _assemble(

@@ -90,11 +90,16 @@ class Contrast:
     ) -> "Contrast":
         """PersonalityBench files: `description.json` and `<split>/<trait>.json`, JSON lines each.
 
-        As published, each row's high and low description are drawn on their own, with replacement.
+        As published, each row's high and low description are drawn on their own, with replacement, so that a pair
+        shares its question only. Descriptions that the file holds twice share an id, and a search question that
+        the test split asks too is left out, which `source` says.
 
         Raises:
             FileNotFoundError: naming the file that is not there.
             ValueError: for a line that is not as the format says, or an unknown trait.
+
+        Reference:
+            Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
         """
         from workbench.contrast.banks import personalitybench_contrast
 

@@ -1,18 +1,34 @@
 """Pairs of prompts from a table that somebody else wrote."""
 
-import json
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
-from workbench.contrast.banks import read_json_lines
+from workbench.contrast.banks import read_json_lines, read_utf8
 from workbench.contrast.contrast import Contrast
 from workbench.contrast.prompt import Prompt
 from workbench.vocabulary import Pole
 
+_IDS = tuple(f"{pole}_id" for pole in Pole)
+_TEXTS = ("high", "low", "neutral", "question", *(f"{pole}_response" for pole in Pole))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    text = read_utf8(path)
+    header = text.partition("\n")[0]
+    for mark in (";", "\t"):
+        if "," not in header and {"high", "low"} <= {name.strip(' "\r') for name in header.split(mark)}:
+            raise ValueError(f"its columns are separated by {mark!r}. Save it with commas.")
+    # The header is read as a row like any other: pandas would rename a second column of a name, and take a first
+    # column without a name for an index.
+    rows = pd.read_csv(StringIO(text), header=None, dtype=str, keep_default_na=False)
+    return rows.iloc[1:].set_axis(list(rows.iloc[0]), axis=1).reset_index(drop=True)
+
+
 READERS = {
     ".jsonl": lambda path: pd.DataFrame(read_json_lines(path)),
-    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
+    ".csv": _read_csv,
     ".parquet": pd.read_parquet,
 }
 
@@ -22,23 +38,43 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for another ending, an empty table, or a file that is not what its ending says.
+        ValueError: for another ending, an empty table, a column that stands there twice, or a file that is not
+            what its ending says.
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    if path.suffix not in READERS:
+    kind = path.suffix.casefold()
+    if kind not in READERS:
         raise ValueError(f"Pairs come as {', '.join(READERS)}, but {path.name} ends in {path.suffix!r}.")
     try:
-        frame = READERS[path.suffix](path)
-    except (OSError, ValueError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} could not be read as {path.suffix}: {_first_line(error)}") from None
+        frame = READERS[kind](path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} could not be read as {kind}: {_first_line(error)}") from None
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"{path.name} has two columns {_short(twice[0])}. Keep one.")
     if frame.empty:
         raise ValueError(f"{path.name} holds no rows.")
     return frame
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _short(name: object) -> str:
+    """A column's name as an error shows it, however long it is."""
+    text = str(name)
+    return repr(text if len(text) <= 40 else text[:39] + "…")
+
+
+def _lacking(path: Path, frame: pd.DataFrame, missing: list[str]) -> str:
+    shown = ", ".join(map(_short, frame.columns[:12])) + (", …" if len(frame.columns) > 12 else "")
+    return f"{path.name} needs columns high and low; missing {missing} from [{shown}]."
+
+
+def _blank(cell: object) -> bool:
+    return not isinstance(cell, str) or cell.strip().casefold() in ("", "nan")
 
 
 def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
@@ -46,19 +82,23 @@ def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
     frame = read_table(path)
     missing = [column for column in ("high", "low") if column not in frame]
     if missing:
-        raise ValueError(f"{path.name} needs columns high and low; missing {missing} from {list(frame.columns)}.")
-    texts = ("high", "low", "neutral", "question", *(f"{pole}_response" for pole in Pole))
-    for column in [name for name in texts if name in frame]:
-        blank = [i for i, text in enumerate(frame[column]) if not isinstance(text, str) or not text.strip()]
+        raise ValueError(_lacking(path, frame, missing))
+    for column in [name for name in (*_TEXTS, "trait") if name in frame]:
+        blank = [i for i, text in enumerate(frame[column]) if _blank(text)]
         if blank:
             raise ValueError(f"{path.name}: column {column} has no text in row {blank[0] + 1}.")
+    for column in [name for name in _IDS if name in frame]:
+        blank = [i for i, cell in enumerate(frame[column]) if pd.isna(cell) or not str(cell).strip()]
+        if blank:
+            raise ValueError(f"{path.name}: column {column} has no id in row {blank[0] + 1}.")
     if trait is not None and "trait" in frame:
         frame = frame[frame["trait"].str.casefold() == trait.casefold()].reset_index(drop=True)
         if frame.empty:
             raise ValueError(f"{path.name} has no row with trait {trait!r}.")
     named = list(dict.fromkeys(frame["trait"])) if "trait" in frame else []
     if trait is None and len(named) > 1:
-        raise ValueError(f"{path.name} holds several traits ({', '.join(named)}): name one.")
+        shown = ", ".join(name[:40] for name in named[:8]) + (", …" if len(named) > 8 else "")
+        raise ValueError(f"{path.name} holds several traits ({shown}): name one.")
     questions = frame["question"].tolist() if "question" in frame else None
 
     def prompts(column: str) -> tuple[Prompt, ...]:
