@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,6 @@ from workbench.score.keys import (
     statements_of,
     trait_profile,
 )
-
-IPIP = Path(__file__).parents[3] / "shared" / "data" / "ipip_neo"
-needs_ipip = pytest.mark.skipif(not IPIP.is_dir(), reason="the IPIP-NEO release is not here")
 
 KEY = """Full#,Short#,Sign,Key,Facet,Item
 2,1,-E2,1,Gregariousness,Made-up item two.
@@ -56,6 +54,23 @@ def test_columns_are_tolerant_and_missing_ones_named(tmp_path: Path) -> None:
         read_keys(path)
     with pytest.raises(FileNotFoundError, match="no item key nothing.csv"):
         read_keys(tmp_path / "nothing.csv")
+    path.write_text("Full#,Sign,Item\n1,+O1,One\n1,+O2,Two\n")
+    with pytest.raises(ValueError, match="key.csv has number 1 twice"):
+        read_keys(path)
+    path.write_text("")
+    with pytest.raises(ValueError, match="key.csv could not be read as .csv: No columns"):
+        read_keys(path)
+
+
+def test_what_is_no_workbook_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("xlrd")
+    (tmp_path / "key.xls").write_bytes(b"no workbook at all")
+    with pytest.raises(ValueError, match="key.xls could not be read as .xls: Unsupported format") as told:
+        read_keys(tmp_path / "key.xls")
+    assert "\n" not in str(told.value)
+    monkeypatch.setitem(sys.modules, "xlrd", None)
+    with pytest.raises(ImportError, match=r"key.xls needs xlrd .* pip install 'dpn-workbench\[ipip\]'"):
+        read_keys(tmp_path / "key.xls")
 
 
 def test_respondents_of_recoded_items_score_their_plain_mean(key: Path) -> None:
@@ -72,21 +87,13 @@ def test_respondents_of_recoded_items_score_their_plain_mean(key: Path) -> None:
         respondent_profile(responses.drop(columns="i3"), keys, recoded=True)
 
 
-@needs_ipip
-def test_the_released_key_and_responses() -> None:
-    pytest.importorskip("xlrd")
-    keys = read_keys(IPIP / "IPIP-NEO-ItemKey.xls")
+def test_the_released_key_and_responses(released: tuple) -> None:
+    people, keys, _ = released
     assert len(keys) == 300
     assert keys.groupby("trait").size().tolist() == [60] * 5
-    assert 100 < (keys["keyed"] == "-").sum() < 200
-    people = pd.read_json(IPIP / "Test-set.json")
-    profile = respondent_profile(people, keys, recoded=True)
-    assert profile.shape == (300, 5)
-    # Recoded already: items of a trait go together as they are, and no longer once turned round again.
-    own = keys.loc[keys["trait"] == "Neuroticism"]
-    scores = people[own["item"].tolist()].astype(float)
-    scores = scores[(scores > 0).all(axis=1)]
-    assert cronbach_alpha(scores.to_numpy()) > 0.9
+    assert keys["keyed"].value_counts().to_dict() == {"+": 152, "-": 148}
+    assert keys["facet"].nunique() == 30
+    assert respondent_profile(people, keys, recoded=True).shape == (300, 5)
 
 
 def test_alpha_by_hand() -> None:

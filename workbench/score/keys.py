@@ -21,7 +21,7 @@ _COLUMNS = {
 
 
 def read_keys(path: str | Path) -> pd.DataFrame:
-    """An item key in IPIP's layout, from CSV or, where pandas has a reader installed, from xls or xlsx.
+    """An item key in IPIP's layout, from CSV or, with the `ipip` extra, from xls or xlsx.
 
     Columns are found by name whatever their capitals and spaces: the item's number (`Full#`), its sign (`Sign`,
     e.g. `+N1`: keyed +, Neuroticism, facet 1), its text (`Item`), perhaps the facet's name (`Facet`).
@@ -32,7 +32,9 @@ def read_keys(path: str | Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a column is missing, no reader is installed, or a sign cannot be read.
+        ImportError: if the `ipip` extra is needed and not installed.
+        ValueError: if the file cannot be read, a column is missing, a sign cannot be read, or two items share a
+            number.
 
     Reference:
         Johnson (2014), the IPIP-NEO's item key.
@@ -49,6 +51,9 @@ def read_keys(path: str | Path) -> pd.DataFrame:
     raw = raw[raw[found["sign"]].notna()]
     signs = [parse_sign(str(text)) for text in raw[found["sign"]]]
     numbers = raw[found["number"]].astype(int).tolist() if found["number"] is not None else range(1, len(raw) + 1)
+    if len(set(numbers)) < len(raw):
+        twice = next(number for number in numbers if list(numbers).count(number) > 1)
+        raise ValueError(f"An item key numbers each item once, but {path.name} has number {twice} twice.")
     table = pd.DataFrame(
         {
             "item": [f"i{number}" for number in numbers],
@@ -65,15 +70,33 @@ def read_keys(path: str | Path) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    if path.suffix.casefold() not in (".xls", ".xlsx"):
-        return pd.read_csv(path)
+    kind = path.suffix.casefold()
     try:
-        return pd.read_excel(path)
+        if kind == ".xls":
+            return _read_xls(path)
+        return pd.read_excel(path) if kind == ".xlsx" else pd.read_csv(path, encoding="utf-8-sig")
     except ImportError as error:
-        needed = "xlrd" if path.suffix.casefold() == ".xls" else "openpyxl"
-        raise ValueError(
-            f"{path.name} needs the package {needed} to be read. Install it, or save the key as CSV."
-        ) from (error)
+        needed = "xlrd" if kind == ".xls" else "openpyxl"
+        raise ImportError(
+            f"{path.name} needs {needed} to be read. Install it with: pip install 'dpn-workbench[ipip]', or save the "
+            "key as CSV."
+        ) from error
+    except (OSError, ValueError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path.name} could not be read as {kind or 'CSV'}: {said}") from None
+
+
+def _read_xls(path: Path) -> pd.DataFrame:
+    """The first sheet, its first row the columns' names; pandas has deprecated its own way to xlrd."""
+    from xlrd import open_workbook
+    from xlrd.biffh import XLRDError
+
+    try:
+        sheet = open_workbook(str(path)).sheet_by_index(0)
+    except XLRDError as error:
+        raise ValueError(str(error)) from None
+    rows = [[None if cell == "" else cell for cell in sheet.row_values(place)] for place in range(sheet.nrows)]
+    return pd.DataFrame(rows[1:], columns=rows[0] if rows else None)
 
 
 def parse_sign(text: str) -> tuple[str, str, str]:
