@@ -170,9 +170,12 @@ def test_the_floor_under_results_on_the_released_split(released: Release) -> Non
     assert totals == {
         "always middle": 3.7922, "population median": 2.8940, "own mean": 3.7155, "own trait means": 3.0968,
     }  # fmt: skip
-    person = people.iloc[0]
-    assert distances(people.head(1), people.head(1), keys)["item_mae"].tolist() == [0.0] * 6
-    assert person.notna().all()
+    # The people's own answers: at distance 0 keyed alike, farther than the middle as they were said.
+    own = people[list(split.asked)]
+    assert (distances(own, own, keys)["item_mae"] == 0).all()
+    minus = [item for item in keys.loc[keys["keyed"] == "-", "item"] if item in own]
+    said = distances(own.assign(**{item: 6 - own[item] for item in minus}), own, keys)
+    assert said["total_mae"].mean() == pytest.approx(3.8641, abs=5e-5)
 
 
 def test_a_released_person_is_copied_through_the_questionnaire(

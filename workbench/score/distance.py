@@ -16,8 +16,8 @@ def distances(
     """Mean absolute errors of predicted ratings, a respondent at a time.
 
     Both must be keyed alike: the released responses are turned round already, and so is `expected` of
-    `ask_questionnaire`. (The PAPI repository compares a model's answers as given with responses turned round, so
-    that on items keyed - a perfect copy scores as if it had said the opposite.)
+    `ask_questionnaire`. The PAPI repository compares answers as they were said with responses turned round: there
+    the released people's own answers score a total of 3.86, above the 3.80 of always saying the middle.
 
     Args:
         predicted: a row a respondent, a column an item, 1 to 5; missing where nothing is predicted.

@@ -1,0 +1,59 @@
+"""Rows of a task's file: a JSON list of objects, or an object a line."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from workbench.contrast.banks import read_json_lines, read_utf8
+
+T = TypeVar("T")
+
+
+def read_rows(path: str | Path) -> list[dict]:
+    """The objects of a JSON or JSON-lines file, told apart by what the text begins with.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not UTF-8, neither of the two, or holds no rows.
+    """
+    path = Path(path)
+    text = read_utf8(path)
+    if not text.lstrip().startswith("["):
+        rows = read_json_lines(path)
+    else:
+        try:
+            rows = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path.name} is no JSON: {error}.") from None
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                raise ValueError(f"{path.name}, row {number} holds a {type(row).__name__}, not an object.")
+    if not rows:
+        raise ValueError(f"{path.name} holds no rows.")
+    return rows
+
+
+def text_of(path: str | Path, number: int, row: dict, key: str) -> str:
+    """A row's text under `key`.
+
+    Raises:
+        ValueError: naming the row, if there is none.
+    """
+    text = row.get(key)
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{Path(path).name}, row {number} has no text under {key!r}; it has {sorted(row)[:8]}.")
+    return text.strip()
+
+
+def drawn(items: list[T], *, n: int | None, seed: int) -> list[T]:
+    """`n` of the items without repeats, in a random order; all as they stand where `n` is None.
+
+    Raises:
+        ValueError: if there are fewer.
+    """
+    if n is None:
+        return items
+    if not 1 <= n <= len(items):
+        raise ValueError(f"1 to {len(items)} items can be drawn, but {n} were asked for.")
+    return Random(seed).sample(items, n)
