@@ -67,3 +67,18 @@ def test_mistakes_are_told() -> None:
         wb.Contrast.from_texts("mood", high=["a", "b"], low=["c", "d", "e"])
     with pytest.raises(ValueError, match="holdout is a share between 0 and 1, but 1.5"):
         wb.Contrast.from_texts("mood", high=["a", "b"], low=["c", "d"]).split(holdout=1.5)
+
+
+def test_a_neutral_arm_is_the_question_without_its_persona() -> None:
+    pairs = wb.Contrast.testbed("Openness", n=6)
+    assert pairs.with_neutral() is pairs
+    ids = {wb.Pole.HIGH: tuple("abcdef")}
+    two = wb.Contrast(pairs.trait, pairs.high, pairs.low, None, pairs.questions, ids)
+    three = two.with_neutral()
+    assert three.neutral == tuple(wb.Prompt(prompt.user) for prompt in pairs.high)
+    assert three.descriptions[wb.Pole.NEUTRAL] == ("none",) * 6
+    assert (three.high, three.low, three.questions) == (two.high, two.low, two.questions)
+    with pytest.raises(ValueError, match="are no questions put to personas. Give them a neutral text each"):
+        wb.Contrast.from_texts("Openness", high=["a", "b"], low=["c", "d"]).with_neutral()
+    with pytest.raises(ValueError, match="are read along answers"):
+        two.with_responses(high=["x"] * 6, low=["y"] * 6).with_neutral()

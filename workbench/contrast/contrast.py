@@ -164,6 +164,24 @@ class Contrast:
             {pole: take(answers) for pole, answers in self.responses.items()},
         )
 
+    def with_neutral(self) -> "Contrast":
+        """The contrast with a neutral arm: each row's question put without a persona. One that it has is kept.
+
+        Raises:
+            ValueError: if the rows hold no personas to leave out, or answers to read along, which the arm lacks.
+        """
+        if self.neutral is not None:
+            return self
+        if self.responses or not all(prompt.system and prompt.chat for prompt in self.high):
+            raise ValueError(
+                f"A neutral arm is the question without its persona, but the rows from {self.source} "
+                f"{'are read along answers' if self.responses else 'are no questions put to personas'}. Give them a "
+                "neutral text each, e.g. a column neutral."
+            )
+        asked = tuple(Prompt(prompt.user) for prompt in self.high)
+        ids = {**self.descriptions, Pole.NEUTRAL: ("none",) * len(self)} if self.descriptions else {}
+        return replace(self, neutral=asked, descriptions=ids)
+
     def with_responses(
         self, *, high: Sequence[str], low: Sequence[str], neutral: Sequence[str] | None = None
     ) -> "Contrast":

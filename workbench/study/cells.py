@@ -12,6 +12,7 @@ from workbench.score.capability import answer_items
 from workbench.score.fluency import answer_fluency
 from workbench.score.questionnaire import ask_questionnaire, testbed_statements
 from workbench.study.config import StudyConfig
+from workbench.study.questions import TESTBED, open_questions
 from workbench.study.store import key_of
 from workbench.testbed import grammar, tasks
 
@@ -83,6 +84,10 @@ class Cell:
     def key(self, model: Model, config: StudyConfig) -> str:
         """A hash of all that its outcomes depend on."""
         asked = config.model_dump(include={"temperature", "items_per_task", "seed", "traits"})
+        if config.questions != TESTBED:
+            asked["questions"] = {
+                trait: open_questions(config, trait, self.split, self.questions) for trait in config.traits
+            }
         return key_of(
             model=model.fingerprint,
             settings=asked,
@@ -95,7 +100,7 @@ class Cell:
 def run_cell(model: Model, config: StudyConfig, cell: Cell) -> Outcomes:
     """A cell's tables by kind, a row for each outcome; `edited` counts what was edited in making them."""
     runs: list[tuple[str, EditedRun]] = []
-    questions = {trait: evenly(grammar.questions(trait, cell.split), cell.questions) for trait in config.traits}
+    questions = {trait: open_questions(config, trait, cell.split, cell.questions) for trait in config.traits}
 
     def answers(conditions: Sequence[Condition], kind: str) -> pd.DataFrame:
         return answer_questions(
@@ -192,14 +197,3 @@ def unedited(config: StudyConfig, split: grammar.Split, part: tasks.Part, questi
 def asks_statements(config: StudyConfig) -> bool:
     """Whether the questionnaire is among a study's outcomes."""
     return "questionnaire" in config.outcomes
-
-
-def evenly(questions: Sequence[str], count: int) -> list[str]:
-    """`count` questions, stem by stem in turn and topics evenly apart.
-
-    The questions come topic by topic, five stems each, as `grammar.questions` lists them.
-    """
-    stems = 5
-    topics = len(questions) // stems
-    step = max(1, topics * stems // count)
-    return [questions[((i * step // stems) % topics) * stems + i % stems] for i in range(count)]

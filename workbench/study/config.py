@@ -3,7 +3,7 @@
 import math
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -48,11 +48,16 @@ ACROSS = ("DPN-LE", "residual", "description prompt")
 OUTCOMES = ("answers", "capability", "fluency", "questionnaire", "off-target", "patching")
 
 
+_LATER = {"questions": "testbed"}
+"""Entries that older studies lack, and the value that stands for what these did."""
+
+
 class StudyConfig(BaseModel):
     """A study of the embedded model, or of another model trained on its corpus: answers are scored by its grammar.
 
     Neurons are found on `pairs` prompts of training topics. The dose is chosen on questions of the search
     topics; everything reported is measured on questions of the test topics and on held-out capability items.
+    Where `contrast` and `questions` are a PersonalityBench folder, its search and test splits stand for them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +68,11 @@ class StudyConfig(BaseModel):
         default="testbed",
         description="Where pairs come from: the embedded model's bank (testbed), the built-in one (builtin), a "
         "PersonalityBench folder, or a jsonl, csv or parquet table with a column trait.",
+    )
+    questions: str = Field(
+        default="testbed",
+        description="Where open questions come from: the embedded model's (testbed), or a PersonalityBench folder, "
+        "whose search split chooses the dose and whose test split is reported.",
     )
     pairs: int = Field(default=400, ge=2, description="Contrast pairs per trait.")
     site: Literal["hook_post"] = Field(default="hook_post", description="Where neurons are read and edited.")
@@ -116,6 +126,12 @@ class StudyConfig(BaseModel):
             return (1.0,)
         own = self.broad_gammas if arm in WIDE else self.gammas if arm in GRADED else self.control_gammas
         return tuple(sorted({*own, chosen}))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Every entry, but those that came later while they are what they were before: what tables depend on."""
+        entries = self.model_dump()
+        return {name: value for name, value in entries.items() if name not in _LATER or value != _LATER[name]}
 
     @field_validator("traits")
     @classmethod

@@ -74,7 +74,7 @@ def run_study(
     }
     if len(config.scopes) > 1:
         tables["scopes"] = comparison.scopes(outcomes, gamma=gamma, resamples=config.resamples)
-    made = key_of(config=config.model_dump(), cells=[cell.key(model, config) for cell in (base_cell, *cells)])
+    made = key_of(config=config.told, cells=[cell.key(model, config) for cell in (base_cell, *cells)])
     for name, frame in tables.items():
         store.write(f"tables/{name}.parquet", made, lambda path, frame=frame: frame.to_parquet(path, index=False))
     for (trait, direction), edit in arms["DPN-LE"].items():

@@ -21,6 +21,7 @@ from workbench.study.causes import PATCHED, patched_tables
 from workbench.study.cells import Cell, Outcomes, asks_statements, unedited
 from workbench.study.config import ACROSS, PROMPTING, StudyConfig
 from workbench.study.engines import run_cells
+from workbench.study.questions import open_questions
 from workbench.study.statistics import (
     BY_TRAIT,
     SETTINGS,
@@ -61,6 +62,10 @@ class Steps:
         self.capturing = 6.0 * config.pairs * len(config.traits)
         self.patching = _PATCHED * config.patching_pairs * len(config.traits) * ("patching" in config.outcomes)
         self.meter = Meter(self.capturing + self.patching + self._answering(), progress)
+        for trait in config.traits:  # that all questions and pairs are there is known before anything runs
+            open_questions(config, trait, "search", config.search_questions)
+            open_questions(config, trait, "test", config.test_questions)
+            self.contrast(trait)
 
     def _answering(self) -> float:
         """The cells' work, as it will be if no two arms turn out to be the same."""
@@ -81,9 +86,10 @@ class Steps:
         elif Path(source).is_dir():
             split = "test" if held_out else "search"
             n = config.patching_pairs if held_out else config.pairs
-            return Contrast.personalitybench(source, trait, n=n, seed=config.seed, split=split)
+            # Published with two poles; a study tests exclusivity against a third.
+            return Contrast.personalitybench(source, trait, n=n, seed=config.seed, split=split).with_neutral()
         else:
-            drawn = Contrast.from_table(source, trait=trait)
+            drawn = Contrast.from_table(source, trait=trait).with_neutral()
         kept, out = drawn.split(holdout=config.patching_pairs / len(drawn), seed=config.seed)
         return out if held_out else kept
 

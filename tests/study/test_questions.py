@@ -1,0 +1,126 @@
+"""Open questions from the embedded model's grammar or from a PersonalityBench folder, and a study of the latter."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+import pytest
+
+import workbench as wb
+from workbench.study.cells import unedited
+from workbench.study.questions import open_questions
+from workbench.testbed import grammar
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "personalitybench"
+TRAIT = "Extraversion"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PersonalityBench's layout with sentences of our own, which the embedded model understands."""
+    made, rng = tmp_path_factory.mktemp("bench"), Random(0)
+    poles = {TRAIT: "high", f"{TRAIT}_reversed": "low"}
+    rows = [{name: grammar.persona(rng, TRAIT, pole) for name, pole in poles.items()} for _ in range(20)]
+    files = {"description.json": rows}
+    for split in ("search", "test"):
+        files[f"{split}/{TRAIT}.json"] = [{"question": text} for text in grammar.questions(TRAIT, split)[:60]]
+    for name, lines in files.items():
+        (made / name).parent.mkdir(exist_ok=True)
+        (made / name).write_text("".join(json.dumps(row) + "\n" for row in lines))
+    return made
+
+
+@pytest.fixture(scope="module")
+def config(folder: Path) -> wb.StudyConfig:
+    return wb.StudyConfig(
+        traits=(TRAIT,),
+        contrast=str(folder),
+        questions=str(folder),
+        pairs=40,
+        quantile=0.99,
+        gammas=(0.5, 1.0),
+        arms=("DPN-LE", "random"),
+        search_questions=4,
+        test_questions=6,
+        items_per_task=2,
+        patching_pairs=8,
+        permutations=19,
+        resamples=100,
+        outcomes=("answers", "capability"),
+    )
+
+
+def test_a_study_takes_its_questions_from_a_folder_and_holds_the_test_split_out(
+    config: wb.StudyConfig, model: wb.Model, tmp_path: Path
+) -> None:
+    study = wb.run_study(config, tmp_path, model=model)
+    searched = set(grammar.questions(TRAIT, "search")[:60])
+    held = set(grammar.questions(TRAIT, "test")[:60])
+    assert not searched & held
+    [*paths] = (tmp_path / "outcomes" / "search").glob("*.answers.parquet")
+    chose = set(pd.concat([pd.read_parquet(path) for path in paths])["question"])
+    reported = set(study.tables["answers"]["question"])
+    assert len(chose) == 4
+    assert chose <= searched
+    assert len(reported) == 6
+    assert reported <= held
+    # Neurons were found on other questions than the dose was chosen on, and patched on others than are reported.
+    pairs = wb.Contrast.personalitybench(config.contrast, TRAIT, n=config.pairs, seed=config.seed)
+    assert not chose & set(pairs.questions)
+    patched = wb.Contrast.personalitybench(config.contrast, TRAIT, n=8, seed=config.seed, split="test")
+    assert not reported & set(patched.questions)
+    # A folder of two poles gets its third from the questions without a persona.
+    assert study.tables["exclusivity"]["high"].sum() > 0
+    assert study.config == config
+
+
+def test_keys_are_what_they_were_unless_questions_come_from_elsewhere(
+    config: wb.StudyConfig, model: wb.Model, folder: Path, tmp_path: Path
+) -> None:
+    plain = config.model_copy(update={"questions": "testbed"})
+    assert set(wb.StudyConfig.model_fields) - set(plain.told) == {"questions"}
+    assert config.told["questions"] == str(folder)
+    keys = {}
+    for name, one in {"plain": plain, "folder": config}.items():
+        keys[name] = unedited(one, "test", "test", 6).key(model, one)
+    assert keys["plain"] != keys["folder"]
+    # Elsewhere but the same questions: the same key. One other question: another.
+    moved = tmp_path / "elsewhere"
+    (moved / "test").mkdir(parents=True)
+    path = moved / "test" / f"{TRAIT}.json"
+    path.write_text((folder / "test" / f"{TRAIT}.json").read_text())
+    other = config.model_copy(update={"questions": str(moved)})
+    assert unedited(other, "test", "test", 6).key(model, other) == keys["folder"]
+    path.write_text("".join(json.dumps({"question": f"What of {i}?"}) + "\n" for i in range(9)))
+    assert unedited(other, "test", "test", 6).key(model, other) != keys["folder"]
+
+
+def test_what_cannot_be_asked_is_told_before_anything_runs(
+    config: wb.StudyConfig, model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.study.steps.capture_sites", None)
+    for update, message in (
+        ({"questions": "builtin"}, "from 'testbed' or a PersonalityBench folder, but there is no folder builtin"),
+        ({"traits": ("Openness",)}, "There is no file .*Openness.json"),
+        ({"test_questions": 61}, "61 test questions about Extraversion were asked for, but .* holds 60. Lower test_q"),
+        ({"search_questions": 70}, "70 search questions"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            wb.run_study(config.model_copy(update=update), tmp_path, model=model)
+    table = tmp_path / "pairs.csv"
+    table.write_text("high,low\na,b\nc,d\ne,f\n")
+    of_texts = config.model_copy(update={"contrast": str(table), "patching_pairs": 2})
+    with pytest.raises(ValueError, match="rows from pairs.csv are no questions put to personas. Give them a neutral"):
+        wb.run_study(of_texts, tmp_path, model=model)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the published PersonalityBench files are not on this machine")
+def test_the_published_test_split_is_asked() -> None:
+    config = wb.StudyConfig(questions=str(SHARED), test_questions=80)
+    for trait in wb.BIG_FIVE:
+        asked = open_questions(config, trait, "test", 80)
+        assert len(set(asked)) == 80
+        assert asked == open_questions(config, trait, "test", 80)
+    with pytest.raises(FileNotFoundError, match="There is no file .*search"):
+        open_questions(config, TRAIT, "search", 5)
