@@ -132,7 +132,7 @@ def _exclusive(table: pd.DataFrame) -> Finding:
         "A trait's poles use different neurons",
         verdict,
         "High and Low of one contrast are disjoint by construction, so their zero overlap is no evidence. Against a "
-        f"neutral persona, where they could overlap: {told}.",
+        f"neutral arm, where they could overlap: {told}.",
     )
 
 
