@@ -25,15 +25,25 @@ def residual_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_
             f"Only edits at hook_post, mlp_out and resid_post add a constant to the residual stream, but this one is "
             f"at {edit.site}."
         )
-    if edit.site != RESID_POST.name and normalises_mlp_output(model):
+    if edit.site == RESID_POST.name:
+        return {layer: edit.delta(layer).double() for layer in edit.layers}
+    if normalises_mlp_output(model):
         raise ValueError(
             f"{model.name} normalises the MLP's output before it is added to the residual stream, so that what an "
             "edit writes depends on the input and is no constant."
         )
-    writes = {}
-    for layer in edit.layers:
-        delta = edit.delta(layer).double()
-        if edit.site == HOOK_POST.name:
-            delta = delta @ model.w_out(layer).cpu().double()
-        writes[layer] = delta
-    return writes
+    if edit.site == MLP_OUT.name:
+        return {layer: edit.delta(layer).double() for layer in edit.layers}
+    return projected_writes(model, edit)
+
+
+def projected_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_model"]]:
+    """What an edit at `hook_post` adds to the down projection's output, gamma included, in float64.
+
+    Raises:
+        ValueError: if the edit does not fit the model, does not add constants, or acts elsewhere.
+    """
+    check_fits(model, edit)
+    if edit.site != HOOK_POST.name:
+        raise ValueError(f"Only an edit at hook_post passes through the down projection, but this is at {edit.site}.")
+    return {layer: edit.delta(layer).double() @ model.w_out(layer).cpu().double() for layer in edit.layers}
