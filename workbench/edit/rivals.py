@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -13,10 +12,11 @@ from workbench.capture.tally import Tally
 from workbench.edit.composite import Composite
 from workbench.edit.edit import Edit
 from workbench.edit.making import sign_of
+from workbench.edit.npti import npti_from_values, npti_values
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model
 from workbench.select.rules import select_neurons
-from workbench.vocabulary import ACT, HOOK_PRE, Pole, Z
+from workbench.vocabulary import HOOK_PRE, Pole, Z
 
 PUBLISHED_LEAST, PUBLISHED_NEURONS = 2_000, 32 * 14_336  # NPTI's least neurons a pole, of LLaMA-3-8B's
 
@@ -54,7 +54,7 @@ def npti_edit(
     Reference:
         Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
     """
-    sign = sign_of(direction)
+    sign_of(direction)
     if tally.site != HOOK_PRE.name:
         raise ValueError(f"NPTI's neurons are at hook_pre, but this tally is of {tally.site}. Capture site='hook_pre'.")
     own_pole = Pole.HIGH if direction == "increase" else Pole.LOW
@@ -66,23 +66,21 @@ def npti_edit(
     effects = effect_sizes(tally)
     chosen = select_neurons(effects, rule="npti", min_probability=min_delta, least=least)
     own, other = (chosen.high, chosen.low) if direction == "increase" else (chosen.low, chosen.high)
-    delta = sign * effects.measure("positive_difference")
-    q95 = _quantile_of(tally, own_pole, activation)
-    rows = torch.tensor([tally.layers.index(layer) for layer in own.layer.tolist()], dtype=torch.int64)
-    strength = q95[rows, own.neuron] * torch.sigmoid(10 * (delta[rows, own.neuron] - 0.15))
-    named = {"trait": tally.trait, "method": "NPTI", "direction": direction, "site": ACT.name, "width": tally.width}
-    silenced = Edit.on(other, 0.0, operation="cap", **named)
-    driven = replace(Edit.on(own, strength, operation="add", **named), mask=mask, seed=seed)
-    provenance = {**tally.provenance, "rule": "npti", "min_delta": f"{min_delta:g}", "min_neurons": str(least)}
-    return Composite((silenced, driven), gamma, "NPTI", provenance)
-
-
-def _quantile_of(tally: Tally, pole: Pole, activation: Callable[[Tensor], Tensor]) -> Float[Tensor, "layer width"]:
-    """The 95th percentile of a, from the sampled rows of `hook_pre`."""
-    if not tally.samples:
-        raise ValueError("No sample was kept to read q95 from. Capture with sample=, e.g. sample=1024.")
-    sample = tally.samples[pole]
-    return torch.stack([activation(rows).quantile(0.95, dim=0) for rows in sample.rows.unbind(1)])
+    poles = (own_pole, Pole.LOW if own_pole is Pole.HIGH else Pole.HIGH)
+    values = [
+        npti_values(tally, neurons, pole=pole, activation=activation)
+        for neurons, pole in zip((own, other), poles, strict=True)
+    ]
+    return npti_from_values(
+        *values,
+        trait=tally.trait,
+        width=tally.width,
+        direction=direction,
+        gamma=gamma,
+        mask=mask,
+        seed=seed,
+        provenance={**tally.provenance, "rule": "npti", "min_delta": f"{min_delta:g}", "min_neurons": str(least)},
+    )
 
 
 def head_edit(

@@ -125,9 +125,8 @@ def read_control_vector(
         direction=direction or described.get("direction") or "increase",
         site=RESID_POST.name,
         gamma=gamma,
-        provenance={
-            key: described[key] for key in ("model", "model_fingerprint") if key in described
-        } | {"source": path.name, "format": "gguf"},
+        provenance={key: described[key] for key in ("model", "model_fingerprint") if key in described}
+        | {"source": path.name, "format": "gguf"},
     )
 
 

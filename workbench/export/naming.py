@@ -17,7 +17,9 @@ def file_part(name: str, *, what: str) -> str:
     """
     size = len(name.encode("utf-8", errors="replace"))
     if not 1 <= size <= MOST_BYTES:
-        raise ValueError(f"A {what} in a file name takes 1 to {MOST_BYTES} bytes, but this one takes {size}. Rename it.")
+        raise ValueError(
+            f"A {what} in a file name takes 1 to {MOST_BYTES} bytes, but this one takes {size}. Rename it."
+        )
     if name != name.strip() or name.startswith("."):
         raise ValueError(f"A {what} in a file name begins with no dot and no space, but {name!r} arrived. Rename it.")
     bad = sorted({letter for letter in name if letter in _RESERVED or not letter.isprintable()})

@@ -95,8 +95,9 @@ def _plain(value: Any, where: str, *, axes: int) -> Tensor:
     if not isinstance(value, Tensor) or value.layout is not torch.strided or value.device.type != "cpu":
         raise ValueError(f"{where} is a dense tensor, but a {type(value).__name__} arrived.")
     if value.ndim != axes:
-        raise ValueError(f"{where} has {'one axis' if axes == 1 else f'{axes} axes'}, but its shape is {tuple(value.shape)}.")
+        raise ValueError(
+            f"{where} has {'one axis' if axes == 1 else f'{axes} axes'}, but its shape is {tuple(value.shape)}."
+        )
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise ValueError(f"{where} is {tuple(value.shape)}, but the file holds fewer values.")
     return value.detach()
-

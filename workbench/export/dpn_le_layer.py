@@ -1,0 +1,106 @@
+"""One layer's file of DPN-LE: `layer{L}_{Trait}_steering_data.pt`."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from workbench.export.naming import file_part
+from workbench.export.pickled import indices_of, load_pt, reals_of
+from workbench.export.replacing import replaced
+
+KEYS = (
+    *("layer", "steering_vector", "cohens_d_values", "high_exclusive_indices", "low_exclusive_indices"),
+    *("quantile", "cohens_d_threshold", "num_high_exclusive", "num_low_exclusive", "num_total_exclusive"),
+)
+"""What the format asks for."""
+_SAID: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("rule", "method", "direction", "model", "model_fingerprint"), str),
+    "gamma": (int, float),
+    "layers": list,
+}
+"""What the workbench adds under the key `workbench`."""
+
+
+def write_layer(
+    folder: Path,
+    trait: str,
+    layer: int,
+    *,
+    steering_vector: Float[Tensor, " d_mlp"],
+    cohens_d: Float[Tensor, " d_mlp"],
+    high: Int[Tensor, " h"],
+    low: Int[Tensor, " l"],
+    quantile: float,
+    min_d: float,
+    said: dict[str, Any],
+) -> Path:
+    """Write one layer's file whole or not at all."""
+    path = folder / f"layer{layer}_{file_part(trait, what='trait')}_steering_data.pt"
+    with replaced(path) as temporary:
+        torch.save(
+            {
+                "layer": layer,
+                "steering_vector": steering_vector.to(torch.float32).clone(),
+                "cohens_d_values": cohens_d.to(torch.float32).clone(),
+                "high_exclusive_indices": high.to(torch.int64).clone(),
+                "low_exclusive_indices": low.to(torch.int64).clone(),
+                "quantile": quantile,
+                "cohens_d_threshold": min_d,
+                "num_high_exclusive": len(high),
+                "num_low_exclusive": len(low),
+                "num_total_exclusive": len(high) + len(low),
+                "workbench": said,
+            },
+            temporary,
+        )
+    return path
+
+
+def read_layer(path: Path, layer: int) -> dict[str, Any]:
+    """One layer's content, checked; under `workbench` what the workbench wrote beside.
+
+    Raises:
+        ValueError: if it is not as the format says, or for another layer.
+    """
+    data = load_pt(path)
+    if not isinstance(data, dict):
+        raise ValueError(f"{path.name} holds a {type(data).__name__}, not a layer's steering data.")
+    missing = [key for key in KEYS if key not in data]
+    if missing:
+        raise ValueError(f"{path.name} is no steering data of DPN-LE: it lacks {missing}.")
+    if data["layer"] != layer:
+        raise ValueError(f"{path.name} is named for layer {layer}, but holds layer {data['layer']}.")
+    vector = reals_of(data["steering_vector"], f"{path.name}, steering_vector")
+    d = reals_of(data["cohens_d_values"], f"{path.name}, cohens_d_values", finite=False)
+    if len(d) != len(vector):
+        raise ValueError(f"{path.name} has {len(vector)} mean differences, but {len(d)} values of d.")
+    poles = {}
+    for pole in ("high", "low"):
+        indices = indices_of(data[f"{pole}_exclusive_indices"], f"{path.name}, {pole}_exclusive_indices")
+        if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < len(vector):
+            raise ValueError(f"{path.name}: neurons are 0 to {len(vector) - 1}, but {int(indices.max())} arrived.")
+        if data[f"num_{pole}_exclusive"] != len(indices):
+            raise ValueError(
+                f"{path.name} says {data[f'num_{pole}_exclusive']} {pole} neurons, but lists {len(indices)}."
+            )
+        poles[f"{pole}_exclusive_indices"] = indices
+    both = set(poles["high_exclusive_indices"].tolist()) & set(poles["low_exclusive_indices"].tolist())
+    if both:
+        raise ValueError(f"{path.name}: a neuron is High or Low, but {min(both)} is both.")
+    said = data.get("workbench")
+    said = said if isinstance(said, dict) else {}
+    return {
+        "steering_vector": vector,
+        "cohens_d_values": d,
+        **poles,
+        **{key: number_of(data[key]) for key in ("quantile", "cohens_d_threshold")},
+        "workbench": {key: said[key] for key, kind in _SAID.items() if isinstance(said.get(key), kind)},
+    }
+
+
+def number_of(value: Any) -> float:
+    """A threshold; NaN where there was none."""
+    return float(value) if isinstance(value, int | float) else float("nan")
