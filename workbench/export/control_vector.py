@@ -1,6 +1,7 @@
 """llama.cpp's control vectors: a GGUF file with a direction for every block but the first."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,7 @@ def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scop
             "Make the edit without layer 0, or bake it with bake()."
         )
     path = Path(path)
-    with replaced(path) as temporary:
-        writer = gguf.GGUFWriter(temporary, ARCHITECTURE)
+    with replaced(path) as temporary, closing(gguf.GGUFWriter(temporary, ARCHITECTURE)) as writer:
         writer.add_string(f"{ARCHITECTURE}.model_hint", model_type(model))
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", model.n_layers - 1)
         writer.add_uint32("workbench.n_layers", model.n_layers)
@@ -66,7 +66,6 @@ def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scop
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
-        writer.close()
     return path
 
 
