@@ -41,3 +41,6 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
     save_file(TENSORS, plain, metadata={"format": "f 1", "header": "{"})
     with pytest.raises(ValueError, match="has no readable header"):
         read_tensors(plain, format="f 1")
+    save_file(TENSORS, plain, metadata={"format": "f 1", "header": "[3]"})
+    with pytest.raises(ValueError, match="has no readable header: it is a list, not fields by name"):
+        read_tensors(plain, format="f 1")

@@ -68,8 +68,10 @@ def read_tensors(path: str | Path, *, format: str | Sequence[str]) -> tuple[dict
         raise ValueError(f"{path.name} is no {formats[0]!r} but {metadata.get('format')!r}.")
     try:
         header = json.loads(metadata["header"])
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path.name} has no readable header: {error}.") from None
+    if not isinstance(header, dict):
+        raise ValueError(f"{path.name} has no readable header: it is a {type(header).__name__}, not fields by name.")
     return header, tensors
 
 

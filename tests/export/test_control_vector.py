@@ -17,8 +17,10 @@ def written(path: Path, directions: dict[int, list[float]], **keys: Any) -> Path
     """A control vector as other tools write it."""
     writer = gguf.GGUFWriter(path, keys.pop("architecture", "controlvector"))
     for key, value in {"model_hint": "llama", **keys}.items():
-        add = writer.add_string if isinstance(value, str) else writer.add_int32
-        add(f"controlvector.{key}", value)
+        if isinstance(value, str):
+            writer.add_string(f"controlvector.{key}", value)
+        else:
+            writer.add_int32(f"controlvector.{key}", value)
     for layer, values in directions.items():
         writer.add_tensor(f"direction.{layer}", np.array(values, dtype=np.float32))
     writer.write_header_to_file()
@@ -97,9 +99,7 @@ def test_a_model_that_normalises_the_mlp_output_is_refused(model: wb.Model, tmp_
     assert torch.equal(read_control_vector(tmp_path / "edit.gguf", model=gemma).delta(1), torch.ones(32))
 
 
-def test_a_file_for_another_model_is_refused(
-    model: wb.Model, edit: wb.Edit, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_file_for_another_model_is_refused(model: wb.Model, edit: wb.Edit, checkpoint: Path, tmp_path: Path) -> None:
     ours = export_control_vector(model, edit, tmp_path / "edit.gguf")
     small = wb.load_model(checkpoint)  # 2 blocks of width 32
     with pytest.raises(ValueError, match="resid_post of width 128, but .* has 32"):

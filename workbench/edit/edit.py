@@ -67,6 +67,7 @@ class Edit:
         if not 0 <= self.mask < 1:
             raise ValueError(f"The mask is a share from 0 to below 1, but {self.mask} arrived.")
         site_named(self.site)
+        self._check_whole()
         if not bool(torch.isfinite(self.value).all()):
             place = int((~torch.isfinite(self.value)).nonzero()[0])
             raise ValueError(
@@ -75,6 +76,20 @@ class Edit:
             )
         if self.unit.numel() and not 0 <= int(self.unit.min()) <= int(self.unit.max()) < self.width:
             raise ValueError(f"Units must lie in 0 to {self.width - 1}, but {int(self.unit.max())} arrived.")
+
+    def _check_whole(self) -> None:
+        """Refuse what no maker makes, but a damaged or hostile file may hold."""
+        shapes = {name: tuple(getattr(self, name).shape) for name in _TENSORS}
+        if len(set(shapes.values())) != 1 or self.unit.ndim != 1:
+            raise ValueError(
+                f"An edit's layer, unit and value are one axis of one length, but shapes {shapes} arrived."
+            )
+        if any(kind.is_floating_point or kind.is_complex for kind in (self.layer.dtype, self.unit.dtype)):
+            raise ValueError(f"Layers and units are whole numbers, but {self.layer.dtype}, {self.unit.dtype} arrived.")
+        if self.layer.numel() and int(self.layer.min()) < 0:
+            raise ValueError(f"Layers count from 0, but {int(self.layer.min())} arrived.")
+        if not isinstance(self.provenance, dict):
+            raise ValueError(f"Provenance is text by name, but a {type(self.provenance).__name__} arrived.")
 
     @classmethod
     def of(

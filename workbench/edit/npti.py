@@ -1,5 +1,6 @@
 """NPTI's numbers of each neuron, as its files hold them, and the edit that they make."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -94,6 +95,6 @@ def _neurons(frame: pd.DataFrame) -> NeuronSet:
     pairs = list(zip(frame["layer"].tolist(), frame["neuron"].tolist(), strict=True))
     found = NeuronSet.of(pairs)
     if len(found) < len(pairs):
-        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
-        raise ValueError(f"A neuron stands once, but {twice} stands {pairs.count(twice)} times.")
+        twice, times = Counter(pairs).most_common(1)[0]
+        raise ValueError(f"A neuron stands once, but {twice} stands {times} times.")
     return found

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.edit.composite import AnyEdit
 from workbench.edit.edit import Edit
 from workbench.edit.making import dpn_edit, sign_of
 from workbench.export.dpn_le_layer import number_of, read_layer, write_layer
@@ -122,7 +123,7 @@ def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) 
     return written
 
 
-def write_dpn_le_edit(model: Model, edit: Edit, folder: str | Path) -> list[Path]:
+def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[Path]:
     """Write an edit as DPN-LE's files, one for every layer of the model, for a run at the edit's gamma and direction.
 
     An edit keeps neither the other neurons' mean differences nor d. The former stand as 0; d is infinite, with the

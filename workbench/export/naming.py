@@ -20,9 +20,9 @@ def file_part(name: str, *, what: str) -> str:
         raise ValueError(
             f"A {what} in a file name takes 1 to {MOST_BYTES} bytes, but this one takes {size}. Rename it."
         )
-    if name != name.strip() or name.startswith("."):
-        raise ValueError(f"A {what} in a file name begins with no dot and no space, but {name!r} arrived. Rename it.")
     bad = sorted({letter for letter in name if letter in _RESERVED or not letter.isprintable()})
     if bad:
         raise ValueError(f"A {what} in a file name is no path, but {name!r} has {bad}. Rename it.")
+    if name != name.strip() or name.startswith("."):
+        raise ValueError(f"A {what} in a file name begins with no dot and no space, but {name!r} arrived. Rename it.")
     return name
