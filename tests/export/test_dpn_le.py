@@ -122,12 +122,30 @@ def test_files_of_their_code_are_read(tmp_path: Path) -> None:
         ({"low_exclusive_indices": torch.tensor([0.5])}, "holds indices, but torch.float32"),
         ({"low_exclusive_indices": torch.tensor([0])}, "is High or Low, but 0 is both"),
         ({"num_high_exclusive": 5}, "says 5 high neurons, but lists 1"),
-        ({"workbench": {"layers": [3, 4]}}, r"was written with layers \[4\] too, but their files are missing"),
+        ({"workbench": {"layers": [3, 4]}}, r"was written with layers \[3, 4\], but holds \[3\]"),
     ],
 )
 def test_what_is_not_as_the_format_says_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_dpn_le(saved(tmp_path / "x", **changed))
+
+
+def test_files_of_two_writes_are_not_mixed(
+    model: wb.Model, effects: wb.Effects, selection: wb.Selection, tmp_path: Path
+) -> None:
+    write_dpn_le(tmp_path, effects=effects, selection=selection)
+    with pytest.raises(FileExistsError, match="holds files of Extraversion already"):
+        write_dpn_le(tmp_path, effects=effects, selection=selection)
+    with pytest.raises(FileExistsError, match="holds files of Extraversion already"):
+        write_dpn_le_edit(model, wb.dpn_edit(effects, selection), tmp_path)
+    path = tmp_path / "layer5_Extraversion_steering_data.pt"
+    data = torch.load(path, weights_only=True)
+    torch.save({**data, "workbench": {**data["workbench"], "model_fingerprint": "f" * 64}}, path)
+    with pytest.raises(ValueError, match="mixes files of Extraversion that were written at different times"):
+        read_dpn_le(tmp_path)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"was written with layers \[0, 1, .*, but holds \[0, 1, 2, 3, 4, 6, 7\]"):
+        read_dpn_le(tmp_path)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:

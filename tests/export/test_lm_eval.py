@@ -89,6 +89,7 @@ def test_what_is_read_back_does_the_same(
 ) -> None:
     for one, site in ((edit, "mlp_out"), (residual, "resid_post")):
         back = read_lm_eval(write_lm_eval(model, one, tmp_path / "steer.pt"), model=model)
+        assert read_lm_eval(tmp_path / "steer.pt", model=model, gamma=2.0) == back.with_gamma(2.0)
         assert (back.site, back.gamma, back.layers, back.trait) == (site, one.gamma, one.layers, "Openness")
         with torch.no_grad():
             with wb.edited(model, one, scope="all"):
@@ -110,6 +111,8 @@ def test_hookpoints_of_both_kinds_and_several_coefficients(model: wb.Model, tmp_
     after, written = sorted(back.parts, key=lambda part: part.site, reverse=True)
     assert (after.site, after.delta(1)[0], after.delta(2)[0]) == ("resid_post", 2.0, 3.0)
     assert (written.site, written.delta(2)[0]) == ("mlp_out", 1.0)
+    twice = read_lm_eval(tmp_path / "steer.pt", model=model, gamma=2.0)
+    assert sorted(float(part.delta(2)[0]) for part in twice.parts) == [2.0, 6.0]
 
 
 def test_what_cannot_be_such_a_file_is_refused(model: wb.Model, edit: wb.Edit, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_foreign_files_are_recognised(
     persona = read_steering(tmp_path / "evil_response_avg_diff.pt", model=model, layers=[4], gamma=3.0)
     assert (persona.trait, persona.layers, persona.gamma) == ("evil", (4,), 3.0)
     torch.save(torch.ones(128), tmp_path / "vec_layer_6_x.pt")
-    assert read_steering(tmp_path / "vec_layer_6_x.pt", model=model).layers == (6,)
+    assert read_steering(tmp_path / "vec_layer_6_x.pt", model=model, any_weights=True).layers == (6,)
     assert read_steering(tmp_path, model=model).method == "CAA"
     folder = tmp_path / "dpn"
     write_dpn_le(folder, effects=effects, selection=selection)

@@ -15,6 +15,7 @@ from workbench.edit.edit import Edit
 from workbench.edit.making import dpn_edit, sign_of
 from workbench.export.dpn_le_layer import number_of, read_layer, write_layer
 from workbench.export.fitting import check_same_weights, check_shape
+from workbench.export.naming import file_part
 from workbench.measure.effects import Effects
 from workbench.model.model import Model
 from workbench.select.selection import Selection
@@ -90,6 +91,7 @@ def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) 
     anew from the vector and d unless it is told not to, so keep its thresholds at those of the selection.
 
     Raises:
+        FileExistsError: if the folder holds files of the trait.
         ValueError: if the effects are of another site than `hook_post`, lack a layer, or the trait is no file name.
 
     Reference:
@@ -103,12 +105,13 @@ def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) 
         "layers": layers,
         **{key: effects.provenance[key] for key in ("model", "model_fingerprint") if key in effects.provenance},
     }
+    folder = _room_for(folder, effects.trait)
     written = []
     for layer in layers:
         s, d = effects.at(layer)
         written.append(
             write_layer(
-                Path(folder),
+                folder,
                 effects.trait,
                 layer,
                 steering_vector=s,
@@ -131,6 +134,7 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
     chooses the edit's neurons. Where effects are at hand, `write_dpn_le` writes the measured ones.
 
     Raises:
+        FileExistsError: if the folder holds files of the trait.
         ValueError: if the edit is no constant at `hook_post`, or does not fit the model.
     """
     if not isinstance(edit, Edit) or edit.site != HOOK_POST.name or edit.operation != "add" or edit.mask:
@@ -147,6 +151,7 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
         "model": model.name,
         "model_fingerprint": model.fingerprint,
     }
+    folder = _room_for(folder, edit.trait)
     written = []
     for layer in range(model.n_layers):
         s = unit.delta(layer)
@@ -154,7 +159,7 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
         high, low = (torch.nonzero(side).flatten() for side in (s > 0, s < 0))
         written.append(
             write_layer(
-                Path(folder),
+                folder,
                 edit.trait,
                 layer,
                 steering_vector=s,
@@ -192,15 +197,13 @@ def read_dpn_le(
         raise ValueError(f"{folder.name}: steering vectors are equally wide, but widths {sorted(widths)} arrived.")
     layers = tuple(sorted(paths))
     said = rows[0]["workbench"]
-    missing = sorted(set(said.get("layers", layers)) - set(layers))
-    if missing:
-        raise ValueError(f"{folder.name} was written with layers {missing} too, but their files are missing.")
+    if any(row["workbench"] != said for row in rows):
+        raise ValueError(f"{folder.name} mixes files of {trait} that were written at different times. Keep one set.")
+    if said.get("layers", list(layers)) != list(layers):
+        raise ValueError(f"{folder.name} was written with layers {said['layers']}, but holds {list(layers)}.")
     if model is not None:
         check_shape(model, f"{folder.name} ({trait})", site=HOOK_POST, width=widths.pop(), layers=layers)
-        for row in rows:
-            check_same_weights(
-                model, f"{folder.name} ({trait})", row["workbench"].get("model_fingerprint"), any_weights=any_weights
-            )
+        check_same_weights(model, f"{folder.name} ({trait})", said.get("model_fingerprint"), any_weights=any_weights)
     high, low = (
         NeuronSet.of((layer, i) for layer, row in zip(layers, rows, strict=True) for i in row[pole].tolist())
         for pole in ("high_exclusive_indices", "low_exclusive_indices")
@@ -210,6 +213,15 @@ def read_dpn_le(
         torch.stack([row["cohens_d_values"] for row in rows]), high, low,
         rows[0]["quantile"], rows[0]["cohens_d_threshold"], said,
     )  # fmt: skip
+
+
+def _room_for(folder: str | Path, trait: str) -> Path:
+    """The folder, if it holds no files of the trait that would be mixed with new ones."""
+    folder = Path(folder)
+    name = file_part(trait, what="trait")
+    if any(path.name.endswith(f"_{name}_steering_data.pt") for path in folder.glob("layer*_steering_data.pt")):
+        raise FileExistsError(f"{folder} holds files of {trait} already. Choose another folder, or remove them.")
+    return folder
 
 
 def _paths(folder: Path, trait: str | None) -> dict[int, tuple[Path, str]]:

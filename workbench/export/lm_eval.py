@@ -94,6 +94,7 @@ def read_lm_eval(
     model: Model,
     trait: str | None = None,
     direction: str | None = None,
+    gamma: float | None = None,
     any_weights: bool = False,
 ) -> AnyEdit:
     """A steering file of lm-eval as an edit at `mlp_out` or `resid_post`; a composite where it has hookpoints of both.
@@ -101,6 +102,7 @@ def read_lm_eval(
     Args:
         model: whose hookpoints they are, checked for width, layers and, where the file says them, weights.
         trait, direction: what it moves and which way, as names; by default what the file says.
+        gamma: another dose than the file's coefficients; 1 where these differ, so that it then multiplies them.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -123,20 +125,21 @@ def read_lm_eval(
     edits = []
     for site, by_layer in vectors.items():
         coefficients = {coefficient for _, coefficient in by_layer.values()}
-        gamma = coefficients.pop() if len(coefficients) == 1 else None
+        common = coefficients.pop() if len(coefficients) == 1 else None
         edits.append(
             Edit.of(
-                {k: vector if gamma is not None else own * vector for k, (vector, own) in by_layer.items()},
+                {k: vector if common is not None else own * vector for k, (vector, own) in by_layer.items()},
                 trait=trait or str(said.get("trait", path.stem)),
                 method=str(said.get("method", "lm-eval steered")),
                 direction=direction or str(said.get("direction", "increase")),
                 site=site.name,
-                gamma=1.0 if gamma is None else gamma,
+                gamma=1.0 if common is None else common,
                 provenance={key: str(said[key]) for key in ("model", "model_fingerprint") if key in said}
                 | {"source": path.name, "format": "lm-eval"},
             )
         )
-    return edits[0] if len(edits) == 1 else Composite(tuple(edits))
+    whole = edits[0] if len(edits) == 1 else Composite(tuple(edits))
+    return whole if gamma is None else whole.with_gamma(gamma)
 
 
 def is_lm_eval(content: object) -> bool:

@@ -23,16 +23,21 @@ from workbench.model.model import Model
 Reader = Callable[..., AnyEdit]
 
 
-def read_steering(path: str | Path, *, model: Model, format: str | None = None, **settings: Any) -> AnyEdit:
+def read_steering(
+    path: str | Path, *, model: Model, format: str | None = None, any_weights: bool = False, **settings: Any
+) -> AnyEdit:
     """The edit that a file or folder holds, of whichever kind, checked against the model it is for.
 
+    A file that names no weights (persona vectors, CAA, NPTI and what other tools wrote) is checked by shape alone.
     Known are `edit` (the workbench's own safetensors), `gguf`, `lm-eval`, `dpn-le`, `npti`, `persona-vectors` and
     `caa`.
 
     Args:
         model: the file's blocks, width and, where it names them, architecture and weights must be this model's.
         format: what it is; by default seen from its name and content.
-        settings: the other arguments of that kind's reader: `trait`, `direction`, `gamma`, `layers`, `any_weights`.
+        any_weights: accept a file made on other weights, the same model in another number type say.
+        settings: the other arguments of that kind's reader: `gamma`; of foreign files `trait` and `direction`; of
+            residual vectors `layers`; of DPN-LE's `weighted` and `neurons`.
 
     Raises:
         FileNotFoundError: if there is nothing there.
@@ -44,6 +49,8 @@ def read_steering(path: str | Path, *, model: Model, format: str | None = None, 
     kind = _format(path) if format is None else format
     if kind not in READERS:
         raise ValueError(f"There is no steering format {kind!r}. Choose one of {', '.join(READERS)}.")
+    if kind in _NAMING_WEIGHTS:
+        settings["any_weights"] = any_weights
     return READERS[kind](path, model=model, **settings)
 
 
@@ -91,6 +98,9 @@ def _read_dpn_le(
 ) -> AnyEdit:
     return read_dpn_le(path, trait=trait, model=model, any_weights=any_weights).edit(**settings)
 
+
+_NAMING_WEIGHTS = frozenset({"edit", "gguf", "lm-eval", "dpn-le"})
+"""Formats whose files may name the weights that they were made on."""
 
 _FOLDERS = {"layer*_steering_data.pt": "dpn-le", CAA_PATTERN: "caa", "*_reversed_dict.json": "npti"}
 
