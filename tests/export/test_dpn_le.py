@@ -1,5 +1,6 @@
 """DPN-LE's files: the same edit from them as from our own selection, and nothing from what is not theirs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def test_files_of_two_writes_are_not_mixed(
         write_dpn_le(tmp_path, effects=effects, selection=selection)
     with pytest.raises(FileExistsError, match="holds files of Extraversion already"):
         write_dpn_le_edit(model, wb.dpn_edit(effects, selection), tmp_path)
+    write_dpn_le(tmp_path, effects=replace(effects, trait="Not_Extraversion"), selection=selection)
+    assert read_dpn_le(tmp_path, trait="Extraversion").layers == tuple(range(8))
+    for path in tmp_path.glob("layer*_Not_*"):
+        path.unlink()
     path = tmp_path / "layer5_Extraversion_steering_data.pt"
     data = torch.load(path, weights_only=True)
     torch.save({**data, "workbench": {**data["workbench"], "model_fingerprint": "f" * 64}}, path)

@@ -130,8 +130,9 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
     """Write an edit as DPN-LE's files, one for every layer of the model, for a run at the edit's gamma and direction.
 
     An edit keeps neither the other neurons' mean differences nor d. The former stand as 0; d is infinite, with the
-    sign of the difference, at the edit's neurons and NaN elsewhere: no measured value is pretended, and a threshold
-    chooses the edit's neurons. Where effects are at hand, `write_dpn_le` writes the measured ones.
+    sign of the difference, at the edit's neurons and NaN elsewhere: no measured value is pretended, and thresholds
+    choose the edit's neurons, as long as these are no more of a layer than the quantile leaves. Where effects are at
+    hand, `write_dpn_le` writes the measured ones.
 
     Raises:
         FileExistsError: if the folder holds files of the trait.
@@ -219,7 +220,8 @@ def _room_for(folder: str | Path, trait: str) -> Path:
     """The folder, if it holds no files of the trait that would be mixed with new ones."""
     folder = Path(folder)
     name = file_part(trait, what="trait")
-    if any(path.name.endswith(f"_{name}_steering_data.pt") for path in folder.glob("layer*_steering_data.pt")):
+    held = (_NAME.fullmatch(path.name) for path in folder.glob("layer*_steering_data.pt"))
+    if any(named is not None and named[2] == name for named in held):
         raise FileExistsError(f"{folder} holds files of {trait} already. Choose another folder, or remove them.")
     return folder
 
