@@ -52,7 +52,7 @@ def test_help_has_examples(workbench) -> None:
     status, out, _ = workbench("--help")
     assert status == 0
     assert "workbench locate --trait Extraversion" in out
-    for command in ("demo", "locate", "steer", "study", "report", "figures", "doctor"):
+    for command in ("demo", "locate", "steer", "study", "report", "figures", "export", "doctor"):
         assert command in out
         status, text, _ = workbench(command, "--help")
         assert status == 0
@@ -161,12 +161,16 @@ MISTAKES = [
     (["locate", "--trait", "Openness", "--n", "4", "--min-d", "1e9"], "the d criterion binds"),
     (["locate", "--trait", "Openness", "--n", "4", "--out", "one.jsonl/sub"], ": one.jsonl"),
     (["steer", "none.safetensors", "Hello?"], "There is no file none.safetensors"),
-    (["steer", "bad.csv", "Hello?"], "bad.csv is damaged or no safetensors file"),
+    (["steer", "bad.csv", "Hello?"], "bad.csv is no steering file"),
     (["steer", "EDIT", "Hello?", "--gamma", "inf"], "gamma must be finite, but inf"),
     (["steer", "EDIT", " "], "A prompt needs text, but an empty one arrived"),
     (["steer", "EDIT", "Hello?", "--scope", "prompt"], "'prompt' is not one of"),
     (["steer", "EDIT", "Hello?", "--scope", "decode", "--max-new-tokens", "1"], "The edit never fired"),
     (["steer", "EDIT"], "Missing argument 'prompts'"),
+    (["export", "EDIT", "--to", "onnx", "--out", "x"], "There is no export to 'onnx'. Choose one of hf, gguf"),
+    (["export", "EDIT", "--to", "hf", "--scope", "decode", "--out", "x"], "only scope 'all' can be baked"),
+    (["export", "EDIT", "--to", "gguf", "--out", "x.gguf"], "block 0"),
+    (["export", "none.safetensors", "--to", "hf", "--out", "x"], "There is no file none.safetensors"),
     (["report", "nowhere"], "There is no study in nowhere"),
     (["figures", "nowhere"], "There is no study in nowhere"),
     (["figures", "nowhere", "--width", "wide"], "The width is 20mm or more, e.g. 85mm, but 'wide'"),
@@ -198,6 +202,47 @@ def test_an_edit_of_other_weights_is_told(workbench, checkpoint: Path, located: 
     status, _, err = workbench("steer", str(located / "increase.safetensors"), "Hello?", "--model", str(checkpoint))
     assert status == 2
     assert "The edit is for a hook_post of width 768, but" in err.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def upper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An edit that leaves block 0 alone, which a control vector cannot reach."""
+    folder = tmp_path_factory.mktemp("upper") / "extraversion"
+    command = [sys.executable, "-m", "workbench.cli", "locate", "--trait", "extraversion", "--n", "30"]
+    subprocess.run([*command, "--layers", "1-7", "--out", str(folder)], check=True, capture_output=True)
+    return folder / "decrease.safetensors"
+
+
+@pytest.mark.parametrize(("to", "out"), [("gguf", "edit.gguf"), ("lm-eval", "edit.pt"), ("dpn-le", "folder")])
+def test_an_exported_edit_steers_as_the_edit_does(workbench, upper: Path, to: str, out: str) -> None:
+    assert workbench("export", str(upper), "--to", to, "--gamma", "1.5", "--out", out)[0] == 0
+    question = "How do you spend your time at the office party?"
+    own = json.loads(workbench("steer", str(upper), question, "--gamma", "1.5", "--scope", "all", "--json")[1])
+    status, told, _ = workbench("steer", out, question, "--scope", "all", "--json")
+    assert status == 0
+    assert json.loads(told)["answers"] == own["answers"]
+    assert own["answers"][0]["base"] != own["answers"][0]["steered"]
+
+
+def test_a_baked_edit_is_a_model_of_its_own(workbench, upper: Path) -> None:
+    status, out, _ = workbench("export", str(upper), "--to", "hf", "--gamma", "1.5", "--out", "baked", "--json")
+    assert (status, json.loads(out)["path"]) == (0, "baked")
+    question = "How do you spend your time at the office party?"
+    own = json.loads(workbench("steer", str(upper), question, "--gamma", "1.5", "--scope", "all", "--json")[1])
+    assert wb.load_model("baked").generate(question, max_new_tokens=64) == [own["answers"][0]["steered"]]
+    status, _, err = workbench("export", str(upper), "--to", "hf", "--out", "baked")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "baked is there already" in err
+
+
+def test_npti_files_need_the_capture_that_holds_their_values(workbench, upper: Path, tmp_path: Path) -> None:
+    status, _, err = workbench("export", str(upper), "--to", "npti", "--out", "npti")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "Give the capture that they are read from" in err
+    read = ("capture", "--trait", "Extraversion", "--n", "20", "--positive", "--sample", "64")
+    assert workbench(*read, "--site", "hook_pre", "--out", "values")[0] == 0
+    assert workbench("export", str(upper), "--to", "npti", "--capture", "values", "--out", "npti")[0] == 0
+    assert wb.read_npti(tmp_path / "npti" / "Extraversion_dict.json")
 
 
 def test_doctor_names_versions_and_the_model_answers(workbench) -> None:

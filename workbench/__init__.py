@@ -37,7 +37,11 @@ from workbench.edit.readout import token_difference
 from workbench.edit.rivals import head_edit, npti_edit
 from workbench.edit.verdict import causal_verdict, compare_sets
 from workbench.export.baking import bake
+from workbench.export.control_vector import export_control_vector, read_control_vector
+from workbench.export.dpn_le import read_dpn_le, write_dpn_le
+from workbench.export.exporting import export_edit
 from workbench.export.npti import read_npti, read_npti_folder
+from workbench.export.steering import read_steering
 from workbench.measure.comparing import compare_arms, equal_loss, specificity_matrix
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.measure.exclusivity import exclusivity
@@ -54,6 +58,13 @@ from workbench.model.model import Model
 from workbench.report.study_page import write_study_report
 from workbench.score.answers import Condition
 from workbench.score.calibrating import calibrate
+from workbench.score.distance import distance_to_respondent, trivial_distances
+from workbench.score.gsm8k import read_gsm8k
+from workbench.score.keys import read_keys, statements_of, trait_profile
+from workbench.score.question_answering import read_questions
+from workbench.score.questionnaire import ask_questionnaire
+from workbench.score.reliability import questionnaire_alpha
+from workbench.score.respondents import read_respondents, read_split
 from workbench.select.controls import match_quality, matched_neurons
 from workbench.select.null import permutation_null
 from workbench.select.rules import select_neurons
@@ -88,6 +99,7 @@ __all__ = [
     "ablate",
     "ablated",
     "agreement",
+    "ask_questionnaire",
     "attribution",
     "auroc",
     "bake",
@@ -99,11 +111,14 @@ __all__ = [
     "compare_arms",
     "compare_sets",
     "description_prompt",
+    "distance_to_respondent",
     "dpn_edit",
     "edited",
     "effect_sizes",
     "equal_loss",
     "exclusivity",
+    "export_control_vector",
+    "export_edit",
     "false_discovery",
     "flipped_control",
     "head_edit",
@@ -111,8 +126,8 @@ __all__ = [
     "load_edit",
     "load_model",
     "load_study",
-    "matched_control",
     "match_quality",
+    "matched_control",
     "matched_neurons",
     "neutral_prompt",
     "npti_edit",
@@ -127,9 +142,18 @@ __all__ = [
     "plan_capture",
     "planted",
     "plots",
+    "questionnaire_alpha",
     "random_control",
+    "read_control_vector",
+    "read_dpn_le",
+    "read_gsm8k",
+    "read_keys",
     "read_npti",
     "read_npti_folder",
+    "read_questions",
+    "read_respondents",
+    "read_split",
+    "read_steering",
     "reference_values",
     "residual_edit",
     "run_study",
@@ -142,8 +166,12 @@ __all__ = [
     "specificity_matrix",
     "stability",
     "start_layer",
+    "statements_of",
     "token_difference",
+    "trait_profile",
+    "trivial_distances",
     "valence_structure",
     "wrap_model",
+    "write_dpn_le",
     "write_study_report",
 ]

@@ -12,6 +12,7 @@ from rich.console import Console
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import (
+    AnyWeights,
     Device,
     DeviceMap,
     Dtype,
@@ -22,9 +23,10 @@ from workbench.cli.options import (
     contrast_asked,
     load_asked,
     parse_layers,
+    steering_asked,
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
-from workbench.cli.telling import print_json, progress_bar, say
+from workbench.cli.telling import print_json, progress_bar
 from workbench.edit.applying import Scope
 from workbench.report.terminal import answers_table, selection_table
 from workbench.select.rules import RULES, RuleSettings
@@ -187,7 +189,7 @@ def capture(
     "Example: workbench steer runs/extraversion/increase.safetensors 'What do you do at the party?' --gamma 0.75"
 )
 def steer(
-    edit: Annotated[Path, typer.Argument(help="An edit that locate or a study wrote.")],
+    edit: Annotated[Path, typer.Argument(help="An edit, or another tool's steering file or folder.")],
     prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
     model: ModelName = "testbed",
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
@@ -196,6 +198,7 @@ def steer(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens of each answer.")] = 64,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+    any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
     as_json: Json = False,
@@ -204,12 +207,10 @@ def steer(
         raise ValueError(f"gamma must be finite, but {gamma} arrived.")
     if not all(prompt.strip() for prompt in prompts):
         raise ValueError("A prompt needs text, but an empty one arrived.")
-    steering = wb.Edit.load(edit)
-    steering = steering if gamma is None else steering.with_gamma(gamma)
+    if not edit.exists():
+        raise FileNotFoundError(f"There is no file {edit}.")
     loaded = load_asked(model, dtype, device)
-    made_on = steering.provenance.get("model_fingerprint", loaded.fingerprint)
-    if made_on != loaded.fingerprint:
-        say(f"warning: {edit.name} was made on weights {made_on[:12]}, but {model} has {loaded.fingerprint[:12]}.")
+    steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 
     def answers() -> list[str]:

@@ -1,13 +1,15 @@
 """Options that several commands share, and what they stand for."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
 import workbench as wb
+from workbench.edit.composite import AnyEdit
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[str, typer.Option("--model", help="'testbed', a Hugging Face name, or a checkpoint folder.")]
@@ -24,6 +26,9 @@ class Dtype(StrEnum):
 Precision = Annotated[Dtype, typer.Option("--dtype", help="Number type of the weights.")]
 Device = Annotated[str | None, typer.Option(help="Where the model lives; CUDA where it is there, else the CPU.")]
 DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
+AnyWeights = Annotated[
+    bool, typer.Option("--any-weights", help="Take an edit made on other weights, e.g. in another number type.")
+]
 Pairs = Annotated[
     Path | None,
     typer.Option(
@@ -63,3 +68,11 @@ def parse_layers(text: str | None) -> list[int] | None:
             raise ValueError(f"Layers are written like 12-31 or 0,2,5-7, but {text!r} arrived.")
         wanted += range(int(first), int(last or first) + 1)
     return wanted
+
+
+def steering_asked(path: Path, model: wb.Model, gamma: float | None, *, any_weights: bool) -> AnyEdit:
+    """The edit that a file of any known kind holds, at a dose."""
+    if gamma is not None and not math.isfinite(gamma):
+        raise ValueError(f"gamma must be finite, but {gamma} arrived.")
+    dose: dict[str, Any] = {} if gamma is None else {"gamma": gamma}
+    return wb.read_steering(path, model=model, any_weights=any_weights, **dose)
