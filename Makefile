@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 THREE := $(VENV)/transformer-lens-3
+# Two workers, a thread each: a file's tests stay together, as they share what they made.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,14 +32,14 @@ demo: $(READY) ## test DPN-LE's whole claim on the embedded model (runs/demo/rep
 	$(BIN)/workbench demo
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(READY) $(THREE)/.ready ## lint, types, floors and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: $(READY) ## put the code in order
 	$(BIN)/ruff check --fix .
