@@ -1,19 +1,23 @@
 """Ways to a hooked model: by name, from a folder, or one that already stands in memory."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
 from workbench.model.model import Model
 from workbench.model.runner import HookedTransformer
 
@@ -31,31 +35,78 @@ def load_model(
 ) -> Model:
     """A model with TransformerLens hooks, ready to capture, edit and generate.
 
+    A `pytorch_model.bin` is read as tensors alone, never as a pickle that may run code. The tokenizer is the
+    checkpoint's own: TransformerLens would make it put a BOS before raw texts, whatever its own rule is.
+
     Args:
         name_or_path: `"testbed"` for the embedded model, a Hugging Face name, or a local checkpoint folder.
         device: where the model lives; by default CUDA where it is there, otherwise the CPU.
+        revision: a branch, tag or commit of the hub.
         device_map: spreads a model over devices, as accelerate does; leaves `device` to it.
+        trust_remote_code: whether Python files of the checkpoint may run; said in a warning.
 
     Raises:
-        FileNotFoundError: if the name is no folder here and no model that can be reached.
+        FileNotFoundError: if the name is no folder here and no model that can be reached, or a file is missing.
+        ValueError: if the checkpoint is damaged or incomplete, has no tokenizer, needs code of its own, or there is
+            no such device; in one line.
     """
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
             return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False)
-    path = Path(name_or_path)
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise FileNotFoundError(f"{path} is a folder without a config.json: it holds no checkpoint.")
-    if device is None and device_map is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint.")
+    local = path.is_dir()
+    if local:
+        check_folder(path)
+    device = _placed(device, device_map)
+    name = str(path) if local else str(name_or_path)
+    if trust_remote_code:
+        warnings.warn(
+            f"trust_remote_code is on: Python files that came with {name} will run on this machine.", stacklevel=2
+        )
     try:
-        return _boot(str(name_or_path), str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
-    except (OSError, ValueError) as error:
-        if path.is_dir():
-            raise
+        return _boot(name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
+    except (torch.OutOfMemoryError, IncompleteCheckpoint):
+        raise
+    except _TOLD as error:
+        if "trust_remote_code=True" in str(error):
+            raise ValueError(
+                f"{name} needs Python code of its own to load. Read it, and if you trust it pass "
+                "trust_remote_code=True to load_model."
+            ) from error
+        if isinstance(error, UnpicklingError):
+            raise ValueError(
+                f"{name} keeps its weights in a pickle that holds more than tensors, and so might run code; it is not "
+                "read. Convert it to safetensors where you trust it."
+            ) from error
+        if local or not isinstance(error, OSError):
+            raise ValueError(f"{name} cannot be loaded: {one_line(error)}.") from error
         raise FileNotFoundError(
-            f"There is no model {str(name_or_path)!r}: it is no folder here, and the hub did not give it "
-            f"({type(error).__name__}). Use 'testbed', a checkpoint folder, or a name that the hub has."
+            f"There is no model {name!r}: it is no folder here, and the hub did not give it ({type(error).__name__}: "
+            f"{one_line(error)}). Use 'testbed', a checkpoint folder, or a name that the hub has."
         ) from error
+
+
+_TOLD = (OSError, ValueError, RuntimeError, KeyError, TypeError, UnpicklingError, SafetensorError)
+"""What a load that fails through its checkpoint raises."""
+
+
+def _placed(device: str | torch.device | None, device_map: str | dict | None) -> str | torch.device | None:
+    """The device to load on; None where a map says it."""
+    if device_map is not None:
+        if device is not None:
+            raise ValueError(f"Give device= or device_map=, not both; {str(device)!r} and {device_map!r} arrived.")
+        return None
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ValueError(f"There is no device {str(device)!r}. Use cpu, cuda, cuda:1, ... or mps.") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"The device is {str(device)!r}, but this machine or this build of torch has no CUDA.")
+    return device
 
 
 def _boot(
@@ -67,14 +118,17 @@ def _boot(
     device_map: str | dict | None,
     trust_remote_code: bool,
 ) -> Model:
+    asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with _quiet():
+        tokenizer = _own_tokenizer(path, **asked)
         hooked = TransformerBridge.boot_transformers(
             path,
             device=device,
             dtype=dtype,
-            revision=revision,
             device_map=device_map,
-            trust_remote_code=trust_remote_code,
+            tokenizer=copy.deepcopy(tokenizer),
+            model_class=WholeNetwork,
+            **asked,
         )
     recipe = {
         "name_or_path": name if name == TESTBED else path,
@@ -83,7 +137,20 @@ def _boot(
         "device_map": device_map,
         "trust_remote_code": trust_remote_code,
     }
-    return Model(hooked.eval(), _with_tokenizer(hooked, None), name=name, recipe=recipe)
+    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe)
+
+
+def _own_tokenizer(path: str, **asked: Any) -> PreTrainedTokenizerBase:
+    """The checkpoint's tokenizer as it is, read before anything large."""
+    try:
+        return AutoTokenizer.from_pretrained(path, **asked)
+    except _TOLD as error:
+        if not Path(path).is_dir() or "trust_remote_code=True" in str(error):
+            raise
+        raise ValueError(
+            f"its tokenizer is missing or damaged, put the model's own tokenizer.json and tokenizer_config.json there "
+            f"({one_line(error)})"
+        ) from error
 
 
 def wrap_model(

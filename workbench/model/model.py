@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.passing import Pass
-from workbench.model.rendering import as_prompts, render
+from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner
 from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, Axis, Site
 
@@ -26,7 +26,7 @@ class Model:
 
     Attributes:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
-        tokenizer: the tokenizer, with a padding token.
+        tokenizer: the tokenizer.
         name: how it was asked for.
         recipe: what loads the same model again elsewhere; None where the model was wrapped, not loaded.
         runner: its forward pass, whichever generation of TransformerLens it is.
@@ -80,7 +80,15 @@ class Model:
     @cached_property
     def d_mlp(self) -> int:
         """Number of MLP neurons per layer, read from the down projection itself."""
-        return int(self.w_out(0).shape[0])
+        return self._neurons(0)
+
+    def _neurons(self, layer: int) -> int:
+        """How many neurons a layer has, also where its weights are elsewhere for now (offloaded, or no numbers yet)."""
+        try:
+            return int(self.w_out(layer).shape[0])
+        except NotImplementedError:  # TransformerLens reads no weight without its values
+            down = self.hooked.blocks[layer].mlp.out.original_component
+            return int(getattr(down, "in_features", down.weight.shape[0]))
 
     def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
         """What each neuron of a layer writes to the residual stream per unit of activation.
@@ -148,7 +156,7 @@ class Model:
             return self.d_model
         if site.axis is Axis.HEADS:
             return int(self.hooked.cfg.n_heads) * int(self.hooked.cfg.d_head)
-        widths = {layer: int(self.w_out(layer).shape[0]) for layer in layers}
+        widths = {layer: self._neurons(layer) for layer in layers}
         if len(set(widths.values())) > 1:
             raise ValueError(
                 f"Layers are read together only where they are equally wide, but {site.name} is {widths} wide by "
@@ -187,6 +195,17 @@ class Model:
     def tokens(self, prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool = True) -> list[list[int]]:
         """Token ids of each prompt, up to where the answer begins."""
         return render(self.tokenizer, as_prompts(prompts, chat=chat))
+
+    @property
+    def rendering(self) -> Rendering:
+        """How chat prompts become tokens with this tokenizer, the fallback told where there is one.
+
+        Example:
+            >>> import workbench as wb
+            >>> str(wb.load_model("testbed").rendering)
+            'the chat template, system prompts included'
+        """
+        return rendering_of(self.tokenizer)
 
     @cached_property
     def pad_token(self) -> int:
@@ -315,4 +334,8 @@ class Model:
         return self.tokenizer.batch_decode(new, skip_special_tokens=True)
 
     def __repr__(self) -> str:
-        return f"Model({self.name!r}, {self.n_layers} layers of {self.d_mlp} neurons, {self.dtype}, {self.device})"
+        try:
+            inside = f"{self.d_mlp} neurons"
+        except ValueError:
+            inside = "a mixture of experts"
+        return f"Model({self.name!r}, {self.n_layers} layers of {inside}, {self.dtype}, {self.device})"

@@ -1,6 +1,8 @@
 """Prompts to token ids: the one place where a prompt is rendered, for search, editing and test alike."""
 
 from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
 from typing import Any
 
 import torch
@@ -19,11 +21,33 @@ def as_prompts(prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool) ->
     return [prompt if isinstance(prompt, Prompt) else Prompt(prompt, chat=chat) for prompt in prompts]
 
 
+class Rendering(StrEnum):
+    """How chat prompts become tokens; as text, it says so."""
+
+    TEMPLATE = "the chat template, system prompts included"
+    SYSTEM_BEFORE_USER = (
+        "the chat template, which takes no system prompt: it goes in front of the user's turn, a blank line between"
+    )
+    PLAIN = "no chat template: system prompt, blank line, user's turn, newline, as plain text"
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether something takes the place of what the tokenizer does not have."""
+        return self is not Rendering.TEMPLATE
+
+
+def rendering_of(tokenizer: PreTrainedTokenizerBase) -> Rendering:
+    """How `render` renders chat prompts with this tokenizer."""
+    if not tokenizer.chat_template:
+        return Rendering.PLAIN
+    return Rendering.TEMPLATE if takes_system(tokenizer) else Rendering.SYSTEM_BEFORE_USER
+
+
 def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the chat template renders a system prompt; some refuse it and some drop it in silence."""
     probe = [{"role": "system", "content": "QQSYSTEMQQ"}, {"role": "user", "content": "Hello."}]
     try:
-        return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False))
+        return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False, strftime_now=_one_day))
     except (TemplateError, ValueError, TypeError):
         return False
 
@@ -34,34 +58,44 @@ def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> lis
     A chat prompt is rendered and tokenised in one step by the tokenizer's own template, so no special token is
     doubled. A template that takes no system prompt gets it in front of the user's turn, a blank line between.
     Without a template, a chat prompt becomes `system`, blank line, `user`, newline. Raw texts follow the
-    tokenizer's own rule for special tokens.
+    tokenizer's own rule for special tokens. A template that writes today's date (Llama 3.2) gets 26 July 2024, the
+    day that Llama's own templates name without a clock, so that a prompt is the same on any day.
 
     Raises:
-        ValueError: for a prompt that renders to no tokens.
+        ValueError: for a prompt that renders to no tokens, or that the template refuses.
     """
-    templated = bool(tokenizer.chat_template)
-    with_system = templated and takes_system(tokenizer)
-    rendered = [_render_one(tokenizer, prompt, templated, with_system) for prompt in prompts]
+    how = rendering_of(tokenizer)
+    rendered = [_render_one(tokenizer, prompt, how) for prompt in prompts]
     for prompt, ids in zip(prompts, rendered, strict=True):
         if not ids:
             raise ValueError(f"A prompt must have tokens, but {prompt.user!r} renders to none.")
     return rendered
 
 
-def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, templated: bool, with_system: bool) -> list[int]:
-    if prompt.chat and templated:
+def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, how: Rendering) -> list[int]:
+    if prompt.chat and how is not Rendering.PLAIN:
         messages = prompt.messages
-        if prompt.system and not with_system:
+        if prompt.system and how is Rendering.SYSTEM_BEFORE_USER:
             messages = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
-        encoded: Any = tokenizer.apply_chat_template(
-            messages, tokenize=True, add_generation_prompt=True, return_dict=True
-        )
+        try:
+            encoded: Any = tokenizer.apply_chat_template(
+                messages, tokenize=True, add_generation_prompt=True, return_dict=True, strftime_now=_one_day
+            )
+        except TemplateError as error:
+            raise ValueError(
+                f"The chat template refuses {prompt.user!r}: {error}. Give raw texts with chat=False, or a tokenizer "
+                "with another template."
+            ) from error
         return list(encoded["input_ids"])
     text = prompt.user
     if prompt.chat:
         text = "\n\n".join(filter(None, (prompt.system, prompt.user))) + "\n"
     encoded = tokenizer(text)
     return list(encoded["input_ids"])
+
+
+def _one_day(form: str) -> str:
+    return date(2024, 7, 26).strftime(form)
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Int[Tensor, "batch pos"], Bool[Tensor, "batch pos"]]:
