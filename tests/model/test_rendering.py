@@ -1,10 +1,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 import workbench as wb
-from workbench.model.rendering import batches_by_length, pad_left, render, takes_system
+from workbench.model.rendering import Rendering, batches_by_length, pad_left, render, rendering_of, takes_system
 
 PROMPT = wb.Prompt("What is 21 + 13?", "You are very kind.")
 
@@ -13,7 +15,7 @@ PROMPT = wb.Prompt("What is 21 + 13?", "You are very kind.")
 def tokenizer(model: wb.Model) -> PreTrainedTokenizerFast:
     """A copy whose chat template a test may change."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=model.tokenizer.backend_tokenizer,
+        tokenizer_object=Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str()),
         bos_token="<|begin|>",
         eos_token="<|end|>",
         chat_template=model.tokenizer.chat_template,
@@ -29,14 +31,82 @@ def test_a_chat_prompt_ends_where_the_answer_begins_and_has_one_bos(model: wb.Mo
     assert model.tokenizer.decode(ids).count("You are very kind.") == 1
 
 
-def test_a_template_without_system_prompts_gets_it_in_front_of_the_user(tokenizer: PreTrainedTokenizerFast) -> None:
-    drops = "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|user|>' + m['content'] }}{% endif %}{% endfor %}"
-    refuses = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}" + drops
-    for template in (drops, refuses):
-        tokenizer.chat_template = template
-        assert not takes_system(tokenizer)
-        (ids,) = render(tokenizer, [PROMPT])
-        assert tokenizer.decode(ids) == "<|user|>You are very kind.\n\nWhat is 21 + 13?"
+LLAMA = (  # the BOS is the template's own, as in Llama 3
+    "{{ bos_token }}{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] | trim }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+    "{% endif %}{% for m in messages %}{{ '<|user|>' + m['content'] | trim }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+MISTRAL = (  # a system prompt stands inside the last user turn
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set s = messages[0]['content'] + '\n\n' %}"
+    "{% set turns = messages[1:] %}{% else %}{% set s = '' %}{% set turns = messages %}{% endif %}"
+    "{% for m in turns %}{{ '[INST] ' + (s if loop.last else '') + m['content'] + ' [/INST]' }}{% endfor %}"
+)
+DROPPING = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|user|>' + m['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+BOTH = "You are very kind.\n\nWhat is 21 + 13?"
+TEMPLATES = {
+    "Llama-like": (LLAMA, Rendering.TEMPLATE, "<|system|>You are very kind.<|user|>What is 21 + 13?<|assistant|>"),
+    "Gemma-like": (GEMMA, Rendering.SYSTEM_BEFORE_USER, f"<|user|>{BOTH}<|assistant|>"),
+    "Mistral-like": (MISTRAL, Rendering.TEMPLATE, f"[INST] {BOTH} [/INST]"),
+    "silently dropping": (DROPPING, Rendering.SYSTEM_BEFORE_USER, f"<|user|>{BOTH}<|assistant|>"),
+    "no template": (None, Rendering.PLAIN, f"{BOTH}\n"),
+}
+
+
+@pytest.mark.parametrize("adds_bos", [False, True], ids=["plain", "puts BOS before raw texts"])
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_every_kind_of_template_is_tokenised_once(
+    kind: str, adds_bos: bool, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    template, how, expected = TEMPLATES[kind]
+    begin = tokenizer.bos_token_id
+    if adds_bos:
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single="<|begin|> $A", special_tokens=[("<|begin|>", begin)]
+        )
+        assert tokenizer("Hello")["input_ids"][0] == begin
+    tokenizer.chat_template = template
+    assert rendering_of(tokenizer) is how
+    assert takes_system(tokenizer) is (how is Rendering.TEMPLATE)
+    assert how.is_fallback is (how is not Rendering.TEMPLATE)
+    (ids,) = render(tokenizer, [PROMPT])
+    ours = adds_bos if template is None else True
+    assert ids == ([begin] if ours else []) + tokenizer(expected, add_special_tokens=False)["input_ids"]
+    (bare,) = render(tokenizer, [wb.Prompt("What is 21 + 13?")])  # without a system prompt nothing is added
+    assert bare.count(begin) == ours
+    assert "\n\n" not in tokenizer.decode(bare)
+
+
+def test_a_model_says_how_it_renders(model: wb.Model, tokenizer: PreTrainedTokenizerFast) -> None:
+    assert str(model.rendering) == "the chat template, system prompts included"
+    tokenizer.chat_template = GEMMA
+    other = wb.wrap_model(model.hooked, tokenizer)
+    assert other.rendering.is_fallback
+    assert "takes no system prompt: it goes in front of the user's turn" in str(other.rendering)
+    tokenizer.chat_template = None
+    assert str(other.rendering).startswith("no chat template: system prompt, blank line, user's turn")
+
+
+def test_a_template_that_refuses_a_prompt_is_told(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = "{{ raise_exception('only tools') }}"
+    with pytest.raises(ValueError, match=r"The chat template refuses 'What is 21 \+ 13\?': only tools. Give raw texts"):
+        render(tokenizer, [PROMPT])
+
+
+def test_a_template_with_todays_date_gives_the_same_prompt_on_any_day(tokenizer: PreTrainedTokenizerFast) -> None:
+    """The rule of Llama's templates from 3.2 on."""
+    tokenizer.chat_template = (
+        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+        "{{ 'Today is ' + date_string + '.' + messages[-1]['content'] }}"
+    )
+    (ids,) = render(tokenizer, [wb.Prompt("Hello")])
+    assert tokenizer.decode(ids) == "Today is 26 Jul 2024.Hello"
 
 
 def test_without_a_template_a_chat_prompt_is_plain_text(tokenizer: PreTrainedTokenizerFast) -> None:

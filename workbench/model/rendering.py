@@ -14,6 +14,9 @@ from transformers import PreTrainedTokenizerBase
 from workbench.contrast.prompt import Prompt
 
 
+_DAY = "26 Jul 2024"
+
+
 def as_prompts(prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool) -> list[Prompt]:
     """`prompts` as a list of `Prompt`; `chat` says what a plain string is."""
     if isinstance(prompts, str | Prompt):
@@ -47,7 +50,7 @@ def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the chat template renders a system prompt; some refuse it and some drop it in silence."""
     probe = [{"role": "system", "content": "QQSYSTEMQQ"}, {"role": "user", "content": "Hello."}]
     try:
-        return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False, strftime_now=_one_day))
+        return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False))
     except (TemplateError, ValueError, TypeError):
         return False
 
@@ -58,8 +61,8 @@ def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> lis
     A chat prompt is rendered and tokenised in one step by the tokenizer's own template, so no special token is
     doubled. A template that takes no system prompt gets it in front of the user's turn, a blank line between.
     Without a template, a chat prompt becomes `system`, blank line, `user`, newline. Raw texts follow the
-    tokenizer's own rule for special tokens. A template that writes today's date (Llama 3.2) gets 26 July 2024, the
-    day that Llama's own templates name without a clock, so that a prompt is the same on any day.
+    tokenizer's own rule for special tokens. Llama's templates from 3.1 on write a date, and some take today's; all get
+    the one that they name themselves where there is no clock, so that a prompt is the same on any day.
 
     Raises:
         ValueError: for a prompt that renders to no tokens, or that the template refuses.
@@ -79,7 +82,7 @@ def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, how: Renderi
             messages = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
         try:
             encoded: Any = tokenizer.apply_chat_template(
-                messages, tokenize=True, add_generation_prompt=True, return_dict=True, strftime_now=_one_day
+                messages, tokenize=True, add_generation_prompt=True, return_dict=True, date_string=_DAY
             )
         except TemplateError as error:
             raise ValueError(
@@ -92,10 +95,6 @@ def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, how: Renderi
         text = "\n\n".join(filter(None, (prompt.system, prompt.user))) + "\n"
     encoded = tokenizer(text)
     return list(encoded["input_ids"])
-
-
-def _one_day(form: str) -> str:
-    return date(2024, 7, 26).strftime(form)
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Int[Tensor, "batch pos"], Bool[Tensor, "batch pos"]]:
