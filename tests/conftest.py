@@ -10,10 +10,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 # No test reaches for the hub: a name that is not here fails at once instead of after retries.
 os.environ["HF_HUB_OFFLINE"] = "1"  # for other processes; this one has read it already
-huggingface_hub.constants.HF_HUB_OFFLINE = True
 
 import workbench as wb
 from workbench.testbed.tokenizer import BEGIN, END, PAD
+
+huggingface_hub.constants.HF_HUB_OFFLINE = True
 
 
 @pytest.fixture(scope="session")

@@ -164,14 +164,14 @@ def test_scopes_rounding_and_folders(model: wb.Model, checkpoint: Path, tmp_path
 def test_a_checkpoint_that_is_not_the_edited_model_is_not_kept(
     model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.export import baking
+    from workbench.export import biases
 
-    right = baking._BAKED["llama"]
+    right = biases.BAKERS["llama"]
 
     def wrong(stock: Any, writes: dict) -> tuple[Any, tuple[str, ...]]:
         return right(stock, {layer: 1.5 * write for layer, write in writes.items()})
 
-    monkeypatch.setitem(baking._BAKED, "llama", wrong)
+    monkeypatch.setitem(biases.BAKERS, "llama", wrong)
     with pytest.raises(ValueError, match="The baked checkpoint is not the edited model"):
         bake(model, edit_of(model, size=0.2), tmp_path / "baked")
     assert not list(tmp_path.iterdir())

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +16,9 @@ PROMPT = wb.Prompt("What is 21 + 13?", "You are very kind.")
 @pytest.fixture
 def tokenizer(model: wb.Model) -> PreTrainedTokenizerFast:
     """A copy whose chat template a test may change."""
+    own: Any = model.tokenizer
     return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str()),
+        tokenizer_object=Tokenizer.from_str(own.backend_tokenizer.to_str()),
         bos_token="<|begin|>",
         eos_token="<|end|>",
         chat_template=model.tokenizer.chat_template,
@@ -65,7 +68,7 @@ def test_every_kind_of_template_is_tokenised_once(
     kind: str, adds_bos: bool, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     template, how, expected = TEMPLATES[kind]
-    begin = tokenizer.bos_token_id
+    begin = tokenizer.get_vocab()["<|begin|>"]
     if adds_bos:
         tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
             single="<|begin|> $A", special_tokens=[("<|begin|>", begin)]

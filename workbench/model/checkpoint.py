@@ -68,7 +68,7 @@ class WholeNetwork:
         Raises:
             IncompleteCheckpoint: if parameters are missing, or of another shape than the configuration says.
         """
-        kind = get_hf_model_class_for_architecture(determine_architecture_from_hf_config(settings["config"]))
+        kind: Any = get_hf_model_class_for_architecture(determine_architecture_from_hf_config(settings["config"]))
         network, found = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
         if found["mismatched_keys"]:
             key, stored, wanted = sorted(found["mismatched_keys"])[0]

@@ -119,7 +119,7 @@ def _boot(
     trust_remote_code: bool,
 ) -> Model:
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
-    with _quiet():
+    with quiet():
         tokenizer = _own_tokenizer(path, **asked)
         hooked = TransformerBridge.boot_transformers(
             path,
@@ -190,7 +190,7 @@ def _with_tokenizer(hooked: Any, tokenizer: PreTrainedTokenizerBase | None) -> P
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the libraries' progress bars and load reports; errors still raise."""
     level = transformers_logging.get_verbosity()
     shown = transformers_logging.is_progress_bar_enabled()

@@ -1,7 +1,6 @@
 """Prompts to token ids: the one place where a prompt is rendered, for search, editing and test alike."""
 
 from collections.abc import Sequence
-from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +11,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
-
 
 _DAY = "26 Jul 2024"
 
