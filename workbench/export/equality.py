@@ -1,7 +1,8 @@
 """Whether a checkpoint is the edited model: equal in float32, in shorter types no further off than rounding."""
 
+import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -76,10 +77,10 @@ def expected(model: Model, edit: AnyEdit, prompts: Sequence[str], new_tokens: in
         return found
     full = _in_float32(model)
     with edited(full, edit, scope="all"):
-        return [
-            Expected(one.tokens, one.prompt, one.logits, full.hooked(one.tokens[None].to(full.device))[0].float().cpu())
-            for one in found
-        ]
+        exact = [full.hooked(one.tokens[None].to(full.device))[0].float().cpu() for one in found]
+    del full
+    gc.collect()  # a hooked model refers to itself, and the next copy of the weights is about to come
+    return [replace(one, exact=logits) for one, logits in zip(found, exact, strict=True)]
 
 
 def _in_float32(model: Model) -> Model:

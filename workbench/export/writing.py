@@ -6,14 +6,15 @@ from torch import Tensor
 from workbench.edit.applying import check_fits
 from workbench.edit.composite import AnyEdit
 from workbench.model.model import Model
-from workbench.model.norms import normalises_mlp_output
+from workbench.model.norms import normalises_mlp_output, residual_multiplier
 from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_POST
 
 
 def residual_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_model"]]:
     """What an edit adds to the residual stream at the end of each block that it touches, gamma included, in float64.
 
-    A constant added at `hook_post` is `delta @ W_out` there; at `mlp_out` and `resid_post` it is the delta itself.
+    A constant added at `hook_post` is `delta @ W_out` there, times the residual multiplier of a model that has one;
+    at `mlp_out` and `resid_post` it is the delta itself.
 
     Raises:
         ValueError: if the edit does not fit the model, does not add constants, or acts elsewhere; or if the block
@@ -34,7 +35,8 @@ def residual_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_
         )
     if edit.site == MLP_OUT.name:
         return {layer: edit.delta(layer).double() for layer in edit.layers}
-    return projected_writes(model, edit)
+    share = residual_multiplier(model)
+    return {layer: share * write for layer, write in projected_writes(model, edit).items()}
 
 
 def projected_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_model"]]:
