@@ -249,4 +249,4 @@ def test_a_mixture_of_experts_is_refused_with_the_reason(model: wb.Model, tmp_pa
         wb.edited(mixture, edit_of(mixture)),
     ):
         pass
-    assert "mixture" in repr(mixture) or "neurons" not in repr(mixture)
+    assert f"{LAYERS} layers of a mixture of experts" in repr(mixture)
