@@ -1,0 +1,59 @@
+"""Ratings read from what a judge replies, strictly: what is not plainly one rating is none."""
+
+import json
+import re
+from typing import Any
+
+RATING_SCHEMA: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "rating",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {"rating": {"type": "integer", "enum": [1, 2, 3, 4, 5]}},
+            "required": ["rating"],
+            "additionalProperties": False,
+        },
+    },
+}
+"""The `response_format` that asks for one whole number from 1 to 5."""
+
+_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?\s*(?P<inside>.*?)\s*```", re.DOTALL)
+_PLAIN = re.compile(r"(?:rating\s*[:=]\s*)?(?P<digit>[1-5])(?:\s*/\s*5)?\.?", re.IGNORECASE)
+
+
+def parse_rating(reply: str) -> int | None:
+    """The rating that a reply gives.
+
+    Read are a JSON object whose `rating` is a whole number from 1 to 5, or the number alone, perhaps as `Rating: 4`
+    or `4/5`. What a reasoning model thought before, between `<think>` tags, is passed over.
+
+    Returns:
+        None for anything else: several numbers, fractions, words, numbers outside 1 to 5.
+
+    Example:
+        >>> parse_rating('{"rating": 4}'), parse_rating("4/5"), parse_rating("4 or 5"), parse_rating("4.5")
+        (4, 4, None, None)
+    """
+    text = _THOUGHT.sub("", reply, count=1).strip() if reply.lstrip().startswith("<think>") else reply.strip()
+    fenced = _FENCE.fullmatch(text)
+    text = fenced["inside"] if fenced else text
+    if text.startswith("{"):
+        try:
+            content = json.loads(text, object_pairs_hook=_without_repeats)
+        except ValueError:
+            return None
+        value = content.get("rating")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value if 1 <= value <= 5 else None
+        text = value.strip() if isinstance(value, str) else ""
+    match = _PLAIN.fullmatch(text)
+    return int(match["digit"]) if match else None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("an entry comes twice")
+    return dict(pairs)
