@@ -1,74 +1,147 @@
-"""The released IPIP-NEO files where they are here, and a small release of our own words in their format."""
+"""A server that speaks enough of the chat-completions protocol to be judged by."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
-from random import Random
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from workbench.score.keys import read_keys
-from workbench.score.respondents import ItemSplit, read_respondents, read_split
-from workbench.vocabulary import BIG_FIVE
+ANSWERS = {"always": 5, "often": 4, "sometimes": 3, "rarely": 2, "never": 1}
+"""The planted truth: how often the answer says that its speaker talks."""
 
-IPIP = Path(__file__).parents[3] / "shared" / "data" / "ipip_neo"
-Release = tuple[pd.DataFrame, pd.DataFrame, ItemSplit]
+
+@dataclass
+class Seen:
+    """A request as the server saw it."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+    @property
+    def system(self) -> str:
+        return self.body["messages"][0]["content"]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(message["content"] for message in self.body["messages"])
+
+    @property
+    def answer(self) -> str:
+        match = re.search(r"<answer>\n(.*)\n</answer>", self.text, re.DOTALL)
+        assert match is not None
+        return match[1]
+
+    @property
+    def about_fluency(self) -> bool:
+        return "how fluent" in self.system
+
+    @property
+    def planted(self) -> int:
+        """Well-formed answers have a full stop; the trait is in a word."""
+        if self.about_fluency:
+            return 5 if self.answer.endswith(".") else 2
+        return next(level for word, level in ANSWERS.items() if word in self.answer)
+
+
+@dataclass
+class Reply:
+    """What the server sends: a status and a body, after a while."""
+
+    body: Any
+    status: int = 200
+    delay: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def completion(content: str | None, **choice: Any) -> Reply:
+    """A chat completion with one choice."""
+    message = {"role": "assistant", "content": content, "refusal": choice.pop("refusal", None)}
+    made = {"index": 0, "message": message, "finish_reason": "stop"} | choice
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    return Reply(
+        {"id": "c", "object": "chat.completion", "created": 0, "model": "served", "choices": [made], "usage": usage}
+    )
+
+
+def failure(status: int, message: str = "no", **error: Any) -> Reply:
+    """An error, to be tried again at once where it may be."""
+    return Reply({"error": {"message": message} | error}, status, headers={"retry-after-ms": "1"})
+
+
+def planted(seen: Seen) -> Reply:
+    return completion(json.dumps({"rating": seen.planted}))
+
+
+class JudgeServer:
+    """Replies to each request by `reply`, and remembers all of them."""
+
+    Reply, completion, failure, planted = Reply, staticmethod(completion), staticmethod(failure), staticmethod(planted)
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.reply: Callable[[Seen], Reply] = planted
+        lock, server = Lock(), self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                seen = Seen(body, {name.lower(): value for name, value in self.headers.items()})
+                with lock:
+                    assert self.path == "/v1/chat/completions"
+                    server.seen.append(seen)
+                sent = server.reply(seen)
+                time.sleep(sent.delay)
+                content = sent.body if isinstance(sent.body, bytes) else json.dumps(sent.body).encode()
+                try:
+                    self.send_response(sent.status)
+                    headers = {"content-type": "application/json", "content-length": str(len(content))}
+                    for name, value in (headers | sent.headers).items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(content)
+                except (BrokenPipeError, ConnectionResetError):
+                    self.close_connection = True
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.thread = Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+
+    def stop(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    made = JudgeServer()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")
-def released() -> Release:
-    """Respondents, key and split as published."""
-    if not IPIP.is_dir():
-        pytest.skip("the IPIP-NEO release is not on this machine")
-    pytest.importorskip("xlrd", reason="the released key is an xls file")
-    people, keys = read_respondents(IPIP / "Test-set.json"), read_keys(IPIP / "IPIP-NEO-ItemKey.xls")
-    return people, keys, read_split(IPIP / "mpi_300_split.json")
-
-
-@pytest.fixture(scope="session")
-def invented(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Release]:
-    """Makes a release up: thirty items, people whose items follow their traits."""
-
-    def invent(*, recoded: bool = True) -> Release:
-        folder = write_release(tmp_path_factory.mktemp("release"), recoded=recoded)
-        people, keys = read_respondents(folder / "people.json"), read_keys(folder / "key.csv")
-        return people, keys, read_split(folder / "split.json")
-
-    return invent
-
-
-def small_key() -> pd.DataFrame:
-    """Thirty items, six a trait, as many keyed + as -."""
-    rows = []
-    for number in range(1, 31):
-        trait = BIG_FIVE[number % 5]
-        sign = "+" if (number // 5) % 2 == 0 else "-"
-        rows.append(
-            {
-                "Full#": number,
-                "Sign": f"{sign}{trait[0]}1",
-                "Facet": "Made up",
-                "Item": f"Say sentence {number} often.",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def write_release(folder: Path, *, people: int = 40, seed: int = 0, recoded: bool = True) -> Path:
-    """A key, respondents whose items follow their traits, and a split, as the release has them."""
-    rng, key = Random(seed), small_key()
-    key.to_csv(folder / "key.csv", index=False)
-    rows = []
-    for case in range(people):
-        level = {trait[0]: rng.uniform(1.5, 4.5) for trait in BIG_FIVE}
-        row = {"case": 1000 + case, "sex": 1, "age": 30, "country": "Nowhere"}
-        for number, sign in zip(key["Full#"], key["Sign"], strict=True):
-            rating = min(5, max(1, round(level[sign[1]] + rng.gauss(0, 0.7))))
-            row[f"i{number}"] = rating if recoded or sign[0] == "+" else 6 - rating
-        rows.append(row)
-    (folder / "people.json").write_text(json.dumps(rows))
-    given = [number for number in range(1, 31) if number % 3 == 0]
-    asked = [number for number in range(1, 31) if number % 3]
-    (folder / "split.json").write_text(json.dumps({"train_index": given, "test_index": asked}))
-    return folder
+def answers() -> pd.DataFrame:
+    """Two arms' answers: five levels to three questions, some of them word for word the same in both."""
+    rows = [
+        {"arm": arm, "trait": "Extraversion", "direction": direction, "gamma": gamma}
+        | {"question": f"What do you do at party {place}?", "answer": f"I {word} talk at party {place}{end}"}
+        for arm, direction, gamma, end in (("none", "none", 0.0, "."), ("planted-arm", "increase", 0.8125, ""))
+        for place in range(3)
+        for word in ANSWERS
+    ]
+    frame = pd.DataFrame(rows, index=pd.Index(range(100, 130)))
+    frame.loc[115, "answer"] = frame.loc[100, "answer"]
+    return frame
