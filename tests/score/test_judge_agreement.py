@@ -46,7 +46,7 @@ def test_agreement_equals_its_oracles() -> None:
     ranks = [pd.Series(each).rank().to_numpy() for each in (a, b)]
     assert own.loc["weighted_kappa", "estimate"] == pytest.approx(quadratic_kappa(a, b))
     assert own.loc["krippendorff_alpha", "estimate"] == pytest.approx(slow_alpha(np.column_stack([a, b])))
-    assert own.loc["spearman", "estimate"] == pytest.approx(np.corrcoef(*ranks)[0, 1])
+    assert own.loc["spearman", "estimate"] == pytest.approx(np.corrcoef(np.stack(ranks))[0, 1])
     assert own.loc["difference", "estimate"] == pytest.approx((b - a).mean())
     assert (own["low"] < own["estimate"]).all()
     assert (own["high"] > own["estimate"]).all()
@@ -105,8 +105,8 @@ def test_an_answer_that_rows_share_counts_once_and_missing_ratings_are_told() ->
 
 def test_what_is_not_defined_is_missing() -> None:
     constant = judge_agreement(frame([3.0] * 6, [3.0] * 6), "a", "b", resamples=100).set_index("measure")
-    assert constant.loc[["weighted_kappa", "krippendorff_alpha", "spearman"], "estimate"].isna().all()
-    assert (constant.loc["difference", "estimate"] == 0).all()
+    assert constant.drop(index="difference")["estimate"].isna().all()
+    assert constant.loc[["difference"], "estimate"].eq(0).all()
     nothing = judge_agreement(frame([np.nan] * 3, [1.0, 2.0, 3.0]), "a", "b", resamples=100)
     assert nothing[["estimate", "low", "high"]].isna().all(axis=None)
     assert (nothing["n"] == 0).all()
