@@ -94,8 +94,9 @@ def test_what_is_no_rating_is_missing_and_counted(server: Any, answers: pd.DataF
     assert missing.tolist() == touched
     assert rated["judge_score"].isna().tolist() == touched
     assert rated["m_fluency"].notna().all()
-    counts = judgement_counts(rated).set_index("quantity")
-    assert counts.loc["score", ["answers", "rated", "unparsed", "refused", "failed"]].tolist() == [30, 8, 16, 6, 0]
+    counts = judgement_counts(rated).to_dict("records")[0]
+    wanted = {"answers": 30, "rated": 8, "unparsed": 16, "refused": 6, "failed": 0}
+    assert counts == {"judge": "m", "quantity": "score"} | wanted
     by_arm = judgement_counts(rated, by=["arm"])
     assert by_arm.groupby("arm")["answers"].sum().tolist() == [30, 30]
     # They are kept as they came, and not asked for again.

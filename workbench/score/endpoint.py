@@ -21,8 +21,9 @@ PATIENCE = 5
 """Requests in a row without a reply after which the endpoint is given up."""
 
 
-def _from_environment(name: str, otherwise: str = "") -> Any:
-    return field(default_factory=lambda: os.environ.get(name) or otherwise)
+def default_url() -> str:
+    """The endpoint that the environment names, or OpenAI's own."""
+    return os.environ.get(BASE_URL) or OPENAI
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class EndpointJudge:
         ValueError: if no model is named, or a number is out of bounds.
     """
 
-    model: str = _from_environment(MODEL)
-    base_url: str = _from_environment(BASE_URL, OPENAI)
+    model: str = field(default_factory=lambda: os.environ.get(MODEL, ""))
+    base_url: str = field(default_factory=default_url)
     api_key: str = field(default_factory=lambda: os.environ.get(API_KEY, ""), repr=False, compare=False)
     name: str = ""
     revision: str = ""
