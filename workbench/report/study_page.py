@@ -208,9 +208,23 @@ def steered_answers(study: Study, *, count: int = _ANSWERS) -> list[SteeredAnswe
     return found
 
 
+def _told_of_judge(study: Study) -> list[str]:
+    """Where a judge scored the answers, what that changes of what the page says everywhere."""
+    judge = study.config.judge
+    if judge is None:
+        return []
+    answers = study.tables["answers"]
+    return [
+        f"Open answers were scored by the judge {judge.model}, which saw question and answer alone, not by the "
+        "embedded model's grammar. Well-formedness stands for its rating of fluency, 0 for 1 and 1 for 5. "
+        f"{int(answers['score'].isna().sum()):,} of {len(answers):,} answers have no trait rating, and "
+        f"{int(answers['wellformed'].isna().sum()):,} no fluency rating."
+    ]
+
+
 def _warnings(study: Study) -> list[str]:
     """What a reader must know before quoting a number."""
-    said = [
+    said = _told_of_judge(study) + [
         f"The arm {arm} is the arm {twin}, value by value: it was not run again." for arm, twin in study.twins.items()
     ]
     said += [f"The arm {arm} could not be built: {reason}" for arm, reason in study.left_out.items()]

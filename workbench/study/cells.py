@@ -7,11 +7,12 @@ import pandas as pd
 
 from workbench.edit.applying import EditedRun, Scope
 from workbench.model.model import Model
-from workbench.score.answers import Condition, answer_questions
+from workbench.score.answers import Condition, answer_questions, testbed_scorer
 from workbench.score.capability import answer_items
 from workbench.score.fluency import answer_fluency
 from workbench.score.questionnaire import ask_questionnaire, testbed_statements
 from workbench.study.config import StudyConfig
+from workbench.study.judging import unscored
 from workbench.study.questions import TESTBED, open_questions
 from workbench.study.store import key_of
 from workbench.testbed import grammar, tasks
@@ -82,8 +83,9 @@ class Cell:
         return asked + len(self.tested) * items * ITEM
 
     def key(self, model: Model, config: StudyConfig) -> str:
-        """A hash of all that its outcomes depend on."""
-        asked = config.model_dump(include={"temperature", "items_per_task", "seed", "traits"})
+        """A hash of all that its outcomes depend on; a judge scores them later and is no part of it."""
+        told = ("temperature", "items_per_task", "seed", "traits", "max_new_tokens", "scorer")
+        asked = {name: value for name, value in config.depends.items() if name in told}
         if config.questions != TESTBED:
             asked["questions"] = {
                 trait: open_questions(config, trait, self.split, self.questions) for trait in config.traits
@@ -107,7 +109,9 @@ def run_cell(model: Model, config: StudyConfig, cell: Cell) -> Outcomes:
             model,
             conditions,
             questions,
+            scorer=testbed_scorer if config.scorer == "grammar" else unscored,
             scope=cell.scope,
+            max_new_tokens=config.max_new_tokens,
             temperature=config.temperature,
             seed=config.seed,
             record=lambda run: runs.append((kind, run)),

@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 from workbench.edit.applying import Scope
+from workbench.study.judging import JudgeConfig
 from workbench.vocabulary import BIG_FIVE, big_five
 
 GRADED = (
@@ -53,7 +55,9 @@ _LATER = {"questions": "testbed"}
 
 
 class StudyConfig(BaseModel):
-    """A study of the embedded model, or of another model trained on its corpus: answers are scored by its grammar.
+    """A study of the embedded model, or of another model.
+
+    Answers are scored by the grammar that taught the embedded model, or by a judge: any other model needs one.
 
     Neurons are found on `pairs` prompts of training topics. The dose is chosen on questions of the search
     topics; everything reported is measured on questions of the test topics and on held-out capability items.
@@ -97,6 +101,7 @@ class StudyConfig(BaseModel):
     )
     outcomes: tuple[str, ...] = Field(default=OUTCOMES, description=f"answers, capability and any of {OUTCOMES[2:]}.")
     temperature: float = Field(default=0.0, ge=0, description="Of the open answers; 0 takes the likeliest token.")
+    max_new_tokens: int = Field(default=56, ge=1, description="The most tokens of an open answer.")
     search_questions: int = Field(default=10, ge=1, le=100, description="Questions per trait on which gamma is chosen.")
     test_questions: int = Field(
         default=20, ge=2, le=200, description="Held-out questions per trait, asked in both directions."
@@ -107,13 +112,25 @@ class StudyConfig(BaseModel):
     margin: float = Field(
         default=0.05, gt=0, le=1, description="Loss of capability that a test of non-inferiority tolerates."
     )
-    min_wellformed: float = Field(default=0.95, ge=0, le=1, description="Bound on well-formedness at the chosen gamma.")
+    min_wellformed: float = Field(
+        default=0.95,
+        ge=0,
+        le=1,
+        description="Bound on well-formedness at the chosen gamma; "
+        "with a judge on (fluency - 1) / 4, so that 0.75 asks for a mean fluency of 4.",
+    )
     permutations: int = Field(default=1000, ge=19, description="Shuffled labellings behind each null.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
     engine: Literal["local", "ray"] = Field(default="local", description="Where cells run; the tables are the same.")
     address: str | None = Field(default=None, description="The Ray cluster's address.")
     workers: int | None = Field(default=None, ge=1, description="How many Ray workers.")
     seed: int = Field(default=0, description="Seed of the pairs, the answers and the intervals.")
+    scorer: Literal["grammar", "judge"] = Field(
+        default="grammar", description="Who scores open answers: the embedded model's grammar, or the judge below."
+    )
+    judge: JudgeConfig | None = Field(
+        default=None, description="A table, at the end: model, and kind, base_url and more; see JudgeConfig."
+    )
 
     @property
     def scope(self) -> Scope:
@@ -132,6 +149,12 @@ class StudyConfig(BaseModel):
         """Every entry, but those that came later while they are what they were before: what tables depend on."""
         entries = self.model_dump()
         return {name: value for name, value in entries.items() if name not in _LATER or value != _LATER[name]}
+
+    @property
+    def depends(self) -> dict[str, Any]:
+        """All that tables depend on; entries that once were not there are told only where they are not the default."""
+        newer = {name: type(self).model_fields[name].default for name in ("max_new_tokens", "scorer", "judge")}
+        return {n: value for n, value in self.model_dump().items() if n not in newer or value != newer[n]}
 
     @field_validator("traits")
     @classmethod
@@ -179,6 +202,9 @@ class StudyConfig(BaseModel):
     def _whole(self) -> "StudyConfig":
         if self.engine == "local" and (self.address is not None or self.workers is not None):
             raise ValueError("address and workers go with engine = 'ray', but the engine is 'local'")
+        if (self.scorer == "judge") != (self.judge is not None):
+            given = "without a table [judge]" if self.judge is None else f"[judge] came with scorer = {self.scorer!r}"
+            raise ValueError(f"scorer = 'judge' and a table [judge] go together, but {given}")
         return self
 
     @classmethod
@@ -219,12 +245,22 @@ class StudyConfig(BaseModel):
 
     def toml(self, *, explained: bool = False) -> str:
         """The configuration as TOML, with a comment above each entry where it is to be explained."""
-        lines = []
-        for name, value in self.model_dump().items():
-            if explained:
-                lines.append(f"# {type(self).model_fields[name].description}\n")
-            lines.append(f"{name} = {_toml(value)}\n" if value is not None else f"# {name} =\n" if explained else "")
+        tables = [(name, value) for name, value in self if isinstance(value, BaseModel)]
+        lines = _entries(self, explained, without={name for name, _ in tables})
+        for name, table in tables:
+            lines += [f"\n[{name}]\n", *_entries(table, explained)]
         return "".join(lines)
+
+
+def _entries(of: BaseModel, explained: bool, without: Collection[str] = ()) -> list[str]:
+    lines = []
+    for name, value in of:
+        if name in without:
+            continue
+        if explained:
+            lines.append(f"# {type(of).model_fields[name].description}\n")
+        lines.append(f"{name} = {_toml(value)}\n" if value is not None else f"# {name} =\n" if explained else "")
+    return lines
 
 
 def _doses(gammas: tuple[float, ...]) -> tuple[float, ...]:
@@ -234,6 +270,8 @@ def _doses(gammas: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, str):

@@ -12,6 +12,9 @@ from workbench.study.config import CONTROLS, StudyConfig
 ALL = "all"
 _REACHED = 0.9  # share of resamples in which an arm must reach a shift for its cost there to be judged
 
+FORM = {"grammar": "well-formed sentences", "judge": "rated fluency (of its range)"}
+"""What `wellformed` is, by scorer."""
+
 Verdict = Literal["supported", "refuted", "undecided"]
 
 
@@ -48,7 +51,8 @@ def _of_trait(
         return table if trait == ALL else table[table["trait"] == trait]
 
     shifts, tradeoff = tables["shifts"], tables["tradeoff"]
-    said = [_steers(shifts[shifts["trait"] == trait], tradeoff[tradeoff["trait"] == trait], gamma)]
+    form = FORM[config.scorer]
+    said = [_steers(shifts[shifts["trait"] == trait], tradeoff[tradeoff["trait"] == trait], gamma, config.scorer)]
     against = tables["against_controls"]
     against = against[(against["trait"] == trait) & against["control"].isin(CONTROLS)]
     if len(against):
@@ -59,10 +63,10 @@ def _of_trait(
         ("residual", "At an equal trait shift, editing neurons costs less than a residual-stream shift"),
     ):
         if arm in set(costs["arm"]):
-            said.append(_costs_less(claim, arm, costs[costs["arm"] == arm], gamma))
+            said.append(_costs_less(claim, arm, costs[costs["arm"] == arm], gamma, form=form))
     if trait == ALL:
         said += [
-            _moves_further(claim, arm, tables["equal_loss"])
+            _moves_further(claim, arm, tables["equal_loss"], form=form)
             for arm, claim in (
                 ("broad", "At an equal loss, editing few neurons moves a trait further than editing all of them"),
                 ("residual", "At an equal loss, editing neurons moves a trait further than a residual-stream shift"),
@@ -172,7 +176,7 @@ def _percent(row: dict[str, Any], name: str) -> str:
     return f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def _steers(shifts: pd.DataFrame, tradeoff: pd.DataFrame, gamma: float) -> Finding:
+def _steers(shifts: pd.DataFrame, tradeoff: pd.DataFrame, gamma: float, scorer: str) -> Finding:
     """Judged by the permutation test, for a trait corrected over the traits, and by the sign of the shift."""
     row = _row(shifts[(shifts["arm"] == "DPN-LE") & (shifts["direction"] == "both")])
     costs = _row(tradeoff[(tradeoff["arm"] == "DPN-LE") & (tradeoff["gamma"] == gamma)])
@@ -180,12 +184,15 @@ def _steers(shifts: pd.DataFrame, tradeoff: pd.DataFrame, gamma: float) -> Findi
     if row["p_holm"] < 0.05:
         verdict = "supported" if row["shift"] > 0 else "refuted"
     unscored = f"; answers that could not be scored: {row['unscored']}" if row["unscored"] else ""
+    formed = f"{costs['wellformed']:.0%} of their sentences are well-formed"
+    if scorer == "judge":
+        formed = f"their fluency is rated {1 + 4 * costs['wellformed']:.2f} of 5"
     return Finding(
         "The selected neurons move the trait",
         verdict,
         f"At gamma {gamma:g} held-out answers move {_points(row, 'shift')} points of 4 in the intended direction (p = "
-        f"{row['p_holm']:.2g} by sign flips of questions); {costs['wellformed']:.0%} of their sentences are "
-        f"well-formed, and exact match changes by {_percent(costs, 'capability_change')} percentage points{unscored}.",
+        f"{row['p_holm']:.2g} by sign flips of questions); {formed}, and exact match changes by "
+        f"{_percent(costs, 'capability_change')} percentage points{unscored}.",
     )
 
 
@@ -205,7 +212,7 @@ def _beats_controls(against: pd.DataFrame, gamma: float) -> Finding:
     )
 
 
-def _costs_less(claim: str, arm: str, costs: pd.DataFrame, gamma: float) -> Finding:
+def _costs_less(claim: str, arm: str, costs: pd.DataFrame, gamma: float, *, form: str = FORM["grammar"]) -> Finding:
     """Judged at every dose of DPN-LE whose shift the other arm reaches, with Holm over doses and costs."""
     reached = costs[costs["gamma"].notna() & (costs["reached"] >= _REACHED)].sort_values("shift")
     reached = reached[reached["shift"] > 0]
@@ -227,7 +234,7 @@ def _costs_less(claim: str, arm: str, costs: pd.DataFrame, gamma: float) -> Find
     told = pd.concat([reached[reached["dpn_gamma"] == gamma], clearest]).drop_duplicates("dpn_gamma")
     at = [
         f"at a shift of {row['shift']:+.2f} (DPN-LE at gamma {row['dpn_gamma']:g}, {arm} at {row['gamma']:.2f}) "
-        f"well-formed sentences {_percent(row, 'wellformed_against')}, capability {_percent(row, 'capability_against')}"
+        f"{form} {_percent(row, 'wellformed_against')}, capability {_percent(row, 'capability_against')}"
         for row in _rows(told)
     ]
     return Finding(
@@ -239,7 +246,7 @@ def _costs_less(claim: str, arm: str, costs: pd.DataFrame, gamma: float) -> Find
     )
 
 
-def _moves_further(claim: str, arm: str, losses: pd.DataFrame) -> Finding:
+def _moves_further(claim: str, arm: str, losses: pd.DataFrame, *, form: str = FORM["grammar"]) -> Finding:
     """Judged at every loss of either kind that both arms come to, with Holm over them."""
     keys = ["cost", "loss"]
     surely = losses[losses["reached"] & (losses["reached_share"] >= _REACHED)]
@@ -253,7 +260,7 @@ def _moves_further(claim: str, arm: str, losses: pd.DataFrame) -> Finding:
     if better != worse:
         verdict = "supported" if better else "refuted"
     row = _rows(both)[int(np.argmin(adjusted))]
-    what = {"wellformed": "well-formed sentences", "capability": "capability"}[row["cost"]]
+    what = {"wellformed": form, "capability": "capability"}[row["cost"]]
     return Finding(
         claim,
         verdict,

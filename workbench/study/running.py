@@ -16,6 +16,7 @@ from workbench.study.arms import Arm, Located, build_arms, digest_of, same_edits
 from workbench.study.cells import Cell, Outcomes, unedited
 from workbench.study.config import StudyConfig
 from workbench.study.findings import findings
+from workbench.study.judging import FOLDER
 from workbench.study.steps import Progress, Steps, joined
 from workbench.study.store import Store, key_of
 from workbench.study.study import Study, load_study
@@ -36,7 +37,8 @@ def run_study(
 
     Raises:
         ValueError: if a file of the folder is not as the study wrote it, or the model does not speak the
-            embedded model's language.
+            embedded model's language, or the judge can rate few of its answers.
+        RuntimeError, ConnectionError, PermissionError: as the study's judge; what was judged is kept.
     """
     store = Store(folder)
     model = model or load_model(config.model)
@@ -53,7 +55,7 @@ def run_study(
     located, statistics = steps.located()
     base_cell = unedited(config, "test", "test", config.test_questions)
     base = steps.run([base_cell])
-    _check_speaks(model, base["answers"])
+    _check_speaks(model, base["answers"], config)
     arms, left_out = build_arms(config, located, model)
     gamma, search = _choose_gamma(steps, arms["DPN-LE"])
     cells, twins = _cells(steps, arms, gamma)
@@ -86,12 +88,17 @@ def run_study(
     return load_study(store.folder)
 
 
-def _check_speaks(model: Model, answers: pd.DataFrame) -> None:
+def _check_speaks(model: Model, answers: pd.DataFrame, config: StudyConfig) -> None:
     coverage = answers["score"].notna().mean()
+    if config.judge is not None and coverage < _LEAST_COVERAGE:
+        raise ValueError(
+            f"The judge {config.judge.model} gave a trait rating to only {coverage:.0%} of {model.name}'s unedited "
+            f"answers. Its replies are kept in the study's folder {FOLDER}; see why, or choose another judge."
+        )
     if coverage < _LEAST_COVERAGE:
         raise ValueError(
             f"A study scores answers by the embedded model's grammar, but only {coverage:.0%} of {model.name}'s "
-            "answers can be scored so. Use a model trained on its corpus."
+            "answers can be scored so. Use a model trained on its corpus, or scorer = 'judge'."
         )
 
 

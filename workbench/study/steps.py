@@ -21,6 +21,7 @@ from workbench.study.causes import PATCHED, patched_tables
 from workbench.study.cells import Cell, Outcomes, asks_statements, unedited
 from workbench.study.config import ACROSS, PROMPTING, StudyConfig
 from workbench.study.engines import run_cells
+from workbench.study.judging import judged
 from workbench.study.questions import open_questions
 from workbench.study.statistics import (
     BY_TRAIT,
@@ -59,6 +60,7 @@ class Steps:
 
     def __init__(self, config: StudyConfig, store: Store, model: Model, progress: Progress | None) -> None:
         self.config, self.store, self.model = config, store, model
+        self.judge = None if config.judge is None else config.judge.build(model, config.model)
         self.capturing = 6.0 * config.pairs * len(config.traits)
         self.patching = _PATCHED * config.patching_pairs * len(config.traits) * ("patching" in config.outcomes)
         self.meter = Meter(self.capturing + self.patching + self._answering(), progress)
@@ -196,7 +198,19 @@ class Steps:
             for kind in (*cell.kinds, "edited"):
                 frame = pd.read_parquet(self.store.folder / cell.file(kind))
                 found.setdefault(kind, []).append(frame)
-        return {kind: joined(frames) for kind, frames in found.items()}
+        return {kind: self._scored(kind, joined(frames)) for kind, frames in found.items()}
+
+    def _scored(self, kind: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Open answers with the judge's ratings, if there is a judge: all arms' together, in a random order."""
+        if self.judge is None or kind not in ("answers", "off-target"):
+            return frame
+        return judged(
+            frame,
+            self.judge,
+            self.store.folder,
+            seed=self.config.seed,
+            progress=lambda label, share: self.meter.add(f"{label}, {share:.0%}", 0.0),
+        )
 
     def patched(self, located: Mapping[str, Located]) -> dict[str, pd.DataFrame]:
         """What the selected neurons and their controls cause on held-out pairs, trait by trait."""
