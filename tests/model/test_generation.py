@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.model.generation import Sampling
+from workbench.model.generation import Sampling, Until, generate
 
 PROMPTS = ["What is 21 + 13?", "How do you spend your time at the office party?", "Name the capital of Zandia."]
 
@@ -45,6 +45,23 @@ def test_max_new_tokens_bounds_an_answer(model: wb.Model) -> None:
     assert len(model.generate_tokens(PROMPTS[1], max_new_tokens=3)[0]) == 3
 
 
+@pytest.mark.parametrize("max_rows", [1, 256])
+def test_texts_end_an_answer_where_they_first_stand(model: wb.Model, max_rows: int) -> None:
+    sampling, bounds = Sampling(24, 0.0, 0), {"max_tokens": 4096, "max_rows": max_rows}
+    prompts = model.tokens(PROMPTS)
+    whole = generate(model, prompts, sampling, **bounds)
+    texts = (" always", ". I", "ville")
+    until = Until(texts, model.tokenizer)
+    cut = generate(model, prompts, sampling, until=until, **bounds)
+    assert any(len(short) < len(full) for short, full in zip(cut, whole, strict=True))
+    for short, full in zip(cut, whole, strict=True):
+        assert short == full[: len(short)]
+        said = model.tokenizer.decode(short[:-1])
+        assert not any(text in said for text in texts)  # not a token too many
+        stopped = any(text in model.tokenizer.decode(short) for text in texts)
+        assert stopped or short == full
+
+
 def test_mistakes_are_told(model: wb.Model) -> None:
     with pytest.raises(ValueError, match="temperature is a number from 0 up, but -1.0"):
         model.generate(PROMPTS, temperature=-1.0)
@@ -52,3 +69,5 @@ def test_mistakes_are_told(model: wb.Model) -> None:
         model.generate(PROMPTS, max_new_tokens=0)
     with pytest.raises(ValueError, match="Each of 3 prompts needs a stream, but 1"):
         model.generate(PROMPTS, streams=[0])
+    with pytest.raises(ValueError, match=r"has at least 1 character, but \('a', ''\) arrived"):
+        Until(("a", ""), model.tokenizer)

@@ -8,7 +8,15 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 import workbench as wb
-from workbench.model.rendering import Rendering, batches_by_length, pad_left, render, rendering_of, takes_system
+from workbench.model.rendering import (
+    Rendering,
+    batches_by_length,
+    pad_left,
+    render,
+    render_conversation,
+    rendering_of,
+    takes_system,
+)
 
 PROMPT = wb.Prompt("What is 21 + 13?", "You are very kind.")
 
@@ -110,6 +118,22 @@ def test_a_template_with_todays_date_gives_the_same_prompt_on_any_day(tokenizer:
     )
     (ids,) = render(tokenizer, [wb.Prompt("Hello")])
     assert tokenizer.decode(ids) == "Today is 26 Jul 2024.Hello"
+
+
+def test_a_conversation_as_text_is_the_prompt_in_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+    def tokens(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    drops = "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|user|>' + m['content'] }}{% endif %}{% endfor %}"
+    for template in (tokenizer.chat_template, drops):
+        tokenizer.chat_template = template
+        assert [tokens(render_conversation(tokenizer, PROMPT.messages))] == render(tokenizer, [PROMPT])
+    turns = [*PROMPT.messages, {"role": "assistant", "content": "34"}, {"role": "user", "content": "And 1 + 1?"}]
+    assert render_conversation(tokenizer, turns) == "<|user|>You are very kind.\n\nWhat is 21 + 13?<|user|>And 1 + 1?"
+    assert PROMPT.messages[0]["role"] == turns[0]["role"] == "system"  # the turns are left as they are
+    tokenizer.chat_template = None
+    with pytest.raises(ValueError, match=r"needs a chat template, but the tokenizer has none\. Use chat=False"):
+        render_conversation(tokenizer, turns)
 
 
 def test_without_a_template_a_chat_prompt_is_plain_text(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from workbench.model.model import Model
 from workbench.model.passing import Pass
@@ -48,6 +49,30 @@ class Sampling:
         return chosen.clamp(max=logits.shape[-1] - 1)
 
 
+@dataclass(frozen=True)
+class Until:
+    """Texts that end an answer, beside the tokens that do.
+
+    Attributes:
+        texts: none of them empty.
+        tokenizer: what the answer's tokens are read with.
+    """
+
+    texts: tuple[str, ...]
+    tokenizer: PreTrainedTokenizerBase
+
+    def __post_init__(self) -> None:
+        if not all(self.texts):
+            raise ValueError(f"A text that ends an answer has at least 1 character, but {self.texts} arrived.")
+
+    def reached(self, answer: Sequence[int]) -> bool:
+        """Whether the answer's last token completes one of the texts."""
+        # A token is at least a byte, so this many hold the longest text; one more, as the first may lose its space.
+        tail = 1 + max(len(text.encode()) for text in self.texts)
+        said = str(self.tokenizer.decode(list(answer[-tail:])))
+        return any(text in said for text in self.texts)
+
+
 @torch.inference_mode()
 def generate(
     model: Model,
@@ -55,15 +80,16 @@ def generate(
     sampling: Sampling,
     *,
     streams: Sequence[int] | None = None,
+    until: Until | None = None,
     max_tokens: int,
     max_rows: int,
 ) -> list[list[int]]:
-    """New token ids of each prompt, without the token that ended the answer."""
+    """New token ids of each prompt, without the token that ended the answer, but with those of a text that did."""
     answers: list[list[int]] = [[] for _ in prompts]
     lengths = [len(ids) + sampling.max_new_tokens for ids in prompts]
     for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=max_rows):
         draws = torch.stack([sampling.draws(row if streams is None else streams[row]) for row in batch])
-        _generate_batch(model, prompts, batch, sampling, draws, answers)
+        _generate_batch(model, prompts, batch, sampling, draws, until, answers)
     return answers
 
 
@@ -73,6 +99,7 @@ def _generate_batch(
     batch: list[int],
     sampling: Sampling,
     draws: Float[Tensor, "batch step"],
+    until: Until | None,
     answers: list[list[int]],
 ) -> None:
     tokens, real = pad_left([prompts[row] for row in batch], model.pad_token)
@@ -89,9 +116,12 @@ def _generate_batch(
         assert logits is not None
         chosen = sampling.choose(logits, draws[:, step])
         finished |= torch.isin(chosen, stops)
-        for row, token, done in zip(rows.tolist(), chosen.tolist(), finished.tolist(), strict=True):
-            if not done:
+        done = finished.tolist()
+        for place, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
+            if not done[place]:
                 answers[row].append(token)
+                if until is not None and until.reached(answers[row]):
+                    finished[place] = True
         if bool(finished.all()):
             return
         keep = torch.ones_like(finished)

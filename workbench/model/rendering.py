@@ -1,6 +1,6 @@
 """Prompts to token ids: the one place where a prompt is rendered, for search, editing and test alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -73,20 +73,56 @@ def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> lis
     return rendered
 
 
+def render_conversation(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], *, open_turn: bool = True
+) -> str:
+    """A conversation as its template writes it, special tokens as text: tokenise it without adding any.
+
+    Tokenised so, one user's turn is what `render` makes of the same prompt. A template that takes no system prompt
+    gets it in front of the first user's turn.
+
+    Args:
+        messages: turns with `role` and `content`.
+        open_turn: whether to end where the answer begins; otherwise the last turn, the assistant's, is left open,
+            to be continued.
+
+    Raises:
+        ValueError: if the tokenizer has no chat template, or it refuses the conversation.
+    """
+    if not tokenizer.chat_template:
+        raise ValueError("A conversation needs a chat template, but the tokenizer has none. Use chat=False.")
+    turns = [dict(message) for message in messages]
+    ending = {"add_generation_prompt": open_turn, "continue_final_message": not open_turn}
+    return str(_templated(tokenizer, turns, rendering_of(tokenizer), tokenize=False, **ending))
+
+
+def _system_in_front(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages with a leading system prompt moved into the first user's turn, a blank line between."""
+    if len(messages) < 2 or messages[0]["role"] != "system":
+        return messages
+    first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+    return [first, *messages[2:]]
+
+
+def _templated(
+    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], how: Rendering, **settings: bool
+) -> Any:
+    """What the chat template makes of messages."""
+    turns = _system_in_front(messages) if how is Rendering.SYSTEM_BEFORE_USER else messages
+    try:
+        return tokenizer.apply_chat_template(turns, date_string=_DAY, **settings)
+    except TemplateError as error:
+        raise ValueError(
+            f"The chat template refuses {messages[-1]['content']!r}: {error}. Give raw texts with chat=False, or a "
+            "tokenizer with another template."
+        ) from error
+
+
 def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, how: Rendering) -> list[int]:
     if prompt.chat and how is not Rendering.PLAIN:
-        messages = prompt.messages
-        if prompt.system and how is Rendering.SYSTEM_BEFORE_USER:
-            messages = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
-        try:
-            encoded: Any = tokenizer.apply_chat_template(
-                messages, tokenize=True, add_generation_prompt=True, return_dict=True, date_string=_DAY
-            )
-        except TemplateError as error:
-            raise ValueError(
-                f"The chat template refuses {prompt.user!r}: {error}. Give raw texts with chat=False, or a tokenizer "
-                "with another template."
-            ) from error
+        encoded = _templated(
+            tokenizer, prompt.messages, how, tokenize=True, add_generation_prompt=True, return_dict=True
+        )
         return list(encoded["input_ids"])
     text = prompt.user
     if prompt.chat:
