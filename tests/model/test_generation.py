@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -47,7 +49,8 @@ def test_max_new_tokens_bounds_an_answer(model: wb.Model) -> None:
 
 @pytest.mark.parametrize("max_rows", [1, 256])
 def test_texts_end_an_answer_where_they_first_stand(model: wb.Model, max_rows: int) -> None:
-    sampling, bounds = Sampling(24, 0.0, 0), {"max_tokens": 4096, "max_rows": max_rows}
+    sampling = Sampling(24, 0.0, 0)
+    bounds: dict[str, Any] = {"max_tokens": 4096, "max_rows": max_rows}
     prompts = model.tokens(PROMPTS)
     whole = generate(model, prompts, sampling, **bounds)
     texts = (" always", ". I", "ville")

@@ -2,7 +2,9 @@
 
 import copy
 import json
+import random
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -29,8 +31,8 @@ from workbench.score.harness_tasks import local_task
 from workbench.testbed import tasks
 
 pytest.importorskip("lm_eval")
-from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
+from lm_eval.evaluator import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
@@ -142,8 +144,9 @@ def requests(kind: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Instance]:
 
 
 def theirs(weights: Any, **settings: Any) -> Any:
-    common = {"device": "cpu", "dtype": "float32", "batch_size": 3, "tokenizer": str(WEIGHTS)}
-    return HFLM(pretrained=str(weights), **common | settings)
+    common: dict[str, Any] = {"device": "cpu", "dtype": "float32", "batch_size": 3, "tokenizer": str(WEIGHTS)}
+    make: Any = HFLM
+    return make(pretrained=str(weights), **common | settings)
 
 
 def same(ours: Any, hf: Any, bare: Any) -> None:
@@ -167,7 +170,7 @@ def test_the_base_model_is_the_harness_own(model: wb.Model) -> None:
 def test_a_first_token_that_the_tokenizer_adds_is_never_doubled(model: wb.Model) -> None:
     # TransformerLens' tokenizer begins every raw text; a wrapped model keeps the tokenizer that it is given.
     wrapped = harness_model(wb.wrap_model(model.hooked))
-    begin = model.tokenizer.bos_token_id
+    begin: Any = model.tokenizer.bos_token_id
     assert wrapped.encode("What?")[0] == begin
     assert wrapped.encode("<|begin|>What?") == wrapped.encode("What?")
     assert begin not in harness_model(model).encode("What?")  # as the checkpoint has it
@@ -254,7 +257,7 @@ def test_an_answer_is_judged_as_it_would_be_said(model: wb.Model, edit: wb.Edit,
 
 
 def test_a_context_that_ends_in_space_is_edited_from_its_own_end(model: wb.Model, edit: wb.Edit) -> None:
-    tokenizer = copy.deepcopy(model.tokenizer)
+    tokenizer: Any = copy.deepcopy(model.tokenizer)
     tokenizer.chat_template = tokenizer.chat_template.replace("'<|assistant|>'", "'<|assistant|>\n\n'")
     spaced = Model(model.hooked, tokenizer, name="spaced")
     context = harness_model(spaced, chat=True).apply_chat_template([{"role": "user", "content": "What is 4 + 4?"}])
@@ -308,13 +311,14 @@ def test_conversations_are_rendered_as_everywhere_else(model: wb.Model) -> None:
     history = [{"role": "system", "content": "You are calm."}, {"role": "user", "content": "What is 4 + 4?"}]
     expected = model.tokens([wb.Prompt("What is 4 + 4?", system="You are calm.")])[0]
     assert asked.encode(asked.apply_chat_template(history)) == expected
-    assert expected.count(model.tokenizer.bos_token_id) == 1
+    begin: Any = model.tokenizer.bos_token_id
+    assert expected.count(begin) == 1
     begun = asked.apply_chat_template([*history, {"role": "assistant", "content": "It is"}], False)
     assert asked.encode(begun) == [*expected, *model.tokenizer("It is", add_special_tokens=False)["input_ids"]]
 
 
 def test_a_system_prompt_is_kept_where_the_template_takes_none(model: wb.Model) -> None:
-    tokenizer = copy.deepcopy(model.tokenizer)
+    tokenizer: Any = copy.deepcopy(model.tokenizer)
     only = "{% for m in messages %}{% if m['role'] != 'system' %}{{ m['content'] }};{% endif %}{% endfor %}"
     tokenizer.chat_template = only
     asked = harness_model(Model(model.hooked, tokenizer, name="m"), chat=True)
@@ -334,6 +338,8 @@ def test_an_instruction_is_a_system_prompt(model: wb.Model, folder: Path) -> Non
     assert found["prompt"].nunique() == 4  # two questions, each with and without it
     with pytest.raises(ValueError, match=r"needs a chat prompt, but told has one\. Use chat=True\."):
         evaluate_harness(model, both, paths(folder, "sums"))
+    with pytest.raises(ValueError, match="told instructs the model, but texts judges whole texts"):
+        evaluate_harness(model, both, paths(folder, "texts"), chat=True)
 
 
 def test_sampled_answers_have_the_same_draws_under_every_condition(model: wb.Model) -> None:
@@ -379,8 +385,8 @@ def test_a_row_for_every_condition_task_and_sample(outcomes: HarnessOutcomes, co
 
 
 def test_the_harness_own_numbers_are_those_of_the_samples(outcomes: HarnessOutcomes) -> None:
-    graded = outcomes.graded.groupby(["arm", "task"])["correct"].mean()
-    numbers = outcomes.aggregate.set_index(["arm", "task", "metric"])
+    graded: Any = outcomes.graded.groupby(["arm", "task"])["correct"].mean()
+    numbers: Any = outcomes.aggregate.set_index(["arm", "task", "metric"])
     for (arm, task), share in graded.items():
         metric = "exact_match" if task == "sums" else "acc"
         row = numbers.loc[(arm, task, metric)]
@@ -388,7 +394,7 @@ def test_the_harness_own_numbers_are_those_of_the_samples(outcomes: HarnessOutco
         assert row["stderr"] == pytest.approx(np.sqrt(share * (1 - share) / (row["n"] - 1)))
     assert set(numbers["version"]) == {"2.0"}
     assert set(numbers["fewshot"]) == {0}
-    assert numbers["chat"].all()
+    assert set(numbers.index[~numbers["chat"]].get_level_values("task")) == {"texts"}
     edited = numbers.loc["DPN-LE"]
     assert (edited["edited_prompt"] > 0).all()
     assert (numbers.loc["none", ["edited_prompt", "edited_decode"]] == 0).all(axis=None)
@@ -402,7 +408,7 @@ def test_the_harness_own_numbers_are_those_of_the_samples(outcomes: HarnessOutco
 
 
 def test_paired_tests_take_the_samples_as_they_are(outcomes: HarnessOutcomes) -> None:
-    table = compare_arms(outcomes.graded, resamples=200, permutations=500).set_index("task")
+    table: Any = compare_arms(outcomes.graded, resamples=200, permutations=500).set_index("task")
     wide = outcomes.graded.pivot_table(index=["task", "item"], columns="arm", values="correct")
     for task, pairs in wide.groupby("task"):
         found = mcnemar(pairs["none"], pairs["DPN-LE"])
@@ -419,11 +425,20 @@ def test_a_main_metric_may_be_chosen(model: wb.Model, conditions: list[Condition
         evaluate_harness(model, conditions[:1], paths(folder, "choices"), metrics={"choices": "f1"}, **asked)
 
 
+def test_an_unknown_task_is_said(model: wb.Model, conditions: list[Condition]) -> None:
+    with pytest.raises(ValueError, match=r"The harness has no task 'gsm9k' .* `lm-eval ls tasks` lists them"):
+        evaluate_harness(model, conditions, ["gsm9k"])
+
+
 def test_what_cannot_be_evaluated_is_said(model: wb.Model, conditions: list[Condition], folder: Path) -> None:
     with pytest.raises(ValueError, match="Nothing to evaluate: 0 conditions, 1 tasks"):
         evaluate_harness(model, [], ["gsm8k"])
-    with pytest.raises(ValueError, match="'generated', but|generated, decode, but 'none' arrived"):
+    with pytest.raises(ValueError, match="one of all, generated, decode, but 'none' arrived"):
         evaluate_harness(model, conditions, ["gsm8k"], scope="none")
+    with pytest.raises(ValueError, match="Each task is evaluated once, but sums came several times"):
+        evaluate_harness(model, conditions, paths(folder, "sums", "sums"))
+    with pytest.raises(ValueError, match="Main metrics are of sums, but one is of 'sum'"):
+        evaluate_harness(model, conditions, paths(folder, "sums"), metrics={"sum": "acc"})
     with pytest.raises(FileNotFoundError, match="There is no folder .* of tasks"):
         evaluate_harness(model, conditions, paths(folder, "sums"), include_path=folder / "nowhere")
 
@@ -522,6 +537,22 @@ def test_what_is_done_is_not_done_again(
     damaged.unlink()
     evaluate_harness(model, conditions, paths(folder, "choices"), **asked)
     assert len(runs) == 7
+
+
+def test_data_sets_leave_no_trace_but_where_they_are_wanted(
+    model: wb.Model, conditions: list[Condition], folder: Path, tmp_path: Path
+) -> None:
+    from datasets import config
+
+    before = config.HF_DATASETS_CACHE
+    evaluate_harness(model, conditions[:1], paths(folder, "sums"), chat=True, limit=1, cache=tmp_path / "here")
+    assert list((tmp_path / "here").rglob("*.arrow"))
+    assert before == config.HF_DATASETS_CACHE
+    state = random.getstate()
+    evaluate_harness(model, conditions[:1], paths(folder, "sums"), chat=True, limit=1)
+    assert not list(Path(tempfile.gettempdir()).glob("workbench-harness-*"))
+    assert not list(Path(before).rglob("*items*"))
+    assert random.getstate() == state
 
 
 def test_changed_data_are_put_again(model: wb.Model, conditions: list[Condition], folder: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from workbench.score.harness_model import harness_model
 from workbench.score.harness_quiet import one_process, quiet, seeded
 from workbench.score.harness_requests import require_harness
 from workbench.score.harness_rows import aggregate_rows, sample_rows, with_outcome
-from workbench.score.harness_tasks import Loaded, TaskLoader, TaskSpec, name_of
+from workbench.score.harness_tasks import Loaded, TaskSpec, loaded_tasks, name_of
 
 _BOOTSTRAP = 1000  # resamples behind the harness's standard errors that have no formula
 
@@ -88,8 +88,8 @@ def evaluate_harness(
 
     Raises:
         ImportError: if lm-evaluation-harness is not installed.
-        ValueError: if there is nothing to do, a task or metric is unknown, or an instruction lacks `chat`; if a file
-            of the folder is damaged.
+        ValueError: if there is nothing to do, a task comes twice or, like a metric, is unknown, or an instruction
+            would not be heard; if a file of the folder is damaged.
         RuntimeError: if an edit never fired on a task, e.g. `decode` on answers of one token.
 
     Reference:
@@ -100,25 +100,33 @@ def evaluate_harness(
         raise ValueError(f"Nothing to evaluate: {len(conditions)} conditions, {len(tasks)} tasks. Give both.")
     if scope not in SCOPES:
         raise ValueError(f"The scope is one of {', '.join(SCOPES)}, but {scope!r} arrived.")
-    told = next((condition for condition in conditions if condition.instruction is not None), None)
-    if told is not None and not chat:
-        raise ValueError(f"An instruction needs a chat prompt, but {told.arm} has one. Use chat=True.")
     settings = _Settings(str(scope), limit, chat, seed, max_tokens, max_rows, verbose)
     kept = None if folder is None else Path(folder)
     runs: dict[tuple[str, int], tuple[pd.DataFrame, pd.DataFrame]] = {}
     samples, aggregates = [], []
     asked = [(place, condition) for place in range(len(tasks)) for condition in conditions]
-    with TaskLoader(tasks, include_path=include_path, cache=cache) as loader:
+    with ExitStack() as held:
+        with quiet(verbose):
+            loaded = held.enter_context(
+                loaded_tasks(
+                    tasks,
+                    include_path=include_path,
+                    cache=cache,
+                    limit=limit,
+                    fewshot=fewshot,
+                    new_tokens=max_new_tokens,
+                    seed=seed,
+                )
+            )
+        _check(conditions, loaded, metrics or {}, chat=chat)
         for done, (place, condition) in enumerate(asked, start=1):
             name, does = name_of(tasks[place]), _does(condition)
             if (does, place) not in runs:  # conditions that do the same say the same
-                with quiet(verbose):
-                    loaded = loader.load(place, limit=limit, fewshot=fewshot, new_tokens=max_new_tokens, seed=seed)
-                key = settings.key(model, does, loaded)
+                key = settings.key(model, does, loaded[place])
                 stem = None if kept is None else kept / f"{name.replace('/', '-')}.{key[:16]}"
                 found = None if stem is None else read_outcomes(stem, key)
                 if found is None:
-                    found = _run(model, condition, loaded, settings, record)
+                    found = _run(model, condition, loaded[place], settings, record)
                     if stem is not None:
                         write_outcomes(stem, key, *found, {"task": name, "scope": str(scope), **condition.labels})
                 runs[does, place] = found
@@ -133,6 +141,24 @@ def evaluate_harness(
         write_table(kept / "samples.parquet", outcomes.samples)
         write_table(kept / "aggregate.parquet", outcomes.aggregate)
     return outcomes
+
+
+def _check(
+    conditions: Sequence[Condition], loaded: Sequence[Loaded], metrics: Mapping[str, str], *, chat: bool
+) -> None:
+    """Refuse what would be found out too late, or not at all."""
+    every = [name for one in loaded for name in one.tasks]
+    if twice := sorted({name for name in every if every.count(name) > 1}):
+        raise ValueError(f"Each task is evaluated once, but {', '.join(twice)} came several times. Leave out a group.")
+    if unknown := sorted(set(metrics) - set(every)):
+        raise ValueError(f"Main metrics are of {', '.join(every)}, but one is of {unknown[0]!r}.")
+    told = next((condition for condition in conditions if condition.instruction is not None), None)
+    if told is None:
+        return
+    if not chat:
+        raise ValueError(f"An instruction needs a chat prompt, but {told.arm} has one. Use chat=True.")
+    if deaf := [name for one in loaded for name in one.tasks if name in one.whole_texts]:
+        raise ValueError(f"{told.arm} instructs the model, but {deaf[0]} judges whole texts, without a prompt.")
 
 
 @dataclass(frozen=True)
@@ -180,7 +206,9 @@ def _run(
             max_tokens=settings.max_tokens,
             max_rows=settings.max_rows,
         )
+        # `simple_evaluate` is this, and seconds spent on describing the machine.
         with quiet(settings.verbose), seeded(settings.seed), one_process():
+            loaded.begin(settings.seed)
             found: Any = require_harness().evaluate(
                 asked,
                 loaded.harness,
@@ -192,11 +220,11 @@ def _run(
             )
     if run is not None and record is not None:
         record(run)
-    ledger = asked.ledger  # type: ignore[attr-defined]
-    rows = [sample_rows(task, found["samples"][name], ledger) for name, task in loaded.tasks.items()]
+    rows = [sample_rows(task, found["samples"][name], asked.ledger) for name, task in loaded.tasks.items()]
     samples = pd.concat(rows, ignore_index=True)
-    numbers = aggregate_rows(found, ledger, samples)
-    return samples, numbers.assign(chat=settings.chat, harness=require_harness().__version__)
+    numbers = aggregate_rows(found, asked.ledger, samples)
+    chat = settings.chat & ~numbers["task"].isin(loaded.whole_texts)
+    return samples, numbers.assign(chat=chat, harness=require_harness().__version__)
 
 
 def _does(condition: Condition) -> str:

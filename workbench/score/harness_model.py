@@ -17,9 +17,8 @@ from workbench.score.harness_requests import Asked, Ledger, Wishes, require_harn
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
-    from lm_eval.api.model import LM
 else:  # the extra may be missing
-    Instance = LM = Any
+    Instance = Any
 
 
 class HookedRequests:
@@ -272,8 +271,8 @@ def harness_model(
     seed: int = 0,
     max_tokens: int = 16_384,
     max_rows: int = 256,
-) -> LM:
-    """A hooked model as a model of lm-evaluation-harness, for `lm_eval.simple_evaluate(model=...)`.
+) -> HookedRequests:
+    """A hooked model as a model of lm-evaluation-harness (its `LM`), for `lm_eval.simple_evaluate(model=...)`.
 
     What holds of the model holds of it: inside `edited` its answers are the edited model's. Log-likelihoods are
     those of the harness's own `hf` model on the same weights, tokens split by the same rule, but that a text's first

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -132,43 +132,49 @@ class Loaded:
         """The tasks by name, those of groups among them."""
         return self.harness["tasks"]
 
+    @property
+    def whole_texts(self) -> list[str]:
+        """Tasks that judge whole texts, to which no prompt and no chat template is put."""
+        return [name for name, task in self.tasks.items() if task.OUTPUT_TYPE == "loglikelihood_rolling"]
 
-class TaskLoader:
-    """Loads tasks once, for all conditions, with their data sets kept in one folder.
+    def begin(self, seed: int) -> None:
+        """Set the draws of few-shot examples to their beginning, so that every condition gets the same."""
+        for task in self.tasks.values():
+            task.set_fewshot_seed(seed=seed)
+
+
+@contextmanager
+def loaded_tasks(
+    specs: Sequence[TaskSpec],
+    *,
+    include_path: str | Path | None,
+    cache: str | Path | None,
+    limit: int | float | None,
+    fewshot: int | None,
+    new_tokens: int | None,
+    seed: int,
+) -> Iterator[list[Loaded]]:
+    """The tasks of each spec, loaded once for all conditions.
 
     Args:
+        include_path: a folder of further task files.
         cache: where `datasets` keeps what it has read; by default a folder that is gone afterwards for local files,
             and its own for the hub's.
+        limit: documents of each task that will be put, or a share of them below 1.
+        fewshot, new_tokens: overrule the tasks' own numbers.
+        seed: seeds what tasks draw while they load.
+
+    Raises:
+        ValueError: if the harness has no such task.
     """
-
-    def __init__(self, specs: Sequence[TaskSpec], *, include_path: str | Path | None, cache: str | Path | None) -> None:
-        self.specs = list(specs)
-        self.include_path = include_path
-        self.cache = None if cache is None else Path(cache)
-        self._kept = ExitStack()
-        self._own: Path | None = None
-        self._tasks: Any = None
-        self._loaded: dict[int, Loaded] = {}
-
-    def __enter__(self) -> "TaskLoader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loaded.clear()
-        self._kept.close()
-
-    def load(
-        self, place: int, *, limit: int | float | None, fewshot: int | None, new_tokens: int | None, seed: int
-    ) -> Loaded:
-        """The tasks of the spec at `place`, their few-shot draws at the beginning.
-
-        Raises:
-            ValueError: if the harness has no such task.
-        """
-        if place not in self._loaded:
-            spec = self.specs[place]
-            index = self._index()
-            with datasets_in(self._folder(index, spec)), seeded(seed):
+    index = find_tasks(include_path, shipped=False)
+    if not all(_stands_alone(spec, index.task_index) for spec in specs):  # those that are shipped take seconds to read
+        index = find_tasks(include_path)
+    with TemporaryDirectory(prefix="workbench-harness-", ignore_cleanup_errors=True) as gone:
+        found = []
+        for spec in specs:
+            place = Path(cache or gone) if cache or _is_local(index, spec) else None
+            with datasets_in(place), seeded(seed):
                 try:
                     harness = index.load([dict(spec) if isinstance(spec, Mapping) else str(spec)])
                 except KeyError as error:
@@ -177,27 +183,8 @@ class TaskLoader:
                     ) from None
                 for task in harness["tasks"].values():
                     _configure(task, fewshot, new_tokens)
-                self._loaded[place] = Loaded(harness, _digest(harness, limit))
-        for task in self._loaded[place].tasks.values():
-            task.set_fewshot_seed(seed=seed)
-        return self._loaded[place]
-
-    def _index(self) -> Any:
-        """The tasks of the folder alone where they will do: to read those that are shipped takes seconds."""
-        if self._tasks is None:
-            own = find_tasks(self.include_path, shipped=False)
-            alone = all(_stands_alone(spec, own.task_index) for spec in self.specs)
-            self._tasks = own if alone else find_tasks(self.include_path)
-        return self._tasks
-
-    def _folder(self, index: Any, spec: TaskSpec) -> Path | None:
-        """Where a task's data set is kept; None for the library's own place."""
-        if self.cache is not None or not _is_local(index, spec):
-            return self.cache
-        if self._own is None:
-            folder = TemporaryDirectory(prefix="workbench-harness-", ignore_cleanup_errors=True)
-            self._own = Path(self._kept.enter_context(folder))
-        return self._own
+                found.append(Loaded(harness, _digest(harness, limit)))
+        yield found
 
 
 def _stands_alone(spec: TaskSpec, own: Mapping[str, Any]) -> bool:
