@@ -26,6 +26,7 @@ from workbench.score import harness
 from workbench.score.answers import Condition
 from workbench.score.harness import HarnessOutcomes, evaluate_harness
 from workbench.score.harness_model import harness_model
+from workbench.score.harness_quiet import seeded
 from workbench.score.harness_requests import wishes_of
 from workbench.score.harness_tasks import local_task
 from workbench.testbed import tasks
@@ -548,11 +549,21 @@ def test_data_sets_leave_no_trace_but_where_they_are_wanted(
     evaluate_harness(model, conditions[:1], paths(folder, "sums"), chat=True, limit=1, cache=tmp_path / "here")
     assert list((tmp_path / "here").rglob("*.arrow"))
     assert before == config.HF_DATASETS_CACHE
-    state = random.getstate()
     evaluate_harness(model, conditions[:1], paths(folder, "sums"), chat=True, limit=1)
     assert not list(Path(tempfile.gettempdir()).glob("workbench-harness-*"))
     assert not list(Path(before).rglob("*items*"))
-    assert random.getstate() == state
+
+
+def test_shared_generators_are_seeded_and_put_back() -> None:
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    drawn = []
+    for _ in range(2):
+        with seeded(3):
+            drawn.append((random.random(), np.random.rand()))  # noqa: NPY002
+    assert drawn[0] == drawn[1]
+    assert random.random() == expected
 
 
 def test_changed_data_are_put_again(model: wb.Model, conditions: list[Condition], folder: Path, tmp_path: Path) -> None:

@@ -107,17 +107,9 @@ def evaluate_harness(
     asked = [(place, condition) for place in range(len(tasks)) for condition in conditions]
     with ExitStack() as held:
         with quiet(verbose):
-            loaded = held.enter_context(
-                loaded_tasks(
-                    tasks,
-                    include_path=include_path,
-                    cache=cache,
-                    limit=limit,
-                    fewshot=fewshot,
-                    new_tokens=max_new_tokens,
-                    seed=seed,
-                )
-            )
+            overruled = {"limit": limit, "fewshot": fewshot, "new_tokens": max_new_tokens, "seed": seed}
+            loading = loaded_tasks(tasks, include_path=include_path, cache=cache, **overruled)
+            loaded = held.enter_context(loading)
         _check(conditions, loaded, metrics or {}, chat=chat)
         for done, (place, condition) in enumerate(asked, start=1):
             name, does = name_of(tasks[place]), _does(condition)
@@ -220,7 +212,7 @@ def _run(
             )
     if run is not None and record is not None:
         record(run)
-    rows = [sample_rows(task, found["samples"][name], asked.ledger) for name, task in loaded.tasks.items()]
+    rows = [sample_rows(name, task, found["samples"][name], asked.ledger) for name, task in loaded.tasks.items()]
     samples = pd.concat(rows, ignore_index=True)
     numbers = aggregate_rows(found, asked.ledger, samples)
     chat = settings.chat & ~numbers["task"].isin(loaded.whole_texts)

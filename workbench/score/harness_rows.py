@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.score.harness_requests import Ledger
 
 
-def sample_rows(task: Any, samples: Sequence[Mapping[str, Any]], ledger: Ledger) -> pd.DataFrame:
+def sample_rows(name: str, task: Any, samples: Sequence[Mapping[str, Any]], ledger: Ledger) -> pd.DataFrame:
     """A task's samples, a row each, whatever the filters.
 
     Returns:
@@ -25,10 +25,10 @@ def sample_rows(task: Any, samples: Sequence[Mapping[str, Any]], ledger: Ledger)
         row = rows.setdefault(
             number,
             {
-                "task": task.task_name,
+                "task": name,
                 "item": f"{number} {sample['doc_hash'][:12]}",
                 "prompt": sample["prompt_hash"],
-                "dropped": ledger.dropped.get((task.task_name, number), 0),
+                "dropped": ledger.dropped.get((name, number), 0),
                 "response": _response(sample["resps"]),
             },
         )
