@@ -16,8 +16,6 @@ import workbench as wb
 from workbench.model.presets import PRESETS, Shape
 
 PAGE = (Path(__file__).parents[1] / "docs" / "llama-3-8b.md").read_text(encoding="utf-8")
-PENDING = ("export",)
-"""Commands of the page that do not exist yet."""
 NAME, DTYPE, LAYERS = "meta-llama/Meta-Llama-3-8B-Instruct", "bfloat16", "12-31"
 WIDTH = 400
 ONE_AFTER_THE_OTHER = """
@@ -75,7 +73,7 @@ def ran(small: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
     """Every command's folder and its JSON object, by its name; run in the page's order."""
     home = tmp_path_factory.mktemp("home")
     other = {NAME: str(small), DTYPE: "float32", LAYERS: "2-3"}
-    wanted = [words for words in commands() if words[0] not in PENDING]
+    wanted = commands()
     assert all({NAME, DTYPE} <= set(words) for words in wanted)
     typed = [["workbench", *(other.get(word, word) for word in words), "--json"] for words in wanted]
     path = os.pathsep.join([str(Path(wb.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -89,11 +87,16 @@ def ran(small: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
     )
     assert done.returncode == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {words[0]: (home, each) for words, each in zip(wanted, told, strict=True)}
+    return {named(words): (home, each) for words, each in zip(wanted, told, strict=True)}
+
+
+def named(words: list[str]) -> str:
+    """A command by its name; an export by what it exports to."""
+    return f"export {words[words.index('--to') + 1]}" if words[0] == "export" else words[0]
 
 
 def test_the_page_has_a_command_for_every_step() -> None:
-    assert [words[0] for words in commands()] == ["capture", "locate", "steer", "export", "export"]
+    assert [named(words) for words in commands()] == ["capture", "locate", "steer", "export hf", "export gguf"]
     (preset,) = [preset for shape, preset in PRESETS.items() if shape.model_type == "llama"]
     locate = " ".join(next(words for words in commands() if words[0] == "locate"))
     assert f"--layers {preset.layers[0]}-{preset.layers[-1]}" in locate
@@ -124,6 +127,15 @@ def test_steer_answers_with_and_without(ran: dict[str, tuple[Path, dict]]) -> No
     assert [row["prompt"] for row in told["answers"]] == asked
     assert (told["gamma"], told["scope"]) == (1.0, "generated")
     assert sum(told["edited_pairs"].values()) > 0
+
+
+def test_the_exports_hold_the_edit(ran: dict[str, tuple[Path, dict]]) -> None:
+    home, told = ran["export hf"]
+    record = json.loads((home / told["path"] / "bake.json").read_text())
+    assert record["greedy_ties"] == 0
+    assert record["architecture"] == "LlamaForCausalLM"
+    _, told = ran["export gguf"]
+    assert (home / told["path"]).stat().st_size > 3 * 32 * 4  # 31 layers of 4,096 there, 3 of 32 here
 
 
 def test_the_pages_arithmetic() -> None:

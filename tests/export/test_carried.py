@@ -149,11 +149,11 @@ def test_an_edit_made_on_another_model_is_refused_with_both(checkpoint: Path, mo
     with pytest.raises(ValueError, match="of width 768, but .* has 48. Use an edit made on this model"):
         wb.bake(hooked, edit_of(model), tmp_path / "baked")
     elsewhere = {"model": "another", "model_fingerprint": "0123456789abcdef", "dtype": "torch.float32"}
-    both = f"made on weights 0123456789ab .another., but .* has {hooked.fingerprint[:12]}. .*other_weights=True"
+    both = f"made on weights 0123456789ab, but .* has {hooked.fingerprint[:12]}. .*any_weights=True"
     with pytest.raises(ValueError, match=both):
         wb.bake(hooked, edit_of(hooked, elsewhere), tmp_path / "baked")
     assert not list(tmp_path.iterdir())
-    assert wb.bake(hooked, edit_of(hooked, elsewhere), tmp_path / "baked", other_weights=True).greedy_ties == 0
+    assert wb.bake(hooked, edit_of(hooked, elsewhere), tmp_path / "baked", any_weights=True).greedy_ties == 0
     # The same checkpoint read in another number type is not another model.
     half = wb.load_model(checkpoint, dtype=torch.bfloat16)
     said = {"model": hooked.name, "model_fingerprint": hooked.fingerprint, "dtype": "torch.float32"}

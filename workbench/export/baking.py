@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from workbench.edit.composite import AnyEdit
 from workbench.export.biases import Writes, baker_of
 from workbench.export.equality import Agreement, Expected, agreement, expected
+from workbench.export.fitting import check_same_weights
 from workbench.export.writing import residual_writes
 from workbench.model.loading import quiet
 from workbench.model.model import Model
@@ -54,7 +55,7 @@ def bake(
     scope: str = "all",
     prompts: Sequence[str] = _PROMPTS,
     new_tokens: int = 24,
-    other_weights: bool = False,
+    any_weights: bool = False,
 ) -> Baked:
     """Write the edited model as a stock Hugging Face checkpoint: no hook, no cost at run time.
 
@@ -71,7 +72,7 @@ def bake(
     Args:
         scope: what the edit stands for; only `all`, every position, can be a bias.
         prompts: texts that both must answer alike.
-        other_weights: whether an edit that was made on other weights of this shape is baked all the same.
+        any_weights: whether an edit that was made on other weights of this shape is baked all the same.
 
     Raises:
         FileExistsError: if the folder is there and not empty.
@@ -82,7 +83,7 @@ def bake(
         raise FileExistsError(f"{folder} is there already. Choose another folder for the baked checkpoint.")
     _check_asked(model, edit, scope)
     writes = residual_writes(model, edit)
-    if not other_weights:
+    if not any_weights:
         _check_weights(model, edit)
     kind = str(getattr(getattr(model.network, "config", None), "model_type", type(model.hooked).__name__))
     baker_of(kind)
@@ -119,14 +120,8 @@ def _check_weights(model: Model, edit: AnyEdit) -> None:
     """Refuse an edit made on other weights; the same checkpoint in another number type is not other weights."""
     for part in edit.parts:
         made_on = part.provenance
-        fingerprint = made_on.get("model_fingerprint", model.fingerprint)
         rounded = made_on.get("dtype") != str(model.dtype) and made_on.get("model") == model.name
-        if fingerprint != model.fingerprint and not rounded:
-            raise ValueError(
-                f"The edit was made on weights {fingerprint[:12]} ({made_on.get('model', 'unnamed')}), but "
-                f"{model.name} has {model.fingerprint[:12]}. Bake it into the model it was made on, or say "
-                "other_weights=True."
-            )
+        check_same_weights(model, "The edit", made_on.get("model_fingerprint"), any_weights=rounded)
 
 
 @contextmanager
