@@ -316,6 +316,13 @@ def test_conversations_are_rendered_as_everywhere_else(model: wb.Model) -> None:
     assert expected.count(begin) == 1
     begun = asked.apply_chat_template([*history, {"role": "assistant", "content": "It is"}], False)
     assert asked.encode(begun) == [*expected, *model.tokenizer("It is", add_special_tokens=False)["input_ids"]]
+    # A template that writes no first token gets none from a tokenizer that would add it to a raw text.
+    tokenizer: Any = copy.deepcopy(model.tokenizer)
+    tokenizer.chat_template = tokenizer.chat_template.replace("{{ bos_token }}", "")
+    bare = wb.wrap_model(model.hooked, tokenizer)
+    asked = harness_model(bare, chat=True)
+    assert asked.encode(asked.apply_chat_template(history)) == expected[1:]
+    assert bare.tokens([wb.Prompt("What is 4 + 4?", system="You are calm.")])[0] == expected[1:]
 
 
 def test_a_system_prompt_is_kept_where_the_template_takes_none(model: wb.Model) -> None:
@@ -643,10 +650,10 @@ def test_local_files_that_will_not_do(tmp_path: Path) -> None:
         local_task("gsm8k", tmp_path / "rows.txt")
 
 
-@pytest.mark.parametrize("name", ["harness", "harness_kept", "harness_model", "harness_quiet", "harness_tasks"])
+@pytest.mark.parametrize("name", sorted(path.name for path in Path(harness.__file__).parent.glob("harness*.py")))
 def test_without_the_extra_the_rest_imports(name: str, model: wb.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [one for one in sys.modules if one.partition(".")[0] in ("lm_eval", "datasets")]:
         monkeypatch.setitem(sys.modules, module, None)
-    run_path(str(files("workbench.score") / f"{name}.py"))
+    run_path(str(files("workbench.score") / name))
     with pytest.raises(ImportError, match=r"pip install 'dpn-workbench\[harness\]'"):
         harness_model(model)

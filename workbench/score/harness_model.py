@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from workbench.edit.applying import EditedRun
 from workbench.model.generation import Sampling, Until, generate
 from workbench.model.likelihood import judge_answers
 from workbench.model.model import Model
 from workbench.model.rendering import render_conversation
+from workbench.score.harness_checkpoint import plain_tokenizer, room_of
 from workbench.score.harness_requests import Asked, Ledger, Wishes, require_harness, wishes_of
 
 if TYPE_CHECKING:
@@ -230,37 +229,6 @@ class HookedRequests:
         tokens = self.encode(request.args[0])
         self.ledger.drop(request, len(tokens) - room)
         return tokens[-room:]
-
-
-def plain_tokenizer(model: Model) -> PreTrainedTokenizerBase:
-    """The tokenizer as the checkpoint has it, for raw texts; that of a wrapped model is taken as it is.
-
-    TransformerLens loads every tokenizer to begin raw texts with its first token, where it has one. A checkpoint
-    whose own tokenizer does not would get other prompts than anywhere else.
-    """
-    if model.recipe is None:
-        return model.tokenizer
-    try:
-        return _as_saved(
-            str(model.tokenizer.name_or_path), model.recipe["revision"], bool(model.recipe["trust_remote_code"])
-        )
-    except (OSError, ValueError):  # the files are gone
-        return model.tokenizer
-
-
-@cache
-def _as_saved(path: str, revision: str | None, trust_remote_code: bool) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=trust_remote_code)
-
-
-def room_of(model: Model) -> int:
-    """How many positions a model has, as the harness reads it."""
-    config = getattr(model.network, "config", None)
-    if config is None:
-        return int(model.hooked.cfg.n_ctx)
-    from lm_eval.models.utils import resolve_max_length
-
-    return resolve_max_length(config, model.tokenizer)
 
 
 def harness_model(
