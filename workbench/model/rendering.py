@@ -105,7 +105,7 @@ def _system_in_front(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _templated(
-    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], how: Rendering, **settings: bool
+    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], how: Rendering, **settings: Any
 ) -> Any:
     """What the chat template makes of messages."""
     turns = _system_in_front(messages) if how is Rendering.SYSTEM_BEFORE_USER else messages

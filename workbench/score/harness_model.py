@@ -11,7 +11,6 @@ from workbench.model.generation import Sampling, Until, generate
 from workbench.model.likelihood import judge_answers
 from workbench.model.model import Model
 from workbench.model.rendering import render_conversation
-from workbench.score.harness_checkpoint import plain_tokenizer, room_of
 from workbench.score.harness_requests import Asked, Ledger, Wishes, require_harness, wishes_of
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ class HookedRequests:
         self.ledger = Ledger()
         self.tokenizer: Any = model.tokenizer
         self.max_length = room_of(model)
-        self._plain = plain_tokenizer(model)
         self._context = lru_cache(maxsize=64)(self.encode)  # the choices of a question come one after another
 
     @property
@@ -84,9 +82,7 @@ class HookedRequests:
     def encode(self, text: str) -> list[int]:
         """Tokens of a context: a rendered conversation brings its own special tokens, as may a raw text."""
         begun = self.tokenizer.bos_token is not None and text.startswith(self.tokenizer.bos_token)
-        if self.chat or begun:
-            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return list(self._plain(text)["input_ids"])
+        return list(self.tokenizer(text, add_special_tokens=not (self.chat or begun))["input_ids"])
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         """Log-likelihood of each continuation, and whether greedy decoding would say it."""
@@ -229,6 +225,16 @@ class HookedRequests:
         tokens = self.encode(request.args[0])
         self.ledger.drop(request, len(tokens) - room)
         return tokens[-room:]
+
+
+def room_of(model: Model) -> int:
+    """How many positions a model has, as the harness reads it."""
+    config = getattr(model.network, "config", None)
+    if config is None:
+        return int(model.hooked.cfg.n_ctx)
+    from lm_eval.models.utils import resolve_max_length
+
+    return resolve_max_length(config, model.tokenizer)
 
 
 def harness_model(
