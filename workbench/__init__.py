@@ -58,13 +58,13 @@ from workbench.model.model import Model
 from workbench.report.study_page import write_study_report
 from workbench.score.answers import Condition
 from workbench.score.calibrating import calibrate
-from workbench.score.distance import distance_to_respondent, trivial_distances
-from workbench.score.gsm8k import read_gsm8k
-from workbench.score.keys import read_keys, statements_of, trait_profile
-from workbench.score.question_answering import read_questions
-from workbench.score.questionnaire import ask_questionnaire
-from workbench.score.reliability import questionnaire_alpha
-from workbench.score.respondents import read_respondents, read_split
+from workbench.score.items.gsm8k import read_gsm8k
+from workbench.score.items.question_answering import read_questions
+from workbench.score.questionnaire.asking import ask_questionnaire
+from workbench.score.questionnaire.distance import distance_to_respondent, trivial_distances
+from workbench.score.questionnaire.keys import read_keys, statements_of, trait_profile
+from workbench.score.questionnaire.reliability import questionnaire_alpha
+from workbench.score.questionnaire.respondents import read_respondents, read_split
 from workbench.select.controls import match_quality, matched_neurons
 from workbench.select.null import permutation_null
 from workbench.select.rules import select_neurons

@@ -14,8 +14,8 @@ import pytest
 
 import workbench as wb
 from workbench.report.study_page import study_report
-from workbench.score.judge import Judgement
-from workbench.score.local_judge import LocalJudge
+from workbench.score.judge.local import LocalJudge
+from workbench.score.judge.protocol import Judgement
 from workbench.study import engines
 from workbench.study.cells import unedited
 from workbench.study.judging import JudgeConfig

@@ -10,7 +10,7 @@ from workbench.model.model import Model
 from workbench.score.answers import Condition, answer_questions, testbed_scorer
 from workbench.score.capability import answer_items
 from workbench.score.fluency import answer_fluency
-from workbench.score.questionnaire import ask_questionnaire, testbed_statements
+from workbench.score.questionnaire.asking import ask_questionnaire, testbed_statements
 from workbench.study.config import StudyConfig
 from workbench.study.judging import unscored
 from workbench.study.questions import TESTBED, open_questions

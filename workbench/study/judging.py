@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from workbench.model.loading import load_model
 from workbench.model.model import Model
 from workbench.score.answers import Rating
-from workbench.score.endpoint import EndpointJudge, default_url
-from workbench.score.judge import Judge
-from workbench.score.judging import ALL_JUDGES, judge_answers
-from workbench.score.local_judge import LocalJudge
+from workbench.score.judge.endpoint import EndpointJudge, default_url
+from workbench.score.judge.judging import ALL_JUDGES, judge_answers
+from workbench.score.judge.local import LocalJudge
+from workbench.score.judge.protocol import Judge
 
 FOLDER = "judge"
 """Where a study keeps what its judge was asked and replied."""

@@ -1,0 +1,1 @@
+"""Questions with right answers, from local files, and how an answer is read."""

@@ -1,0 +1,140 @@
+"""A judge that is a hooked model here: its rating is what it expects of the digits 1 to 5."""
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.model.likelihood import log_likelihoods
+from workbench.model.model import Model
+from workbench.score.judge.protocol import Asked, Judgement
+from workbench.score.judge.rubric import DIGIT, LEVELS
+
+_TOGETHER = 64  # answers judged, and kept, at a time
+
+
+@dataclass(frozen=True)
+class LocalJudge:
+    """A model that rates answers by the probabilities of its next token.
+
+    It is put the same rubrics as any other judge and asked for one digit. The rating is the mean of 1 to 5 weighted
+    by the probability of each digit, spelt with and without a space before it; a digit that begins a longer number
+    counts too. Where the digits together have less than `min_mass`, the model was about to say something else, and
+    there is no rating.
+
+    Attributes:
+        model: any hooked model; a chat template is used where it has one.
+        name: what columns are called after; by default the last part of the model's name.
+        min_mass: the least probability on the digits together, 0 to 1.
+        max_tokens, max_rows: bounds of one batch, padding counted.
+
+    Raises:
+        ValueError: if `min_mass` is not within 0 to 1.
+    """
+
+    model: Model
+    name: str = ""
+    min_mass: float = 0.5
+    max_tokens: int = 16_384
+    max_rows: int = _TOGETHER
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_mass <= 1:
+            raise ValueError(f"min_mass is a probability, but {self.min_mass} arrived. Choose e.g. 0.5.")
+        if not self.name:
+            object.__setattr__(self, "name", self.model.name.rstrip("/").rpartition("/")[2])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What its ratings depend on: the weights, the chat template, the least mass."""
+        template = str(self.model.tokenizer.chat_template or "")
+        return {
+            "judge": "local",
+            "weights": self.model.fingerprint,
+            "dtype": str(self.model.dtype),
+            "template": hashlib.sha256(template.encode()).hexdigest(),
+            "min_mass": self.min_mass,
+            "replies": [DIGIT],
+        }
+
+    def rate(self, asked: Sequence[Asked]) -> Generator[tuple[int, Judgement], None, None]:
+        """Each place in `asked` with its judgement; `kept` holds each digit's probability and their sum, `mass`.
+
+        An answer too long for the model's context is unparsed.
+
+        Raises:
+            RuntimeError: if the model has hooks on, so that it may be edited.
+            ValueError: if a rubric alone is too long for the model.
+        """
+        hooks = [name for name, point in self.model.hooked.hook_dict.items() if point.fwd_hooks]
+        if hooks:
+            raise RuntimeError(
+                f"A judge is the model as it is, but {len(hooks)} hooks are on, e.g. {hooks[0]}. Leave `edited` first."
+            )
+        spelt = _spelt_digits(self.model)
+        longest = max((len(tokens) for several in spelt for tokens in several), default=1)
+        room = int(self.model.hooked.cfg.n_ctx) - longest
+        self._check_rubrics(asked, room)
+        for start in range(0, len(asked), _TOGETHER):
+            places = range(start, min(start + _TOGETHER, len(asked)))
+            prompts = self.model.tokens([asked[i].rubric.prompt(asked[i].question, asked[i].answer) for i in places])
+            fitting = [i for i, tokens in enumerate(prompts) if len(tokens) <= room]
+            found = iter(self._shares([prompts[i] for i in fitting], spelt))
+            for i, place in enumerate(places):
+                if len(prompts[i]) <= room:
+                    yield place, self._judgement(asked[place], next(found))
+                else:
+                    long = {"error": f"{len(prompts[i])} tokens, where {room} fit"}
+                    yield place, Judgement(None, "unparsed", self._kept(asked[place]) | long)
+
+    def _check_rubrics(self, asked: Sequence[Asked], room: int) -> None:
+        rubrics = list(dict.fromkeys(one.rubric for one in asked))
+        bare = self.model.tokens([rubric.prompt("", "") for rubric in rubrics])
+        for rubric, tokens in zip(rubrics, bare, strict=True):
+            if len(tokens) >= room:
+                raise ValueError(
+                    f"{self.model.name} reads {self.model.hooked.cfg.n_ctx} tokens at most, but the rubric "
+                    f"{rubric.name!r} alone takes {len(tokens)}. Choose a judge that reads more."
+                )
+
+    def _shares(self, prompts: Sequence[list[int]], spelt: Sequence[Sequence[list[int]]]) -> list[np.ndarray]:
+        """The probability of each digit after each prompt, its spellings added up."""
+        flat = [tokens for several in spelt for tokens in several]
+        owner = np.array([place for place, several in enumerate(spelt) for _ in several])
+        logs = log_likelihoods(
+            self.model, prompts, [flat] * len(prompts), max_tokens=self.max_tokens, max_rows=self.max_rows
+        )
+        totals = [np.exp([float(log.double().sum()) for log in own]) for own in logs]
+        return [np.bincount(owner, weights=shares, minlength=len(spelt)) for shares in totals]
+
+    def _judgement(self, asked: Asked, shares: np.ndarray) -> Judgement:
+        mass = min(float(shares.sum()), 1.0)
+        kept = self._kept(asked) | {"mass": mass, "digits": shares.tolist()}
+        if mass < self.min_mass or mass == 0:
+            return Judgement(None, "unparsed", kept)
+        expected = float((shares * np.array(LEVELS)).sum() / shares.sum())
+        return Judgement(min(max(expected, 1.0), 5.0), "rated", kept)
+
+    def _kept(self, asked: Asked) -> dict[str, Any]:
+        return {
+            "judge": self.name,
+            "settings": dict(self.settings),
+            "rubric": asked.rubric.name,
+            "question": asked.question,
+            "answer": asked.answer,
+            "messages": asked.rubric.prompt(asked.question, asked.answer).messages,
+        }
+
+
+def _spelt_digits(model: Model) -> list[list[list[int]]]:
+    """Token ids of each digit, with and without a space before it; no spelling begins another."""
+    spelt: list[list[list[int]]] = []
+    for level in LEVELS:
+        ways = [
+            list(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in (f"{level}", f" {level}")
+        ]  # type: ignore[arg-type]
+        spelt.append([way for i, way in enumerate(ways) if way and way not in ways[:i]])
+    flat = [way for several in spelt for way in several]
+    return [[way for way in several if not any(way[: len(o)] == o for o in flat if o != way)] for several in spelt]

@@ -1,0 +1,1 @@
+"""Questionnaires: put by log-probability, keyed, and held against people who answered them."""

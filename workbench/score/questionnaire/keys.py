@@ -1,0 +1,202 @@
+"""Published questionnaires: item keys as IPIP gives them, trait scores of respondents, and their reliability."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from workbench.score.questionnaire.asking import Statement
+from workbench.vocabulary import BIG_FIVE
+
+_SIGN = re.compile(r"(?P<sign>[+-])\s*(?P<letter>[OCEAN])(?P<facet>\d*)")
+_TRAIT = {trait[0]: trait for trait in BIG_FIVE}
+_COLUMNS = {
+    "number": ("full#", "number", "no", "id", "item_number", "#"),
+    "sign": ("sign", "keyed", "key_sign"),
+    "text": ("item", "text", "statement"),
+    "facet": ("facet", "scale"),
+}
+
+
+def read_keys(path: str | Path) -> pd.DataFrame:
+    """An item key in IPIP's layout, from CSV or, with the `ipip` extra, from xls or xlsx.
+
+    Columns are found by name whatever their capitals and spaces: the item's number (`Full#`), its sign (`Sign`,
+    e.g. `+N1`: keyed +, Neuroticism, facet 1), its text (`Item`), perhaps the facet's name (`Facet`).
+
+    Returns:
+        A row an item: item (`i1`, `i2`, …), number, trait, facet (e.g. `N1`), keyed (`+` or `-`), text, and
+        facet_name where the file has it.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if the `ipip` extra is needed and not installed.
+        ValueError: if the file cannot be read, a column is missing, a sign cannot be read, or two items share a
+            number.
+
+    Reference:
+        Johnson (2014), the IPIP-NEO's item key.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no item key {path.name}.")
+    raw = _read(path)
+    names = {str(name).strip().casefold(): name for name in raw.columns}
+    found = {want: next((names[name] for name in known if name in names), None) for want, known in _COLUMNS.items()}
+    missing = [want for want in ("sign", "text") if found[want] is None]
+    if missing:
+        raise ValueError(f"An item key needs columns Sign and Item; missing {missing} from {list(raw.columns)}.")
+    raw = raw[raw[found["sign"]].notna()]
+    signs = [parse_sign(str(text)) for text in raw[found["sign"]]]
+    numbers = raw[found["number"]].astype(int).tolist() if found["number"] is not None else range(1, len(raw) + 1)
+    if len(set(numbers)) < len(raw):
+        twice = next(number for number in numbers if list(numbers).count(number) > 1)
+        raise ValueError(f"An item key numbers each item once, but {path.name} has number {twice} twice.")
+    table = pd.DataFrame(
+        {
+            "item": [f"i{number}" for number in numbers],
+            "number": list(numbers),
+            "trait": [trait for _, trait, _ in signs],
+            "facet": [facet for _, _, facet in signs],
+            "keyed": [keyed for keyed, _, _ in signs],
+            "text": [str(text).strip() for text in raw[found["text"]]],
+        }
+    )
+    if found["facet"] is not None:
+        table["facet_name"] = [str(name).strip() for name in raw[found["facet"]]]
+    return table.sort_values("number", ignore_index=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    kind = path.suffix.casefold()
+    try:
+        if kind == ".xls":
+            return _read_xls(path)
+        return pd.read_excel(path) if kind == ".xlsx" else pd.read_csv(path, encoding="utf-8-sig")
+    except ImportError as error:
+        needed = "xlrd" if kind == ".xls" else "openpyxl"
+        raise ImportError(
+            f"{path.name} needs {needed} to be read. Install it with: pip install 'dpn-workbench[ipip]', or save the "
+            "key as CSV."
+        ) from error
+    except (OSError, ValueError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path.name} could not be read as {kind or 'CSV'}: {said}") from None
+
+
+def _read_xls(path: Path) -> pd.DataFrame:
+    """The first sheet, its first row the columns' names; pandas has deprecated its own way to xlrd."""
+    from xlrd import open_workbook
+    from xlrd.biffh import XLRDError
+
+    try:
+        sheet = open_workbook(str(path)).sheet_by_index(0)
+    except XLRDError as error:
+        raise ValueError(str(error)) from None
+    rows = [[None if cell == "" else cell for cell in sheet.row_values(place)] for place in range(sheet.nrows)]
+    return pd.DataFrame(rows[1:], columns=rows[0] if rows else None)
+
+
+def parse_sign(text: str) -> tuple[str, str, str]:
+    """(keyed, trait, facet) of a sign such as `+N1`.
+
+    Raises:
+        ValueError: if it is none.
+
+    Example:
+        >>> parse_sign("-A2")
+        ('-', 'Agreeableness', 'A2')
+    """
+    match = _SIGN.fullmatch(text.strip().replace("−", "-"))
+    if match is None:
+        raise ValueError(f"A sign reads like +N1 or -A2, but {text!r} arrived. Check the key's Sign column.")
+    return match["sign"], _TRAIT[match["letter"]], match["letter"] + match["facet"]
+
+
+def statements_of(keys: pd.DataFrame) -> list[Statement]:
+    """The items of a key as statements to ask."""
+    rows = zip(keys["text"], keys["trait"], keys["keyed"], keys["item"], strict=True)
+    return [Statement(text, trait, keyed, item) for text, trait, keyed, item in rows]
+
+
+def respondent_profile(responses: pd.DataFrame, keys: pd.DataFrame, *, recoded: bool) -> pd.DataFrame:
+    """Trait scores of people: the mean of their items, where 0 counts as missing.
+
+    Args:
+        responses: a row a person, a column an item (`i1`, …), ratings 1 to 5, 0 or missing for no answer.
+        recoded: whether items keyed - are turned round already, as in the released IPIP-NEO responses.
+
+    Returns:
+        A row a person, a column a trait; missing where no item of a trait was answered.
+
+    Raises:
+        ValueError: if items are missing from the responses, or a rating lies outside 0 to 5.
+    """
+    lacking = [item for item in keys["item"] if item not in responses.columns]
+    if lacking:
+        raise ValueError(f"Responses need a column an item, but {len(lacking)} are missing, e.g. {lacking[0]}.")
+    ratings = responses[list(keys["item"])].astype(float)
+    strange = ratings.to_numpy()[(ratings.to_numpy() < 0) | (ratings.to_numpy() > 5)]
+    if len(strange):
+        raise ValueError(f"Ratings are 1 to 5, or 0 for no answer, but {strange[0]} arrived.")
+    ratings = ratings.where(ratings > 0)
+    if not recoded:
+        turned = keys.loc[keys["keyed"] == "-", "item"].tolist()
+        ratings[turned] = 6 - ratings[turned]
+    return pd.DataFrame(
+        {trait: ratings[own["item"].tolist()].mean(axis=1) for trait, own in keys.groupby("trait", sort=False)}
+    )
+
+
+def trait_profile(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each condition's score of each trait, from what `ask_questionnaire` returned.
+
+    A statement's score is the mean of its parsed wordings and orders; a trait's is the mean of its statements.
+
+    Returns:
+        Columns arm, trait, direction, gamma, measured_trait, score (1 to 5, missing where nothing was parsed),
+        statements (that were scored), asked (rows), unparsed (rows).
+    """
+    names = ["arm", "trait", "direction", "gamma", "measured_trait"]
+    found = []
+    for labels, rows in frame.groupby(names, sort=False):
+        per_item = rows.groupby("item", sort=False)["expected"].mean().dropna()
+        found.append(
+            dict(zip(names, labels, strict=True))
+            | {"score": float(per_item.mean()) if len(per_item) else np.nan, "statements": len(per_item)}
+            | {"asked": len(rows), "unparsed": int((~rows["parsed"]).sum())}
+        )
+    return pd.DataFrame(found)
+
+
+def cronbach_alpha(items: ArrayLike) -> float:
+    """How far the items of a scale agree: k / (k - 1) * (1 - sum of item variances / variance of the sum).
+
+    Args:
+        items: `(respondent, item)` scores, keyed.
+
+    Returns:
+        1 where all items tell the same, 0 where they tell nothing of each other, below 0 where they disagree.
+
+    Raises:
+        ValueError: with fewer than 2 respondents or items, missing scores, or sums that do not vary.
+
+    Reference:
+        Cronbach (1951), equation 2.
+
+    Example:
+        >>> cronbach_alpha([[1, 2], [2, 3], [3, 4]])
+        1.0
+    """
+    scores = np.asarray(items, dtype=np.float64)
+    if scores.ndim != 2 or min(scores.shape) < 2:
+        raise ValueError(f"alpha needs at least 2 respondents and 2 items, but got shape {scores.shape}. Ask more.")
+    if not np.isfinite(scores).all():
+        raise ValueError("alpha needs every score, but some are missing. Leave out respondents with gaps.")
+    total = scores.sum(axis=1).var(ddof=1)
+    if not total > 0:
+        raise ValueError("alpha needs sums that vary, but every respondent has the same. It is not defined there.")
+    k = scores.shape[1]
+    return float(k / (k - 1) * (1 - scores.var(axis=0, ddof=1).sum() / total))
