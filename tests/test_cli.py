@@ -52,7 +52,7 @@ def test_help_has_examples(workbench) -> None:
     status, out, _ = workbench("--help")
     assert status == 0
     assert "workbench locate --trait Extraversion" in out
-    for command in ("demo", "locate", "steer", "study", "report", "figures", "export", "doctor"):
+    for command in ("demo", "locate", "steer", "study", "report", "figures", "evaluate", "judge", "export", "doctor"):
         assert command in out
         status, text, _ = workbench(command, "--help")
         assert status == 0
@@ -167,6 +167,8 @@ MISTAKES = [
     (["steer", "EDIT", "Hello?", "--scope", "prompt"], "'prompt' is not one of"),
     (["steer", "EDIT", "Hello?", "--scope", "decode", "--max-new-tokens", "1"], "The edit never fired"),
     (["steer", "EDIT"], "Missing argument 'prompts'"),
+    (["evaluate", "--tasks", "gsm8k", "--data", "mmlu=x", "--out", "x"], "--data names tasks that --tasks does not"),
+    (["judge", "bad.csv", "--judge", "m", "--out", "x", "--price", "m:1"], "--price is written NAME=VALUE"),
     (["export", "EDIT", "--to", "onnx", "--out", "x"], "There is no export to 'onnx'. Choose one of hf, gguf"),
     (["export", "EDIT", "--to", "hf", "--scope", "decode", "--out", "x"], "only scope 'all' can be baked"),
     (["export", "EDIT", "--to", "gguf", "--out", "x.gguf"], "block 0"),
@@ -243,6 +245,37 @@ def test_npti_files_need_the_capture_that_holds_their_values(workbench, upper: P
     assert workbench(*read, "--site", "hook_pre", "--out", "values")[0] == 0
     assert workbench("export", str(upper), "--to", "npti", "--capture", "values", "--out", "npti")[0] == 0
     assert wb.read_npti(tmp_path / "npti" / "Extraversion_dict.json")
+
+
+def test_tasks_are_put_to_the_model_and_its_edits(workbench, upper: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed")
+    rows = [{"question": f"What is {n} + 2?", "answer": f"#### {n + 2}"} for n in range(10, 16)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    asked = ("evaluate", "--tasks", "gsm8k", "--data", "gsm8k=sums.jsonl", "--fewshot", "0", "--max-new-tokens", "8")
+    status, out, _ = workbench(*asked, "--edit", str(upper), "--out", "kept", "--json")
+    assert status == 0
+    told = json.loads(out)
+    assert {row["arm"] for row in told["results"]} == {"none", "DPN-LE"}
+    assert {row["n"] for row in told["compared"]} == {6}
+    again = workbench(*asked, "--edit", str(upper), "--out", "kept", "--json")
+    assert json.loads(again[1]) == told
+
+
+def test_judging_is_planned_without_a_key(workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    pd.DataFrame({"question": ["Hi?"] * 2, "answer": ["Yes.", "No."], "trait": "Openness"}).to_parquet(
+        "answers.parquet"
+    )
+    asked = ("judge", "answers.parquet", "--judge", "some-model", "--out", "judged")
+    status, out, _ = workbench(*asked, "--plan", "--price", "some-model=1/2", "--json")
+    assert status == 0
+    (plan,) = json.loads(out)["plan"]
+    assert (plan["judge"], plan["requests"], plan["answer_tokens"]) == ("some-model", 4, 4 * 32)
+    assert plan["price"] == pytest.approx((plan["prompt_tokens"] + 2 * plan["answer_tokens"]) / 1e6)
+    assert not (tmp_path / "judged").exists()
+    status, _, err = workbench(*asked)
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "OPENAI_API_KEY" in err
 
 
 def test_doctor_names_versions_and_the_model_answers(workbench) -> None:

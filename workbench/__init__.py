@@ -55,11 +55,21 @@ from workbench.measure.separability import separability, start_layer
 from workbench.measure.valence import shared_valence, valence_structure
 from workbench.model.loading import load_model, wrap_model
 from workbench.model.model import Model
+from workbench.model.presets import Preset, preset_of
 from workbench.report.study_page import write_study_report
 from workbench.score.answers import Condition
 from workbench.score.calibrating import calibrate
+from workbench.score.harness.evaluating import HarnessOutcomes, evaluate_harness
+from workbench.score.harness.model import harness_model
+from workbench.score.harness.tasks import local_task
 from workbench.score.items.gsm8k import read_gsm8k
 from workbench.score.items.question_answering import read_questions
+from workbench.score.judge.agreement import judge_agreement
+from workbench.score.judge.endpoint import EndpointJudge
+from workbench.score.judge.judging import judge_answers
+from workbench.score.judge.local import LocalJudge
+from workbench.score.judge.plan import plan_judging
+from workbench.score.judge.rubric import trait_rubric
 from workbench.score.questionnaire.asking import ask_questionnaire
 from workbench.score.questionnaire.distance import distance_to_respondent, trivial_distances
 from workbench.score.questionnaire.keys import read_keys, statements_of, trait_profile
@@ -86,10 +96,14 @@ __all__ = [
     "Contrast",
     "Edit",
     "Effects",
+    "EndpointJudge",
+    "HarnessOutcomes",
     "Instruction",
+    "LocalJudge",
     "Model",
     "NeuronSet",
     "Pole",
+    "Preset",
     "Prompt",
     "Selection",
     "SentenceEmbedder",
@@ -116,16 +130,21 @@ __all__ = [
     "edited",
     "effect_sizes",
     "equal_loss",
+    "evaluate_harness",
     "exclusivity",
     "export_control_vector",
     "export_edit",
     "false_discovery",
     "flipped_control",
+    "harness_model",
     "head_edit",
+    "judge_agreement",
+    "judge_answers",
     "load_capture",
     "load_edit",
     "load_model",
     "load_study",
+    "local_task",
     "match_quality",
     "matched_control",
     "matched_neurons",
@@ -140,8 +159,10 @@ __all__ = [
     "pca",
     "permutation_null",
     "plan_capture",
+    "plan_judging",
     "planted",
     "plots",
+    "preset_of",
     "questionnaire_alpha",
     "random_control",
     "read_control_vector",
@@ -169,6 +190,7 @@ __all__ = [
     "statements_of",
     "token_difference",
     "trait_profile",
+    "trait_rubric",
     "trivial_distances",
     "valence_structure",
     "wrap_model",

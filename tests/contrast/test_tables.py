@@ -63,7 +63,7 @@ def test_without_questions_the_texts_are_the_users_turn(tmp_path: Path) -> None:
         ("x.csv", "", "x.csv could not be read as .csv"),
         ("x.csv", "high,low\na,b\nc,\n", "column low has no text in row 2"),
         ("x.parquet", "nonsense", "x.parquet could not be read as .parquet"),
-        ("x.txt", "a", r"Pairs come as .jsonl, .csv, .parquet, but x.txt ends in '.txt'"),
+        ("x.txt", "a", r"A table comes as .jsonl, .csv, .parquet, but x.txt ends in '.txt'"),
     ],
 )
 def test_a_table_that_is_no_table_of_pairs_is_told(tmp_path: Path, name: str, content: str, message: str) -> None:

@@ -194,8 +194,8 @@ def test_a_judge_is_read_back_as_it_was(config: wb.StudyConfig, tmp_path: Path) 
 def test_without_a_judge_keys_are_what_they_were(model: wb.Model) -> None:
     """Studies that were run before there were judges are continued, not run again."""
     config = wb.StudyConfig()
-    newer = {"max_new_tokens", "scorer", "judge"}
-    assert set(config.depends) == set(wb.StudyConfig.model_fields) - newer
+    newer = {"questions", "max_new_tokens", "scorer", "judge"}
+    assert set(config.told) == set(wb.StudyConfig.model_fields) - newer
     cell = unedited(config, "test", "test", 20)
     before = {
         "model": model.fingerprint,

@@ -79,7 +79,7 @@ def test_keys_are_what_they_were_unless_questions_come_from_elsewhere(
     config: wb.StudyConfig, model: wb.Model, folder: Path, tmp_path: Path
 ) -> None:
     plain = config.model_copy(update={"questions": "testbed"})
-    assert set(wb.StudyConfig.model_fields) - set(plain.told) == {"questions"}
+    assert set(wb.StudyConfig.model_fields) - set(plain.told) == {"questions", "max_new_tokens", "scorer", "judge"}
     assert config.told["questions"] == str(folder)
     keys = {}
     for name, one in {"plain": plain, "folder": config}.items():

@@ -1,7 +1,7 @@
 """Edits out to other tools, and other tools' files in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -48,7 +48,11 @@ def export(
         raise ValueError(f"NPTI's values are read at hook_pre, but the capture in {capture} is of other sites.")
     loaded = load_asked(model, dtype, device)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
-    settings = {"scope": scope} if to in _AT_EVERY_POSITION else {"tally": tally} if to == "npti" else {}
+    settings: dict[str, Any] = {"scope": scope} if to in _AT_EVERY_POSITION else {}
+    if to == "hf":
+        settings["any_weights"] = any_weights
+    if to == "npti":
+        settings["tally"] = tally
     written = wb.export_edit(loaded, steering, out, to=to, **settings)
     console = Console(stderr=as_json)
     console.print(f"{steering!r}\nWritten for {to} to [bold]{written}[/]", soft_wrap=True, highlight=False)

@@ -26,13 +26,14 @@ from workbench.cli.options import (
     steering_asked,
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
-from workbench.cli.telling import print_json, progress_bar
+from workbench.cli.telling import print_json, progress_bar, say
 from workbench.edit.applying import Scope
 from workbench.report.terminal import answers_table, selection_table
 from workbench.select.rules import RULES, RuleSettings
 from workbench.study.located import locate_trait, whole_folder, write_located
 from workbench.vocabulary import SITES
 
+_PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
 RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 
 
@@ -45,9 +46,13 @@ def locate(
     model: ModelName = "testbed",
     pairs: Pairs = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
-    quantile: Annotated[float, typer.Option(help="q of tau_q: |s| must exceed its layer's q-quantile.")] = 0.995,
-    min_d: Annotated[float, typer.Option("--min-d", help="tau_d: |Cohen's d| must exceed it.")] = 0.8,
-    layers: Annotated[str | None, typer.Option(help="Layers, e.g. 12-31 or 0,2,5-7; all by default.")] = None,
+    quantile: Annotated[
+        float | None, typer.Option(help=f"q of tau_q: |s| must exceed its layer's q-quantile. {_PRESET} 0.995.")
+    ] = None,
+    min_d: Annotated[
+        float | None, typer.Option("--min-d", help=f"tau_d: |Cohen's d| must exceed it. {_PRESET} 0.8.")
+    ] = None,
+    layers: Annotated[str | None, typer.Option(help=f"Layers, e.g. 12-31 or 0,2,5-7. {_PRESET} all.")] = None,
     rule: Annotated[str, typer.Option(help=f"{', '.join(RULES)}.")] = "dual",
     within: Annotated[str, typer.Option(help="Where tau_q is taken and k counted: layer or model.")] = "layer",
     by: Annotated[str, typer.Option(help=f"What top-k ranks by: {', '.join(RANKED_BY)}.")] = "cohens_d",
@@ -69,7 +74,7 @@ def locate(
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
-    asked = RuleSettings(quantile, min_d, within, by, k, alpha)
+    asked = RuleSettings(*_thresholds(quantile, min_d, None), within, by, k, alpha)
     if rule not in RULES:
         raise ValueError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
     if rule == "top-k" and k is None:
@@ -81,6 +86,11 @@ def locate(
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
+        preset = wb.preset_of(loaded)
+        if preset is not None:
+            say(str(preset))
+            wanted = list(preset.layers) if wanted is None else wanted
+            asked = RuleSettings(*_thresholds(quantile, min_d, preset), within, by, k, alpha)
         with continuing(captured) as check, progress_bar() as progress:
             task = progress.add_task(f"{contrast.trait}: activations", total=None)
 
@@ -107,6 +117,12 @@ def locate(
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
     if as_json:
         print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
+
+
+def _thresholds(quantile: float | None, min_d: float | None, preset: wb.Preset | None) -> tuple[float, float]:
+    """q and tau_d: as asked, else as published, else what most papers use."""
+    known = (0.995, 0.8) if preset is None else (preset.quantile, preset.min_d)
+    return known[0] if quantile is None else quantile, known[1] if min_d is None else min_d
 
 
 @app.command(

@@ -9,6 +9,7 @@ import torch
 import typer
 
 import workbench as wb
+from workbench.cli.telling import say
 from workbench.edit.composite import AnyEdit
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
@@ -50,7 +51,11 @@ def contrast_asked(trait: str | None, model: str, pairs: Path | None, n: int, se
 
 
 def load_asked(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> wb.Model:
-    return wb.load_model(model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map)
+    """The model, with a line where prompts are not rendered by its own template."""
+    loaded = wb.load_model(model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map)
+    if loaded.rendering.is_fallback:
+        say(f"prompts: {loaded.rendering}")
+    return loaded
 
 
 def parse_layers(text: str | None) -> list[int] | None:

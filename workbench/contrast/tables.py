@@ -45,7 +45,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise FileNotFoundError(f"There is no file {path}.")
     kind = path.suffix.casefold()
     if kind not in READERS:
-        raise ValueError(f"Pairs come as {', '.join(READERS)}, but {path.name} ends in {path.suffix!r}.")
+        raise ValueError(f"A table comes as {', '.join(READERS)}, but {path.name} ends in {path.suffix!r}.")
     try:
         frame = READERS[kind](path)
     except (OSError, ValueError) as error:

@@ -85,7 +85,7 @@ class Cell:
     def key(self, model: Model, config: StudyConfig) -> str:
         """A hash of all that its outcomes depend on; a judge scores them later and is no part of it."""
         told = ("temperature", "items_per_task", "seed", "traits", "max_new_tokens", "scorer")
-        asked = {name: value for name, value in config.depends.items() if name in told}
+        asked = {name: value for name, value in config.told.items() if name in told}
         if config.questions != TESTBED:
             asked["questions"] = {
                 trait: open_questions(config, trait, self.split, self.questions) for trait in config.traits

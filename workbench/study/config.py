@@ -50,7 +50,7 @@ ACROSS = ("DPN-LE", "residual", "description prompt")
 OUTCOMES = ("answers", "capability", "fluency", "questionnaire", "off-target", "patching")
 
 
-_LATER = {"questions": "testbed"}
+_LATER = {"questions": "testbed", "max_new_tokens": 56, "scorer": "grammar", "judge": None}
 """Entries that older studies lack, and the value that stands for what these did."""
 
 
@@ -149,12 +149,6 @@ class StudyConfig(BaseModel):
         """Every entry, but those that came later while they are what they were before: what tables depend on."""
         entries = self.model_dump()
         return {name: value for name, value in entries.items() if name not in _LATER or value != _LATER[name]}
-
-    @property
-    def depends(self) -> dict[str, Any]:
-        """All that tables depend on; entries that once were not there are told only where they are not the default."""
-        newer = {name: type(self).model_fields[name].default for name in ("max_new_tokens", "scorer", "judge")}
-        return {n: value for n, value in self.model_dump().items() if n not in newer or value != newer[n]}
 
     @field_validator("traits")
     @classmethod

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -239,6 +240,12 @@ def test_mistakes_are_one_line(
         judge_answers(answers, judge(server, base_url=f"http://u:p@127.0.0.1:{port}/v1", retries=0), folder=tmp_path)
     assert "u:p" not in str(caught.value)
     assert time.monotonic() - began < 5
+
+
+def test_a_missing_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ImportError, match=r"needs openai. Install it with: pip install 'dpn-workbench\[judge\]'"):
+        EndpointJudge("m", api_key="k").client()
 
 
 def test_the_key_is_neither_shown_nor_kept(server: Any, answers: pd.DataFrame, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_ctrl_c_ends_at_once_and_leaves_what_is_done(server: Any, answers: pd.Da
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=15)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 8  # the replies under way take 20
     assert b"KeyboardInterrupt" in told
     assert 10 <= len(Journal(tmp_path / "kept").read()) < 58
 

@@ -120,6 +120,24 @@ def test_a_rating_planted_in_the_weights_is_recovered(planted_model: wb.Model, t
     pd.testing.assert_frame_equal(again, rated)
 
 
+def test_a_digit_behind_a_space_counts(model: wb.Model, tmp_path: Path) -> None:
+    """A model that says a space first, and 4 after a space, has rated 4."""
+    made = network(model, 2)
+    space, four = (model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (" 4", "4"))
+    assert [*space[1:]] == [*four]  # type: ignore[index]
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.zero_()
+        made.model.norm.weight.fill_(1.0)
+        made.model.embed_tokens.weight[:, 1] = 1.0
+        made.model.embed_tokens.weight[space[0]] = torch.eye(16)[2]  # type: ignore[index]
+        made.lm_head.weight[space[0], 1] = made.lm_head.weight[four, 2] = 5.0  # type: ignore[index]
+    judge = LocalJudge(kept(made, model, tmp_path / "spaced"))
+    [(_, judgement)] = judge.rate([Asked("Q?", "A.", FLUENCY)])
+    assert judgement.kept["mass"] > 0.99
+    assert judgement.rating == pytest.approx(4.0, abs=0.01)
+
+
 def test_too_little_probability_on_digits_is_no_rating(random_model: wb.Model, tmp_path: Path) -> None:
     frame = pd.DataFrame({"trait": "Openness", "question": ["Q?", "R?"], "answer": ["I talk.", "I do not."]})
     rated = judge_answers(frame, LocalJudge(random_model, "strict", min_mass=0.99), folder=tmp_path)

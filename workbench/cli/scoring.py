@@ -1,0 +1,186 @@
+"""Outcomes of a model, edited or not: the harness' tasks, and judges of open answers."""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import workbench as wb
+from workbench.cli.application import app
+from workbench.cli.options import AnyWeights, Device, Dtype, Json, ModelName, Precision, load_asked, steering_asked
+from workbench.cli.stopping import continuing
+from workbench.cli.telling import print_json, progress_bar
+from workbench.contrast.tables import read_table
+from workbench.edit.applying import Scope
+from workbench.score.judge.endpoint import default_url
+from workbench.score.judge.judging import judgement_counts
+from workbench.score.judge.plan import Price, plan_judging
+
+_RESULTS = ("arm", "trait", "direction", "gamma", "task", "metric", "value", "stderr", "n")
+_COMPARED = ("arm", "gamma", "trait", "task", "change", "low", "high", "mcnemar_p", "p_holm", "non_inferior", "n")
+
+
+@app.command(
+    help="Put tasks of lm-evaluation-harness to a model, unedited and under each edit; every sample is kept, and the "
+    "edits are compared with the unedited model, paired. A run that was stopped continues in its folder.\n\n"
+    "Example: workbench evaluate --tasks gsm8k,mmlu --edit increase.safetensors --out runs/capability"
+)
+def evaluate(
+    tasks: Annotated[str, typer.Option(help="Tasks, groups or task files of the harness, parted by commas.")],
+    out: Annotated[Path, typer.Option(help="The folder that keeps samples and results.")],
+    model: ModelName = "testbed",
+    edit: Annotated[list[Path] | None, typer.Option(help="An edit, of any kind; may be repeated.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="The dose; by default each edit's own.")] = None,
+    scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
+    limit: Annotated[float | None, typer.Option(help="Documents of each task, or a share of them below 1.")] = None,
+    fewshot: Annotated[int | None, typer.Option(help="Examples before each question; the task's own number.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Apply the chat template.")] = False,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Overrides the tasks' own number.")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="TASK=FILE: a task on your own file instead of the hub's.")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="TASK=METRIC: a task's main metric.")] = None,
+    include_path: Annotated[Path | None, typer.Option(help="A folder of further task files.")] = None,
+    margin: Annotated[float, typer.Option(help="Loss of accuracy that non-inferiority tolerates.")] = 0.05,
+    any_weights: AnyWeights = False,
+    seed: Annotated[int, typer.Option(help="Seed of few-shot examples, sampling and intervals.")] = 0,
+    dtype: Precision = Dtype.float32,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    own = _named(data, "--data")
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    strange = sorted(set(own) - set(names))
+    if strange:
+        raise ValueError(f"--data names tasks that --tasks does not: {', '.join(strange)}.")
+    for path in edit or ():
+        if not path.exists():
+            raise FileNotFoundError(f"There is no file {path}.")
+    loaded = load_asked(model, dtype, device)
+    edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
+    conditions = [wb.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
+    conditions = conditions or [wb.Condition.unedited("none")]
+    conditions += [wb.Condition(one.method, one.trait, one.direction, one.gamma, one) for one in edits]
+    specs = [wb.local_task(name, own[name], include_path=include_path) if name in own else name for name in names]
+    with continuing(out) as check, progress_bar() as progress:
+        task = progress.add_task("tasks", total=1.0)
+
+        def report(label: str, share: float) -> None:
+            check()
+            progress.update(task, description=label, completed=share)
+
+        found = wb.evaluate_harness(
+            loaded,
+            conditions,
+            specs,
+            scope=scope,
+            limit=int(limit) if limit is not None and limit >= 1 else limit,
+            fewshot=fewshot,
+            chat=chat,
+            max_new_tokens=max_new_tokens,
+            metrics=_named(metric, "--metric") or None,
+            folder=out,
+            include_path=include_path,
+            seed=seed,
+            progress=report,
+        )
+    compared = wb.compare_arms(found.graded, margin=margin) if edits and len(found.graded) else None
+    console = Console(stderr=as_json)
+    console.print(_table("Results", found.aggregate, _RESULTS))
+    if compared is not None:
+        console.print(_table("Against the unedited model, paired", compared, _COMPARED))
+    console.print(f"Kept in [bold]{out}[/]", soft_wrap=True)
+    if as_json:
+        print_json(
+            {
+                "folder": str(out),
+                "results": found.aggregate.to_dict("records"),
+                "compared": None if compared is None else compared.to_dict("records"),
+            }
+        )
+
+
+@app.command(
+    help="Have open answers rated by a judge behind any OpenAI-compatible endpoint: the trait and fluency apart, 1 to "
+    "5, blind to the arm. The key comes from OPENAI_API_KEY. What is rated is kept, and never asked twice.\n\n"
+    "Example: workbench judge answers.parquet --judge gpt-4.1-mini --out runs/judged --plan"
+)
+def judge(
+    answers: Annotated[Path, typer.Argument(help="A jsonl, csv or parquet table: question, answer, trait.")],
+    out: Annotated[Path, typer.Option(help="The folder that keeps every request and reply, and judged.parquet.")],
+    named: Annotated[
+        list[str], typer.Option("--judge", help="The judge's model name; several are held against each other.")
+    ],
+    base_url: Annotated[str | None, typer.Option(help="The endpoint; by default OPENAI_BASE_URL, or OpenAI's.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a reply; reasoning models need more.")] = 32,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
+    price: Annotated[
+        list[str] | None, typer.Option(help="JUDGE=PROMPT/ANSWER: what a million tokens of each cost, for the plan.")
+    ] = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Say what it would take, and stop.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the order in which answers are rated.")] = 0,
+    as_json: Json = False,
+) -> None:
+    frame = read_table(answers)
+    url = base_url or default_url()
+    judges = [wb.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named]
+    prices = {name: _price(text) for name, text in _named(price, "--price").items()}
+    planned = plan_judging(frame, judges, folder=out, prices=prices)
+    console = Console(stderr=as_json)
+    console.print(str(planned), soft_wrap=True, highlight=False)
+    content: dict[str, Any] = {"plan": planned.table.to_dict("records"), "folder": None if only_plan else str(out)}
+    if not only_plan:
+        for one in judges:
+            one.client().close()  # a missing key is told before anything is asked
+        with continuing(out) as check, progress_bar() as progress:
+            task = progress.add_task("judging", total=1.0)
+
+            def report(label: str, share: float) -> None:
+                check()
+                progress.update(task, description=label, completed=share)
+
+            judged = wb.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
+        judged.to_parquet(out / "judged.parquet", index=False)
+        counts = judgement_counts(judged)
+        console.print(_table("Ratings", counts, tuple(counts.columns)))
+        content["counts"] = counts.to_dict("records")
+        if len(judges) > 1:
+            pairs = list(combinations((one.name for one in judges), 2))
+            agreed = pd.concat([wb.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
+            console.print(_table("Agreement between judges", agreed, tuple(agreed.columns)))
+            content["agreement"] = agreed.to_dict("records")
+        console.print(f"Written to [bold]{out / 'judged.parquet'}[/]", soft_wrap=True)
+    if as_json:
+        print_json(content)
+
+
+def _named(pairs: list[str] | None, option: str) -> dict[str, str]:
+    """NAME=VALUE options by name."""
+    named = {}
+    for text in pairs or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"{option} is written NAME=VALUE, but {text!r} arrived.")
+        named[name] = value
+    return named
+
+
+def _price(text: str) -> Price:
+    prompt, slash, answer = text.partition("/")
+    try:
+        return Price(float(prompt), float(answer if slash else prompt))
+    except ValueError:
+        raise ValueError(f"A price is written PROMPT/ANSWER, e.g. 0.4/1.6, but {text!r} arrived.") from None
+
+
+def _table(title: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    for name in columns:
+        table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
+    for row in frame[list(columns)].itertuples(index=False):
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+    return table
