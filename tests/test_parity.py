@@ -100,13 +100,11 @@ def published_deltas(
     sign = 1.0 if direction == "increase" else -1.0
     deltas = {}
     for layer in LAYERS:
-        chosen = sorted(neuron for at, neuron in high | low if at == layer)
+        pole = high if direction == "increase" else low
+        chosen = sorted(neuron for at, neuron in (pole if directional else high | low) if at == layer)
         by_strength = sorted(chosen, key=lambda neuron: abs(published["d"][layer, neuron]))
         delta = np.zeros(published["s"].shape[1])
         for neuron in chosen:
-            pole = high if direction == "increase" else low
-            if directional and (layer, neuron) not in pole:
-                continue
             rank, k = by_strength.index(neuron), len(chosen)
             weight = (0.75 + 0.25 * rank / (k - 1) if k > 1 else 1.0) if weighted else 1.0
             delta[neuron] = sign * gamma * weight * published["s"][layer, neuron]

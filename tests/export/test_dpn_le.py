@@ -1,5 +1,6 @@
 """DPN-LE's files: the same edit from them as from our own selection, and nothing from what is not theirs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,34 @@ def test_the_edit_from_the_files_is_the_edit_from_the_selection(
     theirs = data.edit(gamma=0.8, direction=direction, neurons=neurons, weighted=True)
     assert theirs.neurons == weighted.neurons
     torch.testing.assert_close(theirs.value, weighted.value, rtol=1e-6, atol=0.0)
+
+
+def test_the_json_beside_a_file_sums_it_up(effects: wb.Effects, selection: wb.Selection, tmp_path: Path) -> None:
+    path = write_dpn_le(tmp_path, effects=effects, selection=selection)[5]
+    told = json.loads(path.with_suffix(".json").read_text())
+    s, d = effects.at(5)
+    assert told["high_exclusive_indices"] == selection.high.at(5).tolist()
+    assert told["num_total_exclusive"] == len(selection.both.at(5))
+    assert told["steering_vector_norm"] == pytest.approx(float(s.float().norm()))
+    assert told["cohens_d_abs_max"] == pytest.approx(float(d.abs().max()))
+    for file in tmp_path.glob("*.pt"):  # a summary takes no file's place
+        file.unlink()
+    with pytest.raises(ValueError, match=r"steering_data\.json holds no steering vector: it sums up a \.pt file"):
+        read_dpn_le(tmp_path)
+
+
+def test_a_layer_may_be_json(tmp_path: Path) -> None:
+    """DPN-LE's code falls back on vectors in JSON."""
+    tensors = read_dpn_le(saved(tmp_path / "pt"))
+    plain = {key: value.tolist() if isinstance(value, torch.Tensor) else value for key, value in layer_data().items()}
+    (tmp_path / "json").mkdir()
+    path = tmp_path / "json" / "layer3_Openness_steering_data.json"
+    path.write_text(json.dumps(plain))
+    assert read_dpn_le(path.parent).edit(weighted=True) == tensors.edit(weighted=True)
+    for wrong in ("[0.5, true]", '"much"', "[0.5, null]", "[[1]]"):
+        path.write_text(json.dumps(plain | {"steering_vector": json.loads(wrong)}))
+        with pytest.raises(ValueError, match="steering_vector should be a list of numbers"):
+            read_dpn_le(path.parent)
 
 
 def test_a_file_holds_what_the_format_asks_for(effects: wb.Effects, selection: wb.Selection, tmp_path: Path) -> None:

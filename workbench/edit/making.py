@@ -65,7 +65,8 @@ def dpn_edit(
     Args:
         gamma: the dose; 1 moves a neuron by the difference between the poles' means.
         direction: `increase` (sign +) or `decrease` (sign -) the trait.
-        weighted: multiply by `rank_weights` over all of the layer's selected neurons (DPN-LE_w).
+        weighted: multiply by `rank_weights` over the layer's edited neurons (DPN-LE_w): with
+            `directional` over that pole's alone, as the authors' code does.
         neurons: `both` edits High and Low; `directional` edits High alone to increase, Low alone to decrease.
         method: the arm's name; by default after the rule.
 
@@ -84,12 +85,11 @@ def dpn_edit(
     deltas = {}
     for layer in sorted(set(edited.layer.tolist())):
         s, d = effects.at(layer)
+        units = edited.at(layer)
         weights = torch.ones_like(s)
         if weighted:
-            ranked = selection.both.at(layer)
-            weights[ranked] = rank_weights(d[ranked])
+            weights[units] = rank_weights(d[units])
         delta = torch.zeros_like(s)
-        units = edited.at(layer)
         delta[units] = sign * weights[units] * s[units]
         deltas[layer] = delta
     name = method or _METHODS.get(selection.rule, selection.rule) + (" weighted" if weighted else "")

@@ -1,4 +1,4 @@
-"""DPN-LE's own files: `layer{L}_{Trait}_steering_data.pt`, one a layer, in a folder."""
+"""DPN-LE's own files: `layer{L}_{Trait}_steering_data.pt`, one a layer, in a folder, each with a `.json` beside it."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from workbench.model.model import Model
 from workbench.select.selection import Selection
 from workbench.vocabulary import HOOK_POST, NeuronSet
 
-_NAME = re.compile(r"layer(\d{1,5})_(.+)_steering_data\.pt", re.DOTALL)
+_NAME = re.compile(r"layer(\d{1,5})_(.+)_steering_data\.(?:pt|json)", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,16 +220,17 @@ def _room_for(folder: str | Path, trait: str) -> Path:
     """The folder, if it holds no files of the trait that would be mixed with new ones."""
     folder = Path(folder)
     name = file_part(trait, what="trait")
-    held = (_NAME.fullmatch(path.name) for path in folder.glob("layer*_steering_data.pt"))
+    held = (_NAME.fullmatch(path.name) for path in folder.glob("layer*_steering_data.*"))
     if any(named is not None and named[2] == name for named in held):
         raise FileExistsError(f"{folder} holds files of {trait} already. Choose another folder, or remove them.")
     return folder
 
 
 def _paths(folder: Path, trait: str | None) -> dict[int, tuple[Path, str]]:
-    """One trait's files by layer."""
+    """One trait's files by layer; those in `.json` where there is no `.pt`."""
     found: dict[str, dict[int, tuple[Path, str]]] = {}
-    for path in sorted(folder.glob("layer*_steering_data.pt")):
+    kept = sorted(folder.glob("layer*_steering_data.pt")) or sorted(folder.glob("layer*_steering_data.json"))
+    for path in kept:
         named = _NAME.fullmatch(path.name)
         if named is not None:
             found.setdefault(named[2], {})[int(named[1])] = (path, named[2])

@@ -1,5 +1,7 @@
-"""One layer's file of DPN-LE: `layer{L}_{Trait}_steering_data.pt`."""
+"""One layer's files of DPN-LE: `layer{L}_{Trait}_steering_data.pt`, and the `.json` beside it that sums it up."""
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,13 @@ KEYS = (
     *("quantile", "cohens_d_threshold", "num_high_exclusive", "num_low_exclusive", "num_total_exclusive"),
 )
 """What the format asks for."""
+_TENSORS = {
+    "steering_vector": torch.float32,
+    "cohens_d_values": torch.float32,
+    "high_exclusive_indices": torch.int64,
+    "low_exclusive_indices": torch.int64,
+}
+_MOST_JSON = 64 << 20  # bytes; the widest layers take some 2 MB
 _SAID: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("rule", "method", "direction", "model", "model_fingerprint"), str),
     "gamma": (int, float),
@@ -37,7 +46,11 @@ def write_layer(
     min_d: float,
     said: dict[str, Any],
 ) -> Path:
-    """Write one layer's file whole or not at all."""
+    """Write one layer's file whole or not at all, and beside it the `.json` that people look into.
+
+    Returns:
+        the `.pt`.
+    """
     path = folder / f"layer{layer}_{file_part(trait, what='trait')}_steering_data.pt"
     with replaced(path) as temporary:
         torch.save(
@@ -56,6 +69,23 @@ def write_layer(
             },
             temporary,
         )
+    told = {
+        "trait": trait,
+        "layer": layer,
+        "steering_vector_norm": float(steering_vector.norm()),
+        "cohens_d_abs_mean": float(cohens_d.abs().mean()),
+        "cohens_d_abs_max": float(cohens_d.abs().max()),
+        "high_exclusive_indices": high.tolist(),
+        "low_exclusive_indices": low.tolist(),
+        "num_high_exclusive": len(high),
+        "num_low_exclusive": len(low),
+        "num_total_exclusive": len(high) + len(low),
+        "quantile": quantile,
+        "cohens_d_threshold": min_d,
+    }
+    unknown = {key: None for key, value in told.items() if isinstance(value, float) and not math.isfinite(value)}
+    with replaced(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(told | unknown, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
@@ -65,7 +95,7 @@ def read_layer(path: Path, layer: int) -> dict[str, Any]:
     Raises:
         ValueError: if it is not as the format says, or for another layer.
     """
-    data = load_pt(path)
+    data = _load_json(path) if path.suffix == ".json" else load_pt(path)
     if not isinstance(data, dict):
         raise ValueError(f"{path.name} holds a {type(data).__name__}, not a layer's steering data.")
     missing = [key for key in KEYS if key not in data]
@@ -99,6 +129,31 @@ def read_layer(path: Path, layer: int) -> dict[str, Any]:
         **{key: number_of(data[key]) for key in ("quantile", "cohens_d_threshold")},
         "workbench": {key: said[key] for key, kind in _SAID.items() if isinstance(said.get(key), kind)},
     }
+
+
+def _load_json(path: Path) -> Any:
+    """A layer's content as JSON, which DPN-LE's code reads too: vectors and indices as lists.
+
+    Raises:
+        ValueError: if it is no JSON, too large, or the summary that stands beside a `.pt`, without vectors.
+    """
+    if path.stat().st_size > _MOST_JSON:
+        raise ValueError(f"{path.name} is refused: a layer's JSON takes at most {_MOST_JSON >> 20} MB.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path.name} is no JSON: {error}.") from None
+    if not isinstance(data, dict) or "steering_vector" not in data:
+        raise ValueError(f"{path.name} holds no steering vector: it sums up a .pt file. Give the folder that holds it.")
+    for key, kind in _TENSORS.items():
+        values = data.get(key)
+        if not isinstance(values, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in values):
+            raise ValueError(f"{path.name}: {key} should be a list of numbers, but it is none.")
+        try:
+            data[key] = torch.tensor(values, dtype=torch.float64).to(kind)
+        except (OverflowError, RuntimeError) as error:
+            raise ValueError(f"{path.name}: {key} could not be read: {error}.") from None
+    return data
 
 
 def number_of(value: Any) -> float:

@@ -102,7 +102,12 @@ def _read_dpn_le(
 _NAMING_WEIGHTS = frozenset({"edit", "gguf", "lm-eval", "dpn-le"})
 """Formats whose files may name the weights that they were made on."""
 
-_FOLDERS = {"layer*_steering_data.pt": "dpn-le", CAA_PATTERN: "caa", "*_reversed_dict.json": "npti"}
+_FOLDERS = {
+    "layer*_steering_data.pt": "dpn-le",
+    "layer*_steering_data.json": "dpn-le",
+    CAA_PATTERN: "caa",
+    "*_reversed_dict.json": "npti",
+}
 
 READERS: dict[str, Reader] = {
     "edit": _read_edit,
