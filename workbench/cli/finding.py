@@ -47,10 +47,12 @@ def locate(
     pairs: Pairs = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     quantile: Annotated[
-        float | None, typer.Option(help=f"q of tau_q: |s| must exceed its layer's q-quantile. {_PRESET} 0.995.")
+        float | None,
+        typer.Option(help=f"q of tau_q: |s| must exceed its layer's q-quantile. {_PRESET} {RuleSettings.quantile}."),
     ] = None,
     min_d: Annotated[
-        float | None, typer.Option("--min-d", help=f"tau_d: |Cohen's d| must exceed it. {_PRESET} 0.8.")
+        float | None,
+        typer.Option("--min-d", help=f"tau_d: |Cohen's d| must exceed it. {_PRESET} {RuleSettings.min_d}."),
     ] = None,
     layers: Annotated[str | None, typer.Option(help=f"Layers, e.g. 12-31 or 0,2,5-7. {_PRESET} all.")] = None,
     rule: Annotated[str, typer.Option(help=f"{', '.join(RULES)}.")] = "dual",
@@ -120,9 +122,9 @@ def locate(
 
 
 def _thresholds(quantile: float | None, min_d: float | None, preset: wb.Preset | None) -> tuple[float, float]:
-    """q and tau_d: as asked, else as published, else what most papers use."""
-    known = (0.995, 0.8) if preset is None else (preset.quantile, preset.min_d)
-    return known[0] if quantile is None else quantile, known[1] if min_d is None else min_d
+    """q and tau_d: as asked, else as published for the model, else the rules' own."""
+    known = RuleSettings() if preset is None else preset
+    return known.quantile if quantile is None else quantile, known.min_d if min_d is None else min_d
 
 
 @app.command(
