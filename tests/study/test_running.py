@@ -26,6 +26,7 @@ CONFIG = wb.StudyConfig(
     traits=("Extraversion", "Openness"),
     pairs=30,
     quantile=0.99,
+    quantiles=(0.9, 0.99),
     gammas=(0.5, 1.0),
     broad_gammas=(0.1, 0.3),
     scopes=("generated", "decode"),
@@ -39,6 +40,7 @@ CONFIG = wb.StudyConfig(
 FEW = CONFIG.model_copy(
     update={
         "traits": ("Extraversion",),
+        "quantiles": (),
         "arms": ("DPN-LE", "broad", "random"),
         "scopes": ("generated",),
         "outcomes": ("answers", "capability"),

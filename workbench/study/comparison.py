@@ -20,6 +20,7 @@ from workbench.measure.permutation import permutation_test
 from workbench.study.config import CONTROLS, PROMPTING, StudyConfig
 
 ALL = "all"
+_ENDS = ("", "_low", "_high")
 PERMUTATIONS = 2000
 """Sign flips behind each p-value."""
 
@@ -219,6 +220,23 @@ def equal_shift(
             entry |= {f"{name}_against_p": two_sided(against)}
         found.append(entry)
     return pd.DataFrame(found)
+
+
+def cost_by_breadth(equal_shift: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
+    """What each arm costs at the same trait shift, beside how many units it edits.
+
+    Args:
+        equal_shift: as `equal_shift` returns it.
+        sizes: columns arm, site and units, a row a trait and direction.
+
+    Returns:
+        Columns arm, site, units (mean over traits and directions), reached, gamma, shift, wellformed_change and
+        capability_change, the last four with `_low` and `_high`; fewest units first.
+    """
+    edited = sizes.groupby("arm", sort=False).agg(site=("site", "first"), units=("units", "mean")).reset_index()
+    values = [f"{name}{end}" for name in ("gamma", "shift", "wellformed_change", "capability_change") for end in _ENDS]
+    table = edited.merge(equal_shift[["arm", "reached", *values]], on="arm", validate="one_to_one")
+    return table.sort_values("units", kind="stable", ignore_index=True)
 
 
 def equal_shift_by_dose(

@@ -50,7 +50,7 @@ ACROSS = ("DPN-LE", "residual", "description prompt")
 OUTCOMES = ("answers", "capability", "fluency", "questionnaire", "off-target", "patching")
 
 
-_LATER = {"questions": "testbed", "max_new_tokens": 56, "scorer": "grammar", "judge": None}
+_LATER = {"questions": "testbed", "max_new_tokens": 56, "scorer": "grammar", "judge": None, "quantiles": ()}
 """Entries that older studies lack, and the value that stands for what these did."""
 
 
@@ -84,6 +84,10 @@ class StudyConfig(BaseModel):
         default="dual", description="The rule that chooses the neurons of the DPN-LE arms."
     )
     quantile: float = Field(default=0.995, gt=0, lt=1, description="q of tau_q.")
+    quantiles: tuple[float, ...] = Field(
+        default=(0.97, 0.99, 0.999),
+        description="Other q at which DPN-LE and its random control are run besides, at the chosen dose.",
+    )
     min_d: float = Field(default=0.8, ge=0, description="tau_d.")
     layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
     arms: tuple[str, ...] = Field(default=ARMS, description=f"DPN-LE and any of {', '.join(ARMS[1:])}.")
@@ -136,6 +140,11 @@ class StudyConfig(BaseModel):
     def scope(self) -> Scope:
         """The scope that is reported."""
         return self.scopes[0]
+
+    @property
+    def other_quantiles(self) -> tuple[float, ...]:
+        """The quantiles that are swept besides the study's own; none where the rule asks for no quantile."""
+        return () if self.rule == "d-only" else tuple(q for q in self.quantiles if q != self.quantile)
 
     def doses(self, arm: str, chosen: float) -> tuple[float, ...]:
         """The doses at which an arm is run, the chosen one among them; 1 for an arm without a dose."""
@@ -192,6 +201,13 @@ class StudyConfig(BaseModel):
     def _control_gammas(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
         return _doses(gammas)
 
+    @field_validator("quantiles")
+    @classmethod
+    def _quantiles(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < quantile < 1 for quantile in quantiles):
+            raise ValueError(f"quantiles lie between 0 and 1, but {list(quantiles)} arrived")
+        return tuple(sorted(set(quantiles)))
+
     @model_validator(mode="after")
     def _whole(self) -> "StudyConfig":
         if self.engine == "local" and (self.address is not None or self.workers is not None):
@@ -207,6 +223,7 @@ class StudyConfig(BaseModel):
         return cls(
             traits=("Extraversion", "Neuroticism"),
             pairs=200,
+            quantiles=(0.97, 0.999),
             gammas=(0.5, 1.0, 1.5),
             broad_gammas=(0.1, 0.2, 0.4),
             scopes=("generated", "decode"),

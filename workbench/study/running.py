@@ -20,6 +20,8 @@ from workbench.study.judging import FOLDER
 from workbench.study.steps import Progress, Steps, joined
 from workbench.study.store import Store, key_of
 from workbench.study.study import Study, load_study
+from workbench.study.sweeping import quantile_sweep, swept_arms
+from workbench.study.warned import warnings_kept
 
 _LEAST_COVERAGE = 0.5
 
@@ -40,7 +42,12 @@ def run_study(
             embedded model's language, or the judge can rate few of its answers.
         RuntimeError, ConnectionError, PermissionError: as the study's judge; what was judged is kept.
     """
-    store = Store(folder)
+    with warnings_kept() as raised:
+        return _run(config, Store(folder), model, progress, raised)
+
+
+def _run(config: StudyConfig, store: Store, model: Model | None, progress: Progress | None, raised: list[str]) -> Study:
+    """The study in its folder; `raised` fills with the warnings that the run raises."""
     model = model or load_model(config.model)
     store.manifest.pop("findings", None)  # a study that is being changed is not finished
     store.describe(
@@ -61,29 +68,50 @@ def run_study(
     cells, twins = _cells(steps, arms, gamma)
     outcomes = _with_twins(steps.run([base_cell, *cells]), twins, arms, config, gamma)
     main = {kind: frame[frame["scope"] == config.scope].reset_index(drop=True) for kind, frame in outcomes.items()}
+    other, not_swept = swept_arms(config, located)
+    sweep = [steps.cell(name, arm, gamma, chosen=gamma, every_outcome=False) for name, arm in other.items()]
+    swept = steps.run(sweep)
+    sizes = _sizes(arms)
+    compared = comparison.compare(main, gamma=gamma, config=config)
     tables = {
         "effects": pd.concat([_marked(found) for found in located.values()], ignore_index=True),
         "selection": pd.concat([f.selection.layers.assign(trait=t) for t, f in located.items()], ignore_index=True),
         "counts": pd.concat([found.selection.counts() for found in located.values()], ignore_index=True),
-        "neurons_edited": _sizes(arms),
+        "neurons_edited": sizes,
         **statistics,
         **steps.patched(located),
         "search": search,
         "answers": main["answers"],
         "capability": main["capability"],
-        "edited": outcomes["edited"],
-        **comparison.compare(main, gamma=gamma, config=config),
+        "edited": joined([outcomes["edited"], *([swept["edited"]] if swept else [])]),
+        **compared,
+        "cost_by_breadth": comparison.cost_by_breadth(compared["equal_shift"], sizes),
     }
+    if swept:
+        per_trait = next(iter(located.values())).selection.layers["neurons"].sum()
+        every = pd.concat([sizes, _sizes(other)])
+        tables["quantile_sweep"] = quantile_sweep(
+            main, swept, every, gamma=gamma, neurons=int(per_trait), config=config
+        )
     if len(config.scopes) > 1:
         tables["scopes"] = comparison.scopes(outcomes, gamma=gamma, resamples=config.resamples)
-    made = key_of(config=config.told, cells=[cell.key(model, config) for cell in (base_cell, *cells)])
+    made = key_of(config=config.told, cells=[cell.key(model, config) for cell in (base_cell, *cells, *sweep)])
     for name, frame in tables.items():
         store.write(f"tables/{name}.parquet", made, lambda path, frame=frame: frame.to_parquet(path, index=False))
     for (trait, direction), edit in arms["DPN-LE"].items():
         assert isinstance(edit, Edit)
         store.write(f"edits/{trait}-{direction}.safetensors", digest_of(edit), edit.with_gamma(gamma).save)
     said = findings(tables, gamma=gamma, twins=twins, config=config)
-    store.describe(gamma=gamma, twins=twins, left_out=left_out, findings=[finding.__dict__ for finding in said])
+    left_out |= not_swept
+    # What an earlier run warned of holds for the steps that it left.
+    warned = list(dict.fromkeys([*store.manifest.get("warnings", []), *raised]))
+    store.describe(
+        gamma=gamma,
+        twins=twins,
+        left_out=left_out,
+        warnings=warned,
+        findings=[finding.__dict__ for finding in said],
+    )
     steps.meter.add("comparisons", steps.meter.total)
     return load_study(store.folder)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
 from workbench.measure.clustered import Errors
-from workbench.measure.effects import Effects
+from workbench.measure.effects import Effects, effect_sizes
 from workbench.measure.exclusivity import exclusivity
 from workbench.measure.overlap import overlap_matrix
 from workbench.measure.separability import StartLayer, separability, start_layer
@@ -87,7 +87,7 @@ def trait_statistics(
             reference=(config.quantile, config.min_d),
         ),
         "exclusivity": exclusive.layers.assign(verdict=exclusive.verdict, text=exclusive.text),
-        "contrasts": _contrasts(rows.layers, exclusive.contrasts),
+        "contrasts": _contrasts(rows),
         "separability": told,
         "start_layer": pd.DataFrame([{"layer": start.layer, "reason": start.reason}]).astype({"layer": "Int64"}),
         "balance": balance.table,
@@ -108,17 +108,15 @@ def _separability(rows: Activations, seed: int) -> pd.DataFrame:
     return pd.DataFrame(columns=["layer", "probe", "control", "auc", "auc_error", "groups"])
 
 
-def _contrasts(layers: tuple[int, ...], contrasts: tuple) -> pd.DataFrame:
-    high, low = contrasts
-    width = high.shape[1]
-    return pd.DataFrame(
-        {
-            "layer": [layer for layer in layers for _ in range(width)],
-            "neuron": list(range(width)) * len(layers),
-            "d_high_neutral": high.flatten().numpy(),
-            "d_low_neutral": low.flatten().numpy(),
-        }
-    )
+def _contrasts(rows: Activations) -> pd.DataFrame:
+    """Each pole's d against the neutral arm, with its interval, neuron by neuron."""
+    tables = []
+    for pole in ("high", "low"):
+        frame = effect_sizes(rows, poles=(pole, "neutral")).frame().set_index(["layer", "neuron"])
+        name = f"d_{pole}_neutral"
+        renamed = {"cohens_d": name, "d_low": f"{name}_low", "d_high": f"{name}_high"}
+        tables.append(frame[list(renamed)].rename(columns=renamed))
+    return pd.concat(tables, axis=1).reset_index()
 
 
 def write_errors(path: Path, effects: Effects) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.capture.capturing import capture_sites, provenance
+from workbench.capture.capturing import capture, capture_sites, provenance
 from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations, Tally
 from workbench.contrast.contrast import Contrast
@@ -37,6 +37,7 @@ from workbench.vocabulary import HOOK_POST, HOOK_PRE, RESID_POST, Z
 Progress = Callable[[str, float], None]
 
 _POINTS = 120  # rows of each pole kept for the PCA figure
+_UNSEEN = "held out "
 _SITES = (HOOK_POST, RESID_POST, HOOK_PRE, Z)
 _SAMPLE = 512  # rows of each pole from which quantiles are read
 _PATCHED = 80.0  # rough cost of a pair's patching, in prompts captured
@@ -75,6 +76,7 @@ class Steps:
         search = unedited(config, "search", "train", config.search_questions)
         test = unedited(config, "test", "test", config.test_questions)
         doses = sum(len(config.doses(arm, config.gammas[0])) for arm in config.arms) + len(config.scopes) - 1
+        doses += len(config.other_quantiles) * len({"DPN-LE", "random"} & set(config.arms))
         return len(config.gammas) * 2 * search.work(config) + doses * 2 * test.work(config)
 
     def contrast(self, trait: str, *, held_out: bool = False) -> Contrast:
@@ -102,7 +104,9 @@ class Steps:
         for place, trait in enumerate(config.traits):
             contrast = self.contrast(trait)
             key = key_of(**provenance(self.model, contrast), sites=[site.name for site in _SITES], sample=_SAMPLE)
-            told = key_of(capture=key, **config.model_dump(include=set(SETTINGS)))
+            held_out = self.contrast(trait, held_out=True)
+            unseen = provenance(self.model, held_out)
+            told = key_of(capture=key, held_out=unseen, **config.model_dump(include=set(SETTINGS)))
             tallies = {site.name: f"tally/{trait}.{site.name}.safetensors" for site in _SITES}
             names = {name: f"tables/traits/{trait}.{name}.parquet" for name in ("projection", *BY_TRAIT)}
             errors = f"tally/{trait}.errors.safetensors"
@@ -117,7 +121,8 @@ class Steps:
                 effects = effect_sizes(rows)
                 self.store.write(errors, key, lambda path, found=effects: write_errors(path, found))
                 found = trait_statistics(rows, contrast, self.model, effects, config)
-                for name, frame in {"projection": _points(trait, rows), **found}.items():
+                points = _points(trait, rows, self._capture_rows(held_out))
+                for name, frame in {"projection": points, **found}.items():
                     self.store.write(names[name], told, lambda path, frame=frame: frame.to_parquet(path, index=False))
                 self.meter.add(f"{trait}: statistics", self.capturing / len(config.traits) / 2)
             else:
@@ -136,6 +141,11 @@ class Steps:
         settings = CaptureSettings(keep=True, positive=True, sample=_SAMPLE)
         return capture_sites(self.model, contrast, sites=_SITES, settings=settings)
 
+    def _capture_rows(self, contrast: Contrast) -> Activations:
+        kept = capture(self.model, contrast, keep=True)
+        assert isinstance(kept, Activations)
+        return kept
+
     def _locate(self, tallies: Mapping[str, Tally], place: int) -> Located:
         post = tallies[HOOK_POST.name]
         neurons = effect_sizes(post, write_norms=self.model.write_norms(post.layers))
@@ -149,8 +159,21 @@ class Steps:
             seed=self.config.seed + place,
         )
 
-    def cell(self, arm: str, does: Arm, gamma: float, *, chosen: float | None, scope: Scope | None = None) -> Cell:
-        """An arm at a dose; on search questions where no dose has been chosen yet."""
+    def cell(
+        self,
+        arm: str,
+        does: Arm,
+        gamma: float,
+        *,
+        chosen: float | None,
+        scope: Scope | None = None,
+        every_outcome: bool = True,
+    ) -> Cell:
+        """An arm at a dose; on search questions where no dose has been chosen yet.
+
+        At the chosen dose it is asked for every outcome, unless it is run in another scope or `every_outcome` is
+        false: then for answers and capability alone.
+        """
         config = self.config
         conditions = tuple(
             Condition(arm, trait, way, gamma, None, does_this)
@@ -158,7 +181,7 @@ class Steps:
             else Condition(arm, trait, way, gamma, does_this.with_gamma(gamma))
             for (trait, way), does_this in does.items()
         )
-        main = scope is None
+        main = scope is None and every_outcome
         wide = chosen is not None and main and (gamma == chosen or arm in PROMPTING)
         kinds = ["answers", "capability"]
         if wide and asks_statements(config):
@@ -253,8 +276,11 @@ def _digest(condition: Condition) -> str:
     )
 
 
-def _points(trait: str, kept: Tally) -> pd.DataFrame:
-    assert isinstance(kept, Activations)
+def _points(trait: str, kept: Activations, held_out: Activations) -> pd.DataFrame:
+    """Prompts on the components of their layer; those held out are told by a column of their own."""
     rows = {str(pole): values for pole, values in kept.activations.items()}
+    rows |= {f"{_UNSEEN}{pole}": values for pole, values in held_out.activations.items()}
     frame = pca_by_layer(rows, layers=kept.layers, components=2)
-    return frame[frame["row"] < _POINTS].assign(trait=trait)
+    unseen = frame["pole"].str.startswith(_UNSEEN)
+    frame = frame.assign(pole=frame["pole"].str.removeprefix(_UNSEEN), held_out=unseen, trait=trait)
+    return frame[frame["row"] < _POINTS].reset_index(drop=True)

@@ -44,6 +44,11 @@ class Study:
         return self.manifest["left_out"]
 
     @property
+    def warnings(self) -> list[str]:
+        """What was warned of while it ran."""
+        return self.manifest.get("warnings", [])
+
+    @property
     def findings(self) -> list[Finding]:
         """What the data say of each claim, all traits together."""
         return [finding for finding in self._all_findings if finding.trait == ALL]
