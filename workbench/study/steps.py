@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -22,6 +21,7 @@ from workbench.study.cells import Cell, Outcomes, asks_statements, unedited
 from workbench.study.config import ACROSS, PROMPTING, StudyConfig
 from workbench.study.engines import run_cells
 from workbench.study.judging import judged
+from workbench.study.pairs import pairs_of
 from workbench.study.questions import open_questions
 from workbench.study.statistics import (
     BY_TRAIT,
@@ -81,21 +81,7 @@ class Steps:
 
     def contrast(self, trait: str, *, held_out: bool = False) -> Contrast:
         """The trait's pairs: those that neurons are chosen on, or held-out ones."""
-        source, config = self.config.contrast, self.config
-        if source == "testbed":
-            n = config.patching_pairs if held_out else config.pairs
-            return Contrast.testbed(trait, n=n, seed=config.seed, held_out=held_out)
-        if source == "builtin":
-            drawn = Contrast.builtin(trait, n=config.pairs + config.patching_pairs, seed=config.seed)
-        elif Path(source).is_dir():
-            split = "test" if held_out else "search"
-            n = config.patching_pairs if held_out else config.pairs
-            # Published with two poles; a study tests exclusivity against a third.
-            return Contrast.personalitybench(source, trait, n=n, seed=config.seed, split=split).with_neutral()
-        else:
-            drawn = Contrast.from_table(source, trait=trait).with_neutral()
-        kept, out = drawn.split(holdout=config.patching_pairs / len(drawn), seed=config.seed)
-        return out if held_out else kept
+        return pairs_of(self.config, trait, held_out=held_out)
 
     def located(self) -> tuple[dict[str, Located], dict[str, pd.DataFrame]]:
         """Effects and selections by trait, and the tables on every trait's activations."""
