@@ -16,6 +16,7 @@ BIG_FIVE: tuple[str, ...] = (
     "Agreeableness",
     "Neuroticism",
 )
+"""The traits of the built-in bank and of the embedded model."""
 
 
 def big_five(name: str) -> str:

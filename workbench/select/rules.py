@@ -65,9 +65,9 @@ def select_neurons(
     min_probability: float = 0.1,
     least: int = 0,
 ) -> Selection:
-    """Choose neurons by a rule.
+    """Choose neurons by a rule, with s the mean difference and d Cohen's d.
 
-    Rules, with s the mean difference and d Cohen's d, each strict:
+    Rules:
         dual: |s| > tau_q and |d| > min_d, as DPN-LE has it.
         magnitude-only: |s| > tau_q.
         d-only: |d| > min_d.
