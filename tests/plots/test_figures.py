@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from tests.plots.small_tables import projection
 from workbench import plots
-from workbench.plots.theme import ARM_COLOURS, arm_style
+from workbench.plots.theme import ARM_COLOURS, Look
 
 
 @pytest.fixture(scope="module")
@@ -165,14 +166,16 @@ def test_trait_against_capability_shows_dose_and_cost(tradeoff: pd.DataFrame) ->
 def test_arms_compared_has_a_row_an_arm_in_three_panels(tradeoff: pd.DataFrame) -> None:
     figure = plots.arms_compared(tradeoff[tradeoff["gamma"] == 1.0])
     assert len(traces(figure)) == 6
+    assert list(layout(figure).yaxis.ticktext) == ["DPN-LE", "somebody's own"]
     assert {trace.xaxis for trace in traces(figure)} == {"x", "x2", "x3"}
 
 
 def test_known_arms_keep_their_colours_and_others_differ() -> None:
     assert len(set(ARM_COLOURS.values())) == len(ARM_COLOURS)
     arms = ["DPN-LE", "mine", "yours"]
-    assert arm_style("DPN-LE", arms)[0] == ARM_COLOURS["DPN-LE"]
-    assert arm_style("mine", arms) != arm_style("yours", arms)
+    look = Look.of(plots.TEMPLATE)
+    assert look.arm("DPN-LE", arms)[0] == ARM_COLOURS["DPN-LE"]
+    assert look.arm("mine", arms) != look.arm("yours", arms)
 
 
 def test_a_table_that_lacks_columns_is_told(effects: pd.DataFrame, dose: pd.DataFrame) -> None:
@@ -246,6 +249,49 @@ def test_marks_stay_at_their_rank_where_a_wide_layer_is_thinned() -> None:
     assert (heat.x[0], heat.x[-1]) == (0, width - 1)
     assert 14_001 not in heat.x
     assert list(high.x) == [14_001]
+
+
+def test_neurons_in_their_own_order_stand_at_their_index(effects: pd.DataFrame) -> None:
+    narrow = effects[effects["neuron"] < 50].assign(selected="")
+    narrow.loc[(narrow["layer"] == 5) & (narrow["neuron"] == 7), "selected"] = "low"
+    figure = plots.effect_map(narrow.sample(frac=1, random_state=0), order="neuron")
+    heat, low = traces(figure)
+    np.testing.assert_array_equal(heat.x, np.arange(50))
+    np.testing.assert_array_equal(heat.z[1], narrow[narrow["layer"] == 5]["cohens_d"])
+    assert (list(low.x), list(low.y)) == ([7], [5])
+    assert layout(figure).xaxis.title.text == "neuron (index within its layer)"
+    with pytest.raises(ValueError, match="orders neurons by rank or neuron, but 'name' arrived"):
+        plots.effect_map(narrow, order="name")
+
+
+def test_a_wide_layer_shows_the_greatest_effect_of_each_column_with_its_neuron() -> None:
+    width = 14_336
+    d = np.random.default_rng(0).normal(0, 0.5, width)
+    d[[3_001, 3_002, 9_000]] = 4.0, -7.0, 5.0
+    wide = pd.DataFrame({"layer": 12, "neuron": np.arange(width), "mean_difference": d, "cohens_d": d})
+    wide = wide.assign(d_low=d - 1, d_high=d + 1, selected=np.where(d == 5.0, "high", ""))
+    heat, high = traces(plots.effect_map(wide, order="neuron"))
+    assert heat.z.shape == (1, 800)
+    column = 3_002 * 800 // width
+    assert heat.z[0][column] == -7.0
+    assert "layer 12, neuron 3002<br>" in heat.text[0][column]
+    own = d[[neuron for neuron in range(width) if neuron * 800 // width == column]]
+    assert np.abs(own).max() == 7.0
+    assert abs(heat.x[column] - 3_002) < width / 800
+    assert list(high.x) == [9_000]
+    assert heat.z[0][9_000 * 800 // width] == 5.0
+
+
+def test_held_out_prompts_take_open_symbols_and_a_name_of_their_own() -> None:
+    figure = plots.trait_pca(projection())
+    names = [trace.name for trace in traces(figure) if trace.showlegend]
+    assert names == ["high", "low", "neutral", "high, held out", "low, held out", "neutral, held out"]
+    fitted, held = traces(figure)[0], traces(figure)[3]
+    assert (fitted.marker.symbol, held.marker.symbol) == ("circle", "circle-open")
+    assert fitted.marker.color == held.marker.color
+    assert (len(fitted.x), len(held.x)) == (6, 3)
+    assert [trace.marker.symbol for trace in traces(figure)[4:6]] == ["diamond-open", "cross-open"]
+    assert len(traces(plots.trait_pca(projection().drop(columns="held_out")))) == 6 * 3
 
 
 def test_a_neuron_without_a_mark_is_drawn_as_not_chosen(effects: pd.DataFrame) -> None:

@@ -53,6 +53,14 @@ def test_exclusivity_scatter(truth: Planted) -> None:
     ranges = (drawn.layout.xaxis.range, drawn.layout.yaxis.range)
     assert ranges[0] == ranges[1]
     assert ranges[0][0] == -ranges[0][1]
+    assert "customdata[2]" not in drawn.data[0].hovertemplate
+    names = [f"d_{pole}_neutral" for pole in ("high", "low")]
+    wide = table.assign(**{f"{n}{end}": table[n] + by for n in names for end, by in (("_low", -0.2), ("_high", 0.3))})
+    told: Any = plots.exclusivity_scatter(wide, min_d=found.min_d)
+    point = told.data[1]
+    np.testing.assert_allclose(point.customdata[0][2:4], [point.x[0] - 0.2, point.x[0] + 0.3])
+    np.testing.assert_allclose(point.customdata[0][4:6], [point.y[0] - 0.2, point.y[0] + 0.3])
+    assert "[%{customdata[4]:+.2f}, %{customdata[5]:+.2f}]" in point.hovertemplate
 
 
 def test_separability_by_layer(truth: Planted) -> None:
@@ -79,6 +87,7 @@ def test_overlap_heatmap_is_symmetric_and_marks_what_is_beyond_chance() -> None:
     assert drawn.data[0].text[0][2] == "15*"
     assert drawn.data[0].text[0][1] == "0"
     assert drawn.data[0].zmin == -drawn.data[0].zmax
+    assert "15 shared, 0.3 expected by chance (lift 50.0)" in drawn.data[0].customdata[0][2]
     shared: Any = plots.overlap_heatmap(table, quantity="jaccard")
     assert np.nanmax(np.array(shared.data[0].z, dtype=float)) == 0.75
     with pytest.raises(ValueError, match="lift or jaccard, but 'dice'"):

@@ -3,10 +3,13 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.plots.theme import MUTED, POLE_COLOURS, check_columns, figure, one_trait
+from workbench.plots.tables import check_columns, one_trait
+from workbench.plots.theme import TEMPLATE, Look, figure
 
 
-def neurons_per_layer(counts: pd.DataFrame, *, trait: str | None = None) -> go.Figure:
+def neurons_per_layer(
+    counts: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
+) -> go.Figure:
     """Chosen neurons by layer: High upward, Low downward.
 
     Args:
@@ -17,11 +20,13 @@ def neurons_per_layer(counts: pd.DataFrame, *, trait: str | None = None) -> go.F
     """
     check_columns("neurons_per_layer", counts, ("layer", "pole", "neurons"))
     rows, trait = one_trait("neurons_per_layer", counts, trait)
+    look = Look.of(template)
     most = max(1, int(rows["neurons"].max()))
     step = max(1, most // 4)
     ticks = list(range(-step * (most // step), most + 1, step))
     drawn = figure(
         alt=f"Bars: how many neurons of {trait or 'one trait'} each layer has, High upward and Low downward.",
+        template=template,
         height=300,
         barmode="relative",
         bargap=0.25,
@@ -30,13 +35,14 @@ def neurons_per_layer(counts: pd.DataFrame, *, trait: str | None = None) -> go.F
     )
     for pole, sign in (("high", 1), ("low", -1)):
         own = rows[rows["pole"] == pole].sort_values("layer")
+        colour, _ = look.pole(pole)
         drawn.add_bar(
             x=own["layer"],
             y=sign * own["neurons"],
             name=f"{pole.capitalize()} neurons",
-            marker_color=POLE_COLOURS[pole],
+            marker={"color": colour, "pattern": {"shape": "" if pole == "high" else "/", "size": 5}},
             customdata=own["neurons"],
             hovertemplate="layer %{x}: %{customdata} " + pole + "<extra></extra>",
         )
-    drawn.add_hline(y=0, line={"color": MUTED, "width": 1})
+    drawn.add_hline(y=0, line={"color": look.muted, "width": 1})
     return drawn

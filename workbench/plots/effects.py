@@ -4,23 +4,18 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.plots.theme import (
-    DIVERGING,
-    GREY,
-    MUTED,
-    POLE_COLOURS,
-    POLE_SYMBOLS,
-    check_columns,
-    figure,
-    one_trait,
-    translucent,
-)
+from workbench.plots.tables import check_columns, one_trait
+from workbench.plots.theme import GREY, TEMPLATE, Look, figure, translucent
 
 _MOST_COLUMNS = 800
 _MOST_POINTS = 6000
 _QUANTITIES = {
     "cohens_d": "Cohen's d (high − low, pooled SD)",
     "mean_difference": "mean difference (high − low, activation units)",
+}
+_ORDERS = {
+    "rank": ("rank within its layer (lowest effect first)", "ordered within each layer"),
+    "neuron": ("neuron (index within its layer)", "by index"),
 }
 _NEEDED = ("layer", "neuron", "mean_difference", "cohens_d", "d_low", "d_high")
 
@@ -30,41 +25,57 @@ def effect_map(
     *,
     trait: str | None = None,
     statistic: str = "cohens_d",
+    order: str = "rank",
     neurons: pd.DataFrame | None = None,
+    template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
-    """Layer × rank map: each layer's neurons in order of their effect, the chosen ones marked.
+    """Layer × neuron map: each layer's neurons in order of their effect or of their index, the chosen ones marked.
 
     Args:
         effects: a row per neuron: layer, neuron, mean_difference, cohens_d, d_low, d_high; with `trait` where
             there are several, and `selected` (`high`, `low` or empty) to mark neurons.
         statistic: `cohens_d` or `mean_difference`; positive (vermillion) is more active on the high pole.
+        order: `rank`, the lowest effect of each layer first, or `neuron`, by index.
         neurons: the neurons to mark, instead of `selected`: columns layer, neuron, pole, as a selection's frame.
 
-    Layers wider than 800 neurons are thinned to evenly spaced ranks; marks stay at their true rank. An infinite d
-    (a neuron constant on both poles) takes the colour of the largest finite one; hovering tells it as it is.
+    Layers wider than 800 neurons are drawn in 800 columns. In order of rank these are evenly spaced ranks. In order
+    of neurons each column shows the neuron of the greatest magnitude among those it stands for, and hovering tells
+    which one: such columns look stronger than most of their neurons are. Marks stay at their true rank or index. An
+    infinite d (a neuron constant on both poles) takes the colour of the largest finite one; hovering tells it as
+    it is.
 
     Raises:
-        ValueError: for missing columns, an unknown trait or statistic, or neurons that the effects lack.
+        ValueError: for missing columns, an unknown trait, statistic or order, or neurons that the effects lack.
     """
     if statistic not in _QUANTITIES:
         raise ValueError(f"effect_map draws {' or '.join(_QUANTITIES)}, but {statistic!r} arrived.")
+    if order not in _ORDERS:
+        raise ValueError(f"effect_map orders neurons by {' or '.join(_ORDERS)}, but {order!r} arrived.")
     check_columns("effect_map", effects, _NEEDED)
     rows, trait = one_trait("effect_map", effects, trait)
     if neurons is not None:
         rows = _selecting(rows, neurons, trait)
     rows = rows.sort_values(["layer", statistic])
-    rows = rows.assign(rank=rows.groupby("layer").cumcount())
-    layers, width = sorted(rows["layer"].unique().tolist()), int(rows["rank"].max()) + 1
-    ranks = np.unique(np.linspace(0, width - 1, min(width, _MOST_COLUMNS)).round().astype(int))
-    shown = rows[rows["rank"].isin(ranks)]
-    values, hover = _grid(shown, layers, ranks, statistic)
+    rows = rows.assign(place=rows.groupby("layer").cumcount() if order == "rank" else rows["neuron"])
+    look, layers, width = Look.of(template), sorted(rows["layer"].unique().tolist()), int(rows["place"].max()) + 1
+    columns = min(width, _MOST_COLUMNS)
+    if order == "rank":
+        places = np.unique(np.linspace(0, width - 1, columns).round().astype(int))
+        shown = rows[rows["place"].isin(places)]
+        shown = shown.assign(column=np.searchsorted(places, shown["place"]))
+    else:
+        places = (np.arange(columns) + 0.5) * width / columns - 0.5  # the middle of each column's neurons
+        shown = rows.assign(column=rows["place"] * columns // width, magnitude=rows[statistic].abs().fillna(-1))
+        shown = shown.sort_values("magnitude").drop_duplicates(["layer", "column"], keep="last")
+    values, hover = _grid(shown, layers, len(places), statistic)
     bound = _largest(rows[statistic])
     drawn = figure(
         alt=f"Heat map of the effect of {trait or 'the trait'} on {width} neurons in each of {len(layers)} layers, "
-        "ordered within each layer, with the chosen neurons marked.",
+        f"{_ORDERS[order][1]}, with the chosen neurons marked.",
+        template=template,
         height=110 + max(170, 30 * len(layers)),
         xaxis={
-            "title": "rank within its layer (lowest effect first)",
+            "title": _ORDERS[order][0],
             "showgrid": False,
             "range": [-0.02 * width, 1.02 * width],  # room for marks at both ends
         },
@@ -77,13 +88,13 @@ def effect_map(
         },
     )
     drawn.add_heatmap(
-        x=ranks,
+        x=places,
         y=layers,
         z=values.clip(-bound, bound),
         zmin=-bound,
         zmax=bound,
         zmid=0,
-        colorscale=DIVERGING,
+        colorscale=look.diverging,
         text=hover,
         hovertemplate="%{text}<extra></extra>",
         colorbar={
@@ -94,7 +105,7 @@ def effect_map(
     )
     if "selected" in rows:
         for pole in ("high", "low"):
-            _mark(drawn, rows[rows["selected"] == pole], pole)
+            _mark(drawn, rows[rows["selected"] == pole], pole, look)
     return drawn
 
 
@@ -120,9 +131,9 @@ def _largest(values: pd.Series) -> float:
     return float(finite.max()) if len(finite) and finite.max() > 0 else 1.0
 
 
-def _grid(shown: pd.DataFrame, layers: list[int], ranks: np.ndarray, statistic: str) -> tuple[np.ndarray, np.ndarray]:
-    place = ([layers.index(layer) for layer in shown["layer"]], np.searchsorted(ranks, shown["rank"]))
-    values = np.full((len(layers), len(ranks)), np.nan)
+def _grid(shown: pd.DataFrame, layers: list[int], columns: int, statistic: str) -> tuple[np.ndarray, np.ndarray]:
+    place = ([layers.index(layer) for layer in shown["layer"]], shown["column"].to_numpy(int))
+    values = np.full((len(layers), columns), np.nan)
     values[place] = shown[statistic]
     hover = np.full(values.shape, "", dtype=object)
     hover[place] = _told(shown)
@@ -138,20 +149,16 @@ def _told(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _mark(drawn: go.Figure, chosen: pd.DataFrame, pole: str) -> None:
+def _mark(drawn: go.Figure, chosen: pd.DataFrame, pole: str, look: Look) -> None:
     if chosen.empty:
         return
+    colour, symbol = look.pole(pole)
     drawn.add_scatter(
-        x=chosen["rank"],
+        x=chosen["place"],
         y=chosen["layer"],
         mode="markers",
         name=f"{pole.capitalize()} neurons ({len(chosen)})",
-        marker={
-            "symbol": POLE_SYMBOLS[pole],
-            "size": 7,
-            "color": POLE_COLOURS[pole],
-            "line": {"color": "white", "width": 1},
-        },
+        marker={"symbol": symbol, "size": 7, "color": colour, "line": {"color": look.paper, "width": 1}},
         cliponaxis=False,
         text=_told(chosen),
         hovertemplate="%{text}<extra>chosen</extra>",
@@ -164,6 +171,7 @@ def magnitude_against_d(
     threshold_d: float,
     thresholds: pd.DataFrame | None = None,
     trait: str | None = None,
+    template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
     """|mean difference| against Cohen's d, with both thresholds and the chosen neurons.
 
@@ -188,9 +196,11 @@ def magnitude_against_d(
     selected = rows["selected"] if "selected" in rows else pd.Series("", index=rows.index)
     others = rows[~selected.isin(["high", "low"])]
     others = others.iloc[np.unique(np.linspace(0, len(others) - 1, min(len(others), _MOST_POINTS)).astype(int))]
+    look = Look.of(template)
     drawn = figure(
         alt=f"Scatter of the size of the mean difference against Cohen's d for neurons of {trait or 'one trait'}, with "
         "the thresholds of both criteria.",
+        template=template,
         height=430,
         xaxis={"title": _QUANTITIES["cohens_d"]},
         yaxis={
@@ -206,40 +216,40 @@ def magnitude_against_d(
         y=others["magnitude"],
         mode="markers",
         name="not chosen",
-        marker={"size": 4, "color": translucent(GREY, 0.35)},
+        marker={"size": 4, "color": translucent(look.colour(GREY), 0.35)},
         text=_told(others),
         hovertemplate="%{text}<extra></extra>",
     )
     for pole in ("high", "low"):
         chosen = rows[selected == pole]
         if len(chosen):
+            colour, symbol = look.pole(pole)
             drawn.add_scattergl(
                 x=chosen["place"],
                 y=chosen["magnitude"],
                 mode="markers",
                 name=f"{pole.capitalize()} neurons ({len(chosen)})",
-                marker={"size": 8, "color": POLE_COLOURS[pole], "symbol": POLE_SYMBOLS[pole]},
+                marker={"size": 8, "color": colour, "symbol": symbol},
                 text=_told(chosen),
                 hovertemplate="%{text}<extra>chosen</extra>",
             )
-    dashed = {"color": MUTED, "dash": "dash", "width": 1.2}
-    drawn.add_vline(x=-threshold_d, line=dashed)
-    drawn.add_vline(x=threshold_d, line=dashed, name=f"tau_d = ±{threshold_d:g}", showlegend=True)
+    drawn.add_vline(x=-threshold_d, line=look.threshold)
+    drawn.add_vline(x=threshold_d, line=look.threshold, name=f"tau_d = ±{threshold_d:g}", showlegend=True)
     if thresholds is not None:
-        _draw_tau_q(drawn, thresholds, trait)
+        _draw_tau_q(drawn, thresholds, trait, look)
     return drawn
 
 
-def _draw_tau_q(drawn: go.Figure, thresholds: pd.DataFrame, trait: str) -> None:
+def _draw_tau_q(drawn: go.Figure, thresholds: pd.DataFrame, trait: str, look: Look) -> None:
     """One line if the layers agree, otherwise the band between the lowest and the highest."""
     check_columns("magnitude_against_d's thresholds", thresholds, ("layer", "threshold"))
     if "trait" in thresholds and trait:
         thresholds, _ = one_trait("magnitude_against_d's thresholds", thresholds, trait)
     least, most = float(thresholds["threshold"].min()), float(thresholds["threshold"].max())
-    dotted = {"color": MUTED, "dash": "dot", "width": 1.2}
+    dotted = {"color": look.muted, "dash": "dot", "width": 1.5}
     if least == most:
         drawn.add_hline(y=least, line=dotted, name="tau_q", showlegend=True)
         return
-    drawn.add_hrect(y0=least, y1=most, fillcolor=translucent(GREY, 0.18), line_width=0, layer="below")
+    drawn.add_hrect(y0=least, y1=most, fillcolor=translucent(look.colour(GREY), 0.18), line_width=0, layer="below")
     drawn.add_hline(y=least, line=dotted, name="tau_q of the layers", showlegend=True)
     drawn.add_hline(y=most, line=dotted)

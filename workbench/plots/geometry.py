@@ -5,20 +5,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from workbench.plots.theme import MUTED, POLE_COLOURS, POLE_SYMBOLS, TEMPLATE, check_columns, one_trait
+from workbench.plots.panels import axes, panels
+from workbench.plots.tables import check_columns, one_trait
+from workbench.plots.theme import BLUE, GREEN, GREY, TEMPLATE, VERMILLION, Look, figure, translucent
 
 _MOST_PANELS, _ACROSS = 8, 4
 _NEEDED = ("layer", "pole", "pc1", "pc2", "ev1", "ev2")
 
 
-def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Sequence[int] | None = None) -> go.Figure:
+def trait_pca(
+    projection: pd.DataFrame,
+    *,
+    trait: str | None = None,
+    layers: Sequence[int] | None = None,
+    template: go.layout.Template = TEMPLATE,
+) -> go.Figure:
     """Small multiples over layers: each prompt on its layer's first two components (activation units), by pole.
 
     Args:
         projection: columns layer, pole, pc1, pc2 and ev1, ev2 (explained shares of variance); `trait` where
-            there are several.
+            there are several. Where `held_out` is there, prompts on which the components were not fitted take open
+            symbols.
         layers: which layers to draw; by default at most eight, evenly apart.
 
     Raises:
@@ -33,55 +41,120 @@ def trait_pca(projection: pd.DataFrame, *, trait: str | None = None, layers: Seq
     if layers is None:
         places = np.unique(np.linspace(0, len(there) - 1, min(len(there), _MOST_PANELS)).round().astype(int))
         layers = [there[place] for place in places]
-    across = min(_ACROSS, len(layers))
-    down = -(-len(layers) // across)
+    rows = rows.assign(held_out=rows["held_out"].fillna(False).astype(bool) if "held_out" in rows else False)
+    look = Look.of(template)
     titles = []
     for layer in layers:
         first = rows[rows["layer"] == layer].iloc[0]
         titles.append(f"layer {layer}<br>{first['ev1']:.0%}, {first['ev2']:.0%}")
-    drawn = make_subplots(
-        rows=down,
-        cols=across,
-        subplot_titles=titles,
-        horizontal_spacing=0.03,
-        vertical_spacing=0.2 / down + 0.04 if down > 1 else 0,
-        x_title="first principal component (activation units)<br>above: variance explained by the first, second",
-        y_title="second principal component (activation units)",
+    drawn = panels(
+        titles,
+        alt=f"Scatter plots of prompts of {trait or 'one trait'} on two principal components, one for each of "
+        f"{len(layers)} layers, coloured by pole.",
+        template=template,
+        x_titles=[""] * len(layers),
+        y_titles=[""] * len(layers),
+        across=_ACROSS,
+        narrow=2,
+        height=165,
+        gap=0.03,
+        shared_y=False,
+        labelled=False,
+        foot=56,
     )
+    # Held-out prompts lie on those that the components were fitted on.
+    groups = list(dict.fromkeys(zip(rows["held_out"], rows["pole"].astype(str), strict=True)))
     for place, layer in enumerate(layers):
-        for pole, own in rows[rows["layer"] == layer].groupby("pole", sort=False):
+        for held_out, pole in sorted(groups, key=lambda group: group[0]):
+            own = rows[(rows["layer"] == layer) & (rows["pole"] == pole) & (rows["held_out"] == held_out)]
+            colour, symbol = look.pole(pole)
+            name = f"{pole}, held out" if held_out else pole
+            thin = symbol.endswith("thin")
             drawn.add_scatter(
                 x=own["pc1"],
                 y=own["pc2"],
                 mode="markers",
-                name=str(pole),
-                legendgroup=str(pole),
+                name=name,
+                legendgroup=name,
                 showlegend=place == 0,
                 marker={
-                    "color": POLE_COLOURS.get(str(pole), MUTED),
-                    "symbol": POLE_SYMBOLS.get(str(pole), "circle"),
-                    "size": 4.5,
-                    "opacity": 0.65,
-                    "line": {"width": 1 if pole == "neutral" else 0, "color": POLE_COLOURS.get(str(pole), MUTED)},
+                    "color": colour,
+                    "symbol": f"{symbol.removesuffix('-thin')}-open" if held_out else symbol,
+                    "size": 5.5 if held_out else 4.5,
+                    "opacity": 0.95 if held_out else 0.6,
+                    "line": {"width": 1 if thin or held_out else 0, "color": colour},
                 },
-                hovertemplate=f"layer {layer}, {pole}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
-                row=place // across + 1,
-                col=place % across + 1,
+                hovertemplate=f"layer {layer}, {name}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+                **axes(place),
             )
-    drawn.update_layout(
-        template=TEMPLATE,
-        height=90 + 210 * down,
-        margin={"t": 72, "l": 48, "b": 78},
-        legend={"y": 1.0, "yref": "container", "yanchor": "top", "itemsizing": "constant"},
-        meta={
-            "alt": f"Scatter plots of prompts of {trait or 'one trait'} on two principal components, one for each of "
-            f"{len(layers)} layers, coloured by pole."
-        },
+    drawn.update_layout(legend={"itemsizing": "constant"})
+    ends = {"xref": "paper", "yref": "paper", "showarrow": False, "font": {"size": 13}}
+    drawn.add_annotation(
+        text="first principal component (activation units)<br>above: variance explained by the first, second",
+        **{**ends, "x": 0.5, "y": 0, "yanchor": "top", "yshift": -8},
     )
-    drawn.update_xaxes(showticklabels=False, ticks="", title_text="")
-    drawn.update_yaxes(showticklabels=False, ticks="", title_text="")
-    drawn.update_annotations(font_size=12)
-    # Without tick labels, the shared titles can stand close to the panels.
-    drawn.update_annotations(selector={"yanchor": "top"}, yshift=-10)
-    drawn.update_annotations(selector={"textangle": -90}, xshift=-16)
+    drawn.add_annotation(
+        text="second principal component (activation units)",
+        **{**ends, "x": 0, "y": 0.5, "xanchor": "right", "textangle": -90, "xshift": -8},
+    )
+    return drawn
+
+
+def separability_by_layer(
+    separability: pd.DataFrame,
+    *,
+    start: int | None = None,
+    probe: str = "logistic",
+    trait: str | None = None,
+    template: go.layout.Template = TEMPLATE,
+) -> go.Figure:
+    """Held-out area under the curve of a probe at every layer, with its controls.
+
+    Args:
+        separability: columns layer, probe, control, auc, auc_error; `trait` where there are several.
+        start: the start layer, marked.
+
+    Raises:
+        ValueError: for missing columns, or an unknown trait or probe.
+    """
+    check_columns("separability_by_layer", separability, ("layer", "probe", "control", "auc", "auc_error"))
+    rows, trait = one_trait("separability_by_layer", separability, trait)
+    rows = rows[rows["probe"] == probe]
+    if rows.empty:
+        raise ValueError(f"separability_by_layer has no probe {probe!r} to draw.")
+    look, lowest = Look.of(template), float((rows["auc"] - 1.96 * rows["auc_error"]).min())
+    drawn = figure(
+        alt=f"Lines: how well a {probe} probe tells the poles of {trait or 'the trait'} apart at each layer on unseen "
+        "descriptions and questions, beside its controls.",
+        template=template,
+        height=340,
+        xaxis={"title": "layer", "dtick": max(1, rows["layer"].nunique() // 16)},
+        yaxis={"title": "held-out AUC (0.5: chance)", "range": [min(0.4, lowest - 0.03), 1.03]},
+    )
+    styles = {
+        "none": ("true labels", VERMILLION, "circle", "solid"),
+        "shuffled labels": ("shuffled labels", GREY, "cross", "dot"),
+        "random neurons": ("random neurons", BLUE, "square", "dash"),
+    }
+    for control, own in rows.groupby("control", sort=False):
+        name, colour, symbol, dash = styles.get(str(control), (str(control), GREEN, "diamond", "dash"))
+        colour, own = look.colour(colour), own.sort_values("layer")
+        drawn.add_scatter(
+            x=own["layer"],
+            y=own["auc"],
+            error_y={"type": "data", "array": 1.96 * own["auc_error"], "color": translucent(colour, 0.55), "width": 2},
+            mode="lines+markers",
+            name=name,
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"color": colour, "symbol": symbol, "size": 7},
+            customdata=own["auc_error"],
+            hovertemplate="layer %{x}: AUC %{y:.3f} ± %{customdata:.3f}<extra>" + name + "</extra>",
+        )
+    if start is not None:
+        drawn.add_vline(
+            x=start,
+            line={"color": look.ink, "width": 1.5, "dash": "dash"},
+            annotation={"text": f"start layer {start}", "font": {"size": 11}, "xshift": 3},
+            annotation_position="bottom right",
+        )
     return drawn

@@ -2,24 +2,24 @@
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from workbench.plots.panels import axes, axis, panels
+from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import (
     BLUE,
     GREEN,
     GREY,
-    MUTED,
     ORANGE,
     PURPLE,
     SKY,
     TEMPLATE,
     VERMILLION,
-    check_columns,
-    one_trait,
+    Look,
     translucent,
 )
 
 _COLOURS = (VERMILLION, GREY, BLUE, GREEN, ORANGE, PURPLE, SKY)
+_SYMBOLS = ("circle", "cross", "square", "diamond", "triangle-up", "x", "triangle-down")
 _MODES = {"by_layer": "each layer alone", "cumulative": "all layers up to this one"}
 _DASHES = {"increase": "solid", "decrease": "dash"}
 _AXES = {
@@ -28,7 +28,9 @@ _AXES = {
 }
 
 
-def patching_by_layer(patching: pd.DataFrame, *, trait: str | None = None) -> go.Figure:
+def patching_by_layer(
+    patching: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
+) -> go.Figure:
     """What each set of neurons brings about, or what its ablation costs, by layer with 95 % bands.
 
     Args:
@@ -48,20 +50,24 @@ def patching_by_layer(patching: pd.DataFrame, *, trait: str | None = None) -> go
         there = ", ".join(dict.fromkeys(rows["mode"]))
         raise ValueError(f"patching_by_layer draws the modes {' and '.join(_MODES)}, but the table holds {there}.")
     sets = list(dict.fromkeys(rows["set"]))
-    colours = dict(zip(sets, _COLOURS * len(sets), strict=False))
+    look = Look.of(template)
+    styles = dict(zip(sets, zip(_COLOURS * len(sets), _SYMBOLS * len(sets), strict=True), strict=False))
     several = len(set(rows["direction"])) > 1
-    drawn = make_subplots(
-        cols=len(modes),
-        rows=1,
-        shared_yaxes=True,
-        horizontal_spacing=0.05,
-        subplot_titles=[_MODES[mode] for mode in modes],
+    drawn = panels(
+        [_MODES[mode] for mode in modes],
+        alt=f"Lines with bands by layer: what {', '.join(sets)} carry of the effect of {trait or 'the trait'}.",
+        template=template,
+        x_titles=["layer"] * len(modes),
+        y_titles=[_AXES[quantity]] * len(modes),
+        across=len(modes),
+        height=270,
     )
-    for column, mode in enumerate(modes, start=1):
+    for place, mode in enumerate(modes):
         here = rows[rows["mode"] == mode]
         for (name, direction), own in here.groupby(["set", "direction"], sort=False):
             own = own.sort_values("layer")
-            colour, said = colours[str(name)], f", {direction}" if direction else ""
+            colour, symbol = look.colour(styles[str(name)][0]), styles[str(name)][1]
+            said = f", {direction}" if direction else ""
             band = [*own["low"], *own["high"].iloc[::-1]]
             drawn.add_scatter(
                 x=[*own["layer"], *own["layer"].iloc[::-1]],
@@ -73,8 +79,7 @@ def patching_by_layer(patching: pd.DataFrame, *, trait: str | None = None) -> go
                 hoverinfo="skip",
                 showlegend=False,
                 legendgroup=f"{name}",
-                row=1,
-                col=column,
+                **axes(place),
             )
             drawn.add_scatter(
                 x=own["layer"],
@@ -82,26 +87,19 @@ def patching_by_layer(patching: pd.DataFrame, *, trait: str | None = None) -> go
                 mode="lines+markers",
                 name=str(name),
                 legendgroup=f"{name}",
-                showlegend=column == 1 and direction == next(iter(dict.fromkeys(here["direction"]))),
+                showlegend=place == 0 and direction == next(iter(dict.fromkeys(here["direction"]))),
                 line={"color": colour, "width": 2, "dash": _DASHES.get(str(direction), "solid")},
-                marker={"color": colour, "size": 6},
+                marker={"color": colour, "symbol": symbol, "size": 6},
                 customdata=own[["low", "high"]],
                 hovertemplate=f"{name}{said}, layer %{{x}}: %{{y:.1%}} "
                 "[%{customdata[0]:.1%}, %{customdata[1]:.1%}]<extra></extra>",
-                row=1,
-                col=column,
+                **axes(place),
             )
-        drawn.update_xaxes(title_text="layer", dtick=max(1, int(here["layer"].max()) // 8), row=1, col=column)
-    drawn.add_hline(y=0, line={"color": MUTED, "width": 1, "dash": "dot"})
-    drawn.update_yaxes(title_text=_AXES[quantity], tickformat="~%", row=1, col=1)
-    key = "solid: increase, dashed: decrease" if several else ""
-    drawn.update_layout(
-        template=TEMPLATE,
-        height=400,
-        margin={"t": 72},
-        legend={"y": 1.1, "title": {"text": key, "side": "top", "font": {"size": 11}}},
-        meta={
-            "alt": f"Lines with bands by layer: what {', '.join(sets)} carry of the effect of {trait or 'the trait'}."
-        },
-    )
+        axis(drawn, "x", place).dtick = max(1, int(here["layer"].max()) // 8)
+        axis(drawn, "y", place).tickformat = "~%"
+        axis(drawn, "y", place).zeroline = True
+    if several:
+        drawn.update_layout(
+            legend={"title": {"text": "solid: increase, dashed: decrease", "side": "top", "font": {"size": 11}}}
+        )
     return drawn

@@ -1,11 +1,13 @@
-"""How every figure looks: one template, colours that colour-blind readers can tell apart, and checked columns."""
+"""How every figure looks: templates, colours that colour-blind readers can tell apart, and the inks of a template."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb, unlabel_rgb
 
-INK, MUTED, GRID = "#222222", "#5f6368", "#e3e6ea"
+INK, MUTED, GRID, PAPER = "#222222", "#5f6368", "#e3e6ea", "#ffffff"
 
 # Okabe and Ito's palette; black is kept for text, yellow is too pale on white.
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, GREY = (
@@ -44,103 +46,176 @@ ARM_SYMBOLS = {
     "none": "star",
 }
 _OTHER_COLOURS = ("#17807e", "#b3446c", "#8a6d00", "#4b4f91")
-_OTHER_SYMBOLS = ("pentagon", "hexagon", "star-triangle-up", "hourglass")
+# As many symbols as have no factor in common with the colours, so that few pairs recur.
+_OTHER_SYMBOLS = ("pentagon", "hexagon", "star-triangle-up", "hourglass", "bowtie", "star-square", "diamond-wide")
 
-# Blue through white to vermillion: zero is white, both signs are equally dark.
-DIVERGING = [
-    [0.0, "#053c66"],
-    [0.25, "#4a94c9"],
-    [0.5, "#f7f7f7"],
-    [0.75, "#e8894f"],
-    [1.0, "#7f3300"],
-]
-
-_AXIS = {
-    "showline": True,
-    "linecolor": MUTED,
-    "linewidth": 1,
-    "ticks": "outside",
-    "ticklen": 4,
-    "tickcolor": MUTED,
-    "gridcolor": GRID,
-    "zeroline": False,
-    "title": {"standoff": 8, "font": {"size": 13}},
-    "automargin": True,
+# Zero takes the ground's colour, both signs stand out alike: blue below, vermillion above.
+_DIVERGING = {
+    "light": ["#053c66", "#4a94c9", "#f7f7f7", "#e8894f", "#7f3300"],
+    "dark": ["#a6d5f7", "#2f7db8", "#262a31", "#bf5f28", "#ffc49c"],
 }
+_SEQUENTIAL = {"light": ["#f7fbff", "#9ecae1", "#08519c"], "dark": ["#262a31", "#2f7db8", "#a6d5f7"]}
+_LEGIBLE = 4.0  # least contrast of a mark with a dark ground
 
-TEMPLATE = go.layout.Template(
-    layout={
-        "font": {"family": "Helvetica Neue, Helvetica, Arial, sans-serif", "size": 13, "color": INK},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
-        "margin": {"l": 60, "r": 16, "t": 28, "b": 52},
-        "xaxis": _AXIS,
-        "yaxis": _AXIS,
-        "legend": {
-            "orientation": "h",
-            "yanchor": "bottom",
-            "y": 1.02,
-            "x": 0,
-            "bgcolor": "rgba(0,0,0,0)",
-            "font": {"size": 12},
-        },
-        "hoverlabel": {"align": "left"},
-        "colorway": [VERMILLION, BLUE, GREEN, ORANGE, SKY, PURPLE, GREY],
+
+def _template(ground: str, *, ink: str, muted: str, grid: str, paper: str) -> go.layout.Template:
+    axis = {
+        "showline": True,
+        "linecolor": muted,
+        "linewidth": 1,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": muted,
+        "gridcolor": grid,
+        "zeroline": False,
+        "zerolinecolor": muted,
+        "title": {"standoff": 8, "font": {"size": 13}},
+        "automargin": True,
     }
-)
+    look = Look(ink=ink, muted=muted, grid=grid, paper=paper, diverging=[], sequential=[])
+    return go.layout.Template(
+        layout={
+            "font": {"family": "Helvetica Neue, Helvetica, Arial, sans-serif", "size": 13, "color": ink},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "margin": {"l": 60, "r": 16, "t": 28, "b": 52},
+            "xaxis": axis,
+            "yaxis": axis,
+            "legend": {
+                "orientation": "h",
+                "yanchor": "bottom",
+                "y": 1.02,
+                "x": 0,
+                "bgcolor": "rgba(0,0,0,0)",
+                "font": {"size": 12},
+            },
+            "hoverlabel": {"align": "left"},
+            "colorscale": {"diverging": _steps(_DIVERGING[ground]), "sequential": _steps(_SEQUENTIAL[ground])},
+            "colorway": [look.colour(each) for each in (VERMILLION, BLUE, GREEN, ORANGE, SKY, PURPLE, GREY)],
+        }
+    )
 
 
-def figure(*, alt: str, height: int = 380, **layout: object) -> go.Figure:
-    """An empty figure in the workbench's look, with its alternative text in `layout.meta["alt"]`."""
-    return go.Figure(layout={"template": TEMPLATE, "height": height, "meta": {"alt": alt}, **layout})
+def _steps(colours: list[str]) -> list[list[float | str]]:
+    """Colours evenly apart, as plotly's scales are written."""
+    return [[place / (len(colours) - 1), colour] for place, colour in enumerate(colours)]
 
 
-def check_columns(name: str, frame: pd.DataFrame, needed: Sequence[str], *, may_be_empty: bool = False) -> None:
-    """Refuse a frame that a figure cannot draw.
+def _pairs(scale: Iterable[Any]) -> list[list[float | str]]:
+    return [[float(place), str(colour)] for place, colour in scale]
 
-    Raises:
-        ValueError: naming the columns that are missing, or if there are no rows and `may_be_empty` is false.
+
+@dataclass(frozen=True)
+class Look:
+    """The inks of a template.
+
+    Attributes:
+        ink: text and thresholds.
+        muted: zero lines and what stands back.
+        grid: grid lines.
+        paper: the ground, and the outlines of marks that lie on others.
+        diverging: a colour scale whose middle is the ground.
+        sequential: a colour scale that starts at the ground.
     """
-    missing = [column for column in needed if column not in frame]
-    if missing:
-        raise ValueError(f"{name} needs columns {', '.join(needed)}; missing {missing} from {list(frame.columns)}.")
-    if frame.empty and not may_be_empty:
-        raise ValueError(f"{name} needs rows to draw, but the table is empty.")
+
+    ink: str
+    muted: str
+    grid: str
+    paper: str
+    diverging: list[list[float | str]]
+    sequential: list[list[float | str]]
+
+    @classmethod
+    def of(cls, template: go.layout.Template) -> "Look":
+        """The inks that a template names; those that it does not are the light ones, or the dark ones on dark paper."""
+        layout: Any = template.layout
+        paper = layout.paper_bgcolor or PAPER
+        other: Any = TEMPLATE.layout if luminance(paper) > 0.5 else DARK.layout
+        return cls(
+            ink=layout.font.color or other.font.color,
+            muted=layout.xaxis.tickcolor or other.xaxis.tickcolor,
+            grid=layout.xaxis.gridcolor or other.xaxis.gridcolor,
+            paper=paper,
+            diverging=_pairs(layout.colorscale.diverging or other.colorscale.diverging),
+            sequential=_pairs(layout.colorscale.sequential or other.colorscale.sequential),
+        )
+
+    def colour(self, colour: str) -> str:
+        """A colour of the palette as it is on light paper; on dark paper with as much white as makes it legible.
+
+        Example:
+            >>> Look.of(TEMPLATE).colour(BLUE), Look.of(DARK).colour(BLUE)
+            ('#0072B2', '#1a80ba')
+        """
+        if luminance(self.paper) > 0.5:
+            return colour
+        if colour == INK:
+            return self.ink
+        ground = luminance(self.paper) + 0.05
+        parts = _rgb(colour)
+        for white in range(0, 101, 2):
+            mixed = [part + (255 - part) * white / 100 for part in parts]
+            shown = "#{:02x}{:02x}{:02x}".format(*(round(part) for part in mixed)) if white else colour
+            if (luminance(shown) + 0.05) / ground >= _LEGIBLE:
+                return shown
+        return self.ink
+
+    def pole(self, pole: str) -> tuple[str, str]:
+        """The colour and the symbol of a pole."""
+        return self.colour(POLE_COLOURS[pole]) if pole in POLE_COLOURS else self.muted, POLE_SYMBOLS.get(pole, "circle")
+
+    def arm(self, arm: str, arms: Iterable[str]) -> tuple[str, str]:
+        """The colour and the symbol of an arm; arms without one of their own take the next that is free."""
+        if arm in ARM_COLOURS:
+            return self.colour(ARM_COLOURS[arm]), ARM_SYMBOLS[arm]
+        others = [other for other in dict.fromkeys(arms) if other not in ARM_COLOURS]
+        place = others.index(arm)
+        return (
+            self.colour(_OTHER_COLOURS[place % len(_OTHER_COLOURS)]),
+            _OTHER_SYMBOLS[place % len(_OTHER_SYMBOLS)],
+        )
+
+    @property
+    def threshold(self) -> dict[str, object]:
+        """The line at a bound that a reader should see."""
+        return {"color": self.ink, "width": 1.2, "dash": "dash"}
 
 
-def one_trait(name: str, frame: pd.DataFrame, trait: str | None) -> tuple[pd.DataFrame, str]:
-    """The rows of one trait, and its name; without `trait`, the frame must hold one alone.
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour, from 0 (black) to 1 (white), as WCAG 2 defines it.
 
-    Raises:
-        ValueError: if the trait is not there, or several are and none is named.
+    Example:
+        >>> luminance("#ffffff"), luminance("black")
+        (1.0, 0.0)
     """
-    if "trait" not in frame:
-        return frame, trait or ""
-    there = list(dict.fromkeys(frame["trait"].astype(str)))
-    if trait is None:
-        if len(there) > 1:
-            raise ValueError(f"{name} draws one trait, but the table holds {', '.join(there)}. Name one with trait=.")
-        trait = there[0]
-    if trait not in there:
-        raise ValueError(f"{name} has no rows of trait {trait!r}; the table holds {', '.join(there)}.")
-    return frame[frame["trait"] == trait], trait
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (p / 255 for p in _rgb(colour))]
+    return round(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2], 6)
 
 
-def arm_style(arm: str, arms: Iterable[str]) -> tuple[str, str]:
-    """The colour and the symbol of an arm; arms without one of their own take the next that is free."""
-    if arm in ARM_COLOURS:
-        return ARM_COLOURS[arm], ARM_SYMBOLS[arm]
-    others = [other for other in dict.fromkeys(arms) if other not in ARM_COLOURS]
-    place = others.index(arm)
-    return _OTHER_COLOURS[place % len(_OTHER_COLOURS)], _OTHER_SYMBOLS[place % len(_OTHER_SYMBOLS)]
+def _rgb(colour: str) -> tuple[float, ...]:
+    """Parts of a `#rrggbb` or `rgb(...)` colour from 0 to 255. Of names, black is known; others count as white."""
+    if colour.startswith("#"):
+        return tuple(float(part) for part in hex_to_rgb(colour))
+    if colour.startswith("rgb("):
+        return tuple(float(part) for part in unlabel_rgb(colour))
+    return (0.0,) * 3 if colour == "black" else (255.0,) * 3
 
 
 def translucent(colour: str, opacity: float) -> str:
-    """A `#rrggbb` colour as rgba.
+    """A colour as rgba.
 
     Example:
         >>> translucent("#0072B2", 0.2)
         'rgba(0, 114, 178, 0.2)'
     """
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = (round(part) for part in _rgb(colour))
     return f"rgba({red}, {green}, {blue}, {opacity})"
+
+
+TEMPLATE = _template("light", ink=INK, muted=MUTED, grid=GRID, paper=PAPER)
+DARK = _template("dark", ink="#e8eaed", muted="#a3a9b1", grid="#30353d", paper="#16191e")
+
+
+def figure(*, alt: str, template: go.layout.Template, height: int = 380, **layout: object) -> go.Figure:
+    """An empty figure in the template's look, with its alternative text in `layout.meta["alt"]`."""
+    return go.Figure(layout={"template": template, "height": height, "meta": {"alt": alt}, **layout})

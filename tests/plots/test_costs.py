@@ -1,0 +1,91 @@
+"""Figures of doses and costs: fluency, breadth, sweeps, and the shift at which arms are compared."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.plots.small_tables import breadth, every_figure, fluency, sweep
+from workbench import plots
+
+
+def test_fluency_by_dose_has_a_panel_a_quantity() -> None:
+    drawn: Any = plots.fluency_by_dose(fluency())
+    assert [note.text for note in drawn.layout.annotations] == [
+        "change of log perplexity<br>(natural log)",
+        "change of repetition<br>(percentage points)",
+        "change of length<br>(tokens)",
+    ]
+    assert [(trace.name, trace.xaxis) for trace in drawn.data[:2]] == [("random", "x"), ("DPN-LE", "x")]
+    ours = drawn.data[1]
+    assert list(ours.x) == [0.5, 1.0]
+    np.testing.assert_allclose(ours.error_y.array, 0.2)
+    np.testing.assert_allclose(ours.error_y.arrayminus, 0.1)
+    assert drawn.layout.yaxis2.tickformat == "~%"
+    assert sum(bool(trace.showlegend) for trace in drawn.data) == 2
+    two: Any = plots.fluency_by_dose(fluency().query("quantity != 'repetition_change'"))
+    assert len(two.layout.annotations) == 2
+    with pytest.raises(ValueError, match="draws log_perplexity_change, .*, but the table holds joy"):
+        plots.fluency_by_dose(fluency().assign(quantity="joy"))
+
+
+def test_quantile_sweep_marks_the_study_and_labels_what_was_run() -> None:
+    drawn: Any = plots.quantile_sweep(sweep(), quantile=0.995)
+    assert drawn.layout.xaxis.type == "log"
+    assert list(drawn.layout.xaxis.tickvals) == [0.001, 0.005, 0.05]
+    assert list(drawn.layout.xaxis.ticktext) == ["0.1 %", "0.5 %", "5 %"]
+    assert [(shape.x0, shape.xref, shape.yref) for shape in drawn.layout.shapes] == [
+        (0.005, "x", "y domain"),
+        (0.005, "x2", "y2 domain"),
+        (0.005, "x3", "y3 domain"),
+    ]
+    ours = next(trace for trace in drawn.data if trace.name == "DPN-LE" and trace.xaxis == "x2")
+    assert list(ours.x) == [0.001, 0.005, 0.05]
+    assert list(ours.y) == [-0.001, -0.005, -0.05]
+    assert drawn.data[0].line.dash != drawn.data[1].line.dash
+    assert drawn.layout.annotations[0].text == "trait shift<br>(points, intended direction)"
+    assert drawn.data[-1].name == "the study's quantile, 0.995"
+    assert not plots.quantile_sweep(sweep()).layout["shapes"]
+    with pytest.raises(ValueError, match="no rows of quantile 0.5; the table holds 0.95, 0.995, 0.999"):
+        plots.quantile_sweep(sweep(), quantile=0.5)
+
+
+def test_cost_by_breadth_names_who_never_reaches_the_shift() -> None:
+    drawn: Any = plots.cost_by_breadth(breadth())
+    assert "never reached by random" in drawn.layout.legend.title.text
+    assert "+0.35" in drawn.layout.legend.title.text
+    named = [trace.name for trace in drawn.data if trace.showlegend]
+    assert named == ["DPN-LE (32)", "write norm (32)", "broad (6,144)"]
+    assert [list(trace.y) for trace in drawn.data[:3]] == [[-0.01], [-0.02], [-0.3]]
+    assert drawn.data[0].x[0] < 32 < drawn.data[1].x[0]
+    assert drawn.data[2].x[0] == pytest.approx(6144)
+    assert drawn.data[0].customdata[0][0] == 32
+    assert drawn.layout.xaxis.type == "log"
+    assert drawn.layout.annotations[1].text == "change of exact match<br>(percentage points)"
+    all_reach: Any = plots.cost_by_breadth(breadth().query("arm != 'random'"))
+    assert "never" not in all_reach.layout.legend.title.text
+    with pytest.raises(ValueError, match="no arm that reaches the shift; none of random does"):
+        plots.cost_by_breadth(breadth().query("arm == 'random'"))
+
+
+def test_the_shift_at_which_arms_are_compared_is_marked() -> None:
+    table = every_figure()["trait_against_capability"].table
+    drawn: Any = plots.trait_against_capability(table, shift=0.35)
+    (line,) = drawn.layout.shapes
+    assert (line.x0, line.x1) == (0.35, 0.35)
+    assert [note.text for note in drawn.layout.annotations] == ["equal shift +0.35"]
+    assert not plots.trait_against_capability(table).layout["shapes"]
+
+
+def test_dose_curves_say_which_quantities_there_are() -> None:
+    dose = every_figure()["dose_curves"].table
+    with pytest.raises(ValueError, match="no rows of quantity 'capability'; the table holds trait_score"):
+        plots.dose_curves(dose, quantity="capability")
+
+
+def test_arms_without_a_colour_of_their_own_differ_in_colour_or_symbol() -> None:
+    table = every_figure()["dose_curves"].table
+    arms = [f"arm {number}" for number in range(20)]
+    drawn: Any = plots.dose_curves(pd.concat([table.assign(arm=arm) for arm in arms]))
+    assert len({(trace.marker.color, trace.marker.symbol) for trace in drawn.data}) == 20

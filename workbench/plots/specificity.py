@@ -1,0 +1,86 @@
+"""Figures of what else an edit moves: the trait edited against the trait measured."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.plots.panels import axes, panels
+from workbench.plots.tables import check_columns
+from workbench.plots.theme import TEMPLATE, Look
+
+_WAYS = {"increase": "increased", "decrease": "decreased"}
+
+
+def specificity_heatmap(
+    specificity: pd.DataFrame, *, arm: str = "DPN-LE", template: go.layout.Template = TEMPLATE
+) -> go.Figure:
+    """The trait that is edited against the trait that is measured, a panel for each direction.
+
+    Args:
+        specificity: columns arm, edited, measured, direction, shift (points; positive where the measured
+            trait moves the way the edited one is meant to), low, high, p_holm.
+
+    A star marks a shift that differs from 0 at 5 % (Holm over all cells).
+
+    Raises:
+        ValueError: for missing columns, or an arm that the table lacks.
+    """
+    needed = ("arm", "edited", "measured", "direction", "shift", "low", "high", "p_holm")
+    check_columns("specificity_heatmap", specificity, needed)
+    rows = specificity[specificity["arm"] == arm]
+    if rows.empty:
+        there = ", ".join(dict.fromkeys(specificity["arm"]))
+        raise ValueError(f"specificity_heatmap has no rows of arm {arm!r}; the table holds {there}.")
+    look = Look.of(template)
+    directions = [way for way in _WAYS if way in set(rows["direction"])]
+    edited, measured = (list(dict.fromkeys(rows[name])) for name in ("edited", "measured"))
+    measured = [*(trait for trait in edited if trait in measured), *(m for m in measured if m not in edited)]
+    bound = float(rows["shift"].abs().max()) or 1.0
+    drawn = panels(
+        [f"trait {_WAYS[way]}" for way in directions],
+        alt=f"Heat maps of how far each of {len(measured)} traits moves when another is edited by {arm}.",
+        template=template,
+        x_titles=["trait measured"] * len(directions),
+        y_titles=["trait edited"] * len(directions),
+        across=len(directions),
+        height=60 + 40 * len(edited),
+        shared_x=True,
+        foot=120,
+    )
+    for place, way in enumerate(directions):
+        own = rows[rows["direction"] == way]
+        shift, low, high, p = (
+            own.pivot_table(index="edited", columns="measured", values=name)
+            .reindex(index=edited, columns=measured)
+            .to_numpy(float)
+            for name in ("shift", "low", "high", "p_holm")
+        )
+        told = [
+            [
+                f"{v:+.2f}{'*' if sure else ''}".replace("-", "−") if np.isfinite(v) else ""
+                for v, sure in zip(*row, strict=True)
+            ]
+            for row in zip(shift, p < 0.05, strict=True)
+        ]
+        drawn.add_heatmap(
+            x=measured,
+            y=edited,
+            z=shift,
+            text=told,
+            texttemplate="%{text}",
+            textfont={"size": 10},
+            customdata=np.stack([low, high, p], axis=-1),
+            hovertemplate="%{y} edited, %{x} measured<br>%{z:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}], "
+            "p %{customdata[2]:.2g} (Holm)<extra></extra>",
+            colorscale=look.diverging,
+            zmin=-bound,
+            zmax=bound,
+            xgap=1,
+            ygap=1,
+            showscale=place == len(directions) - 1,
+            colorbar={"title": {"text": "shift<br>(points)"}, "thickness": 12, "outlinewidth": 0},
+            **axes(place),
+        )
+    drawn.update_xaxes(tickangle=40, showgrid=False)
+    drawn.update_yaxes(autorange="reversed", showgrid=False)
+    return drawn
