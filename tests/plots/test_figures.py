@@ -86,8 +86,11 @@ def test_effect_map_is_symmetric_sorted_and_marked(effects: pd.DataFrame) -> Non
     assert (high.x[0], low.x[0]) == (999, 0)
     chosen = effects.iloc[int(effects["cohens_d"].to_numpy().argmax())]
     assert high.y[0] == chosen["layer"]
-    assert f"neuron {chosen['neuron']}<br>" in high.text[0]
-    assert "d +" in high.text[0]
+    told = chosen[["mean_difference", "cohens_d", "d_low", "d_high"]].to_numpy(float)
+    assert high.text[0] == f"layer {chosen['layer']}, neuron {chosen['neuron']}"
+    np.testing.assert_allclose(high.customdata[0], told, rtol=1e-6)
+    assert "d %{customdata[1]:+.2f} [%{customdata[2]:+.2f}, %{customdata[3]:+.2f}]" in heat.hovertemplate
+    np.testing.assert_allclose(heat.customdata[:, :, 1], heat.z, rtol=1e-6)
     assert layout(figure).yaxis.title.text == "layer"
     assert "pooled SD" in heat.colorbar.title.text
     assert "Openness" in layout(figure).meta["alt"]
@@ -206,10 +209,10 @@ def test_an_infinite_effect_is_drawn_at_the_largest_finite_one_and_told(effects:
     heat, high, _ = traces(plots.effect_map(endless))
     assert (heat.zmin, heat.zmax) == (-most, most)
     assert np.isfinite(heat.z).all()
-    assert "d +inf" in high.text[0]
+    assert high.customdata[0][1] == np.inf
     _, high, _ = traces(plots.magnitude_against_d(endless, threshold_d=0.8))
     assert list(high.x) == [most]
-    assert "d +inf" in high.text[0]
+    assert high.customdata[0][1] == np.inf
 
 
 def test_effect_map_without_any_effect_still_has_a_scale_about_zero(effects: pd.DataFrame) -> None:
@@ -230,7 +233,7 @@ def test_effect_map_marks_the_neurons_of_a_selection(effects: pd.DataFrame) -> N
     _, low = traces(plots.effect_map(bare, neurons=neurons))
     assert low.name == "Low neurons (2)"
     assert list(low.y) == [5, 9]
-    assert "layer 5, neuron 7<br>" in low.text[0]
+    assert low.text[0] == "layer 5, neuron 7"
     own = bare[bare["layer"] == 5]["cohens_d"]
     assert low.x[0] == (own < own.iloc[7]).sum()
     assert len(traces(plots.effect_map(bare, neurons=neurons.head(0)))) == 1
@@ -274,7 +277,7 @@ def test_a_wide_layer_shows_the_greatest_effect_of_each_column_with_its_neuron()
     assert heat.z.shape == (1, 800)
     column = 3_002 * 800 // width
     assert heat.z[0][column] == -7.0
-    assert "layer 12, neuron 3002<br>" in heat.text[0][column]
+    assert heat.text[0][column] == "layer 12, neuron 3002"
     own = d[[neuron for neuron in range(width) if neuron * 800 // width == column]]
     assert np.abs(own).max() == 7.0
     assert abs(heat.x[column] - 3_002) < width / 800

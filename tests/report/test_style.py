@@ -22,3 +22,4 @@ def test_text_contrasts_in_both_modes() -> None:
     for mode in modes[:2]:
         for ink in ("ink", "quiet", "link", "good", "bad", "open"):
             assert min(contrast(mode[ink], mode[ground]) for ground in ("paper", "panel")) >= 4.5, ink
+        assert contrast(mode["ink"], mode["mark"]) >= 4.5

@@ -10,13 +10,15 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
 import workbench as wb
-from workbench.report.study_figures import study_figures, write_figures
+from workbench.report.cells import table_cells
+from workbench.report.study_figures import study_figures
 from workbench.report.study_page import steered_answers, study_report
 from workbench.report.terminal import print_study
 from workbench.study import cells, engines, steps
@@ -249,24 +251,75 @@ def test_the_page_holds_what_the_study_says(study: wb.Study, tmp_path: Path) -> 
     assert answers[0].base in set(table[table["arm"] == "none"]["answer"])
 
 
+def test_figures_cover_what_the_study_asked(study: wb.Study, few: wb.Study) -> None:
+    drawn = study_figures(study)
+    assert {"against-controls", "specificity", "patching-by-layer", "quantile-sweep"} <= {f.name for f in drawn}
+    assert all(figure.caption and figure.group and len(figure.data) for figure in drawn)
+    assert {"null-distribution", "stability", "exclusivity", "balance"} <= {f.name for f in drawn}
+    assert not {"specificity", "patching-by-layer", "quantile-sweep"} & {f.name for f in study_figures(few)}
+    with pytest.raises(ValueError, match="There is no figure 'pie'. Choose among effect-map,"):
+        study_figures(study, only=["pie"])
+    with pytest.raises(ValueError, match="nothing to draw 'specificity' from: what it shows was not asked for"):
+        study_figures(few, only=["specificity"])
+
+
 def test_figures_are_written_beside_their_data(study: wb.Study, tmp_path: Path) -> None:
-    written = write_figures(study, tmp_path, only=["dose-curves", "effect-map"])
-    assert {path.name for path in written} == {
+    written = wb.write_figures(study, tmp_path, only=["dose-curves", "effect-map"])
+    assert [path.name for path in written] == [
         "effect-map-extraversion.html",
         "effect-map-openness.html",
         "dose-curves.html",
         "dose-curves-extraversion.html",
         "dose-curves-openness.html",
-    }
-    assert (tmp_path / "effect-map.parquet").is_file()
-    drawn = study_figures(study)
-    assert {"against-controls", "specificity", "patching-by-layer"} <= {figure.name for figure in drawn}
-    assert all(figure.caption and len(figure.data) for figure in drawn if figure.name != "separability")
-    assert {"null-distribution", "stability", "exclusivity", "separability", "balance"} <= {f.name for f in drawn}
-    with pytest.raises(ValueError, match="There is no figure 'pie'. Choose among effect-map,"):
-        write_figures(study, tmp_path, only=["pie"])
-    with pytest.raises(ValueError, match="Figures come as html, svg, pdf, png, but 'gif'"):
-        write_figures(study, tmp_path, format="gif")
+    ]
+    data = pd.read_parquet(tmp_path / "effect-map.parquet")
+    assert set(data["trait"]) == set(CONFIG.traits)
+    assert not (tmp_path / "README.md").exists()
+    with pytest.raises(ValueError, match="Figures come as html, svg, pdf, png, but 'gif' was asked for"):
+        wb.write_figures(study, tmp_path, formats=["gif"])
+
+
+def test_without_a_browser_pages_are_written_and_the_reason_is_told(
+    study: wb.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(figures: list[tuple[Any, Path]], **settings: Any) -> list[Path]:
+        if any(path.suffix != ".html" for _, path in figures):
+            raise RuntimeError("Images need a Chromium on this machine.")
+        return [path for _, path in figures]
+
+    monkeypatch.setattr(wb.plots, "save_figures", without)
+    with pytest.raises(RuntimeError, match="Images need a Chromium"):
+        wb.write_figures(study, tmp_path, only=["balance"], formats=["png", "html"])
+    told: list[str] = []
+    written = wb.write_figures(study, tmp_path, formats=["png", "html"], told=told.append)
+    assert told == ["Images need a Chromium on this machine."]
+    assert {path.suffix for path in written} == {".html"}
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "![" not in page
+    assert "Files: `dose-curves` and `dose-curves-TRAIT`, a file a trait; `.html`. Data: `dose-curves.parquet`." in page
+    for figure in study_figures(study):
+        assert figure.caption in page
+        assert (tmp_path / f"{figure.name}.parquet").is_file()
+
+
+def test_tables_have_the_names_and_numbers_of_the_page(study: wb.Study, tmp_path: Path) -> None:
+    written = wb.write_tables(study, tmp_path)
+    shown = {table.id.removeprefix("table-"): table.frame for table in study_report(study).tables}
+    assert {path.stem for path in written} == set(shown)
+    for name, frame in shown.items():
+        assert (tmp_path / f"{name}.tex").read_text(encoding="utf-8").count(rf"\label{{tab:{name}}}") == 1
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(frame)
+    exact = pd.read_csv(tmp_path / "equal-dose.csv")
+    pd.testing.assert_frame_equal(exact, shown["equal-dose"], rtol=1e-12, check_dtype=False)
+    [own] = [line for line in (tmp_path / "equal-dose.tex").read_text().splitlines() if line.startswith("DPN-LE &")]
+    _, rows = table_cells(shown["equal-dose"])
+    assert [each.strip() for each in own.removesuffix(r"\\").split("&")] == [
+        cell.text.replace("\u2212", "$-$") for cell in rows[0]
+    ]
+    with pytest.raises(ValueError, match="There is no table 'pie'. Choose among equal-dose,"):
+        wb.write_tables(study, tmp_path, only=["pie"])
+    with pytest.raises(ValueError, match="Tables come as csv, tex, but 'xls' was asked for"):
+        wb.write_tables(study, tmp_path, formats=["xls"])
 
 
 def test_the_manifest_says_what_was_used(study: wb.Study) -> None:

@@ -10,8 +10,8 @@ import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import Json
 from workbench.cli.stopping import heeding_ctrl_c
-from workbench.cli.telling import print_json, progress_bar
-from workbench.report.study_figures import write_figures
+from workbench.cli.telling import print_json, progress_bar, say
+from workbench.report.files import FIGURE_FORMATS, TABLE_FORMATS, write_figures, write_tables
 from workbench.report.terminal import print_study
 
 
@@ -88,21 +88,52 @@ def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], 
 
 
 @app.command(
-    help="Write a study's figures as files, each beside its data.\n\n"
+    help="Write a study's figures as files, each beside its data, and a page that shows them.\n\n"
     "Example: workbench figures runs/demo --only effect-map --format pdf --width 85mm"
 )
 def figures(
     folder: Annotated[Path, typer.Argument(help="The study's folder.")],
     out: Annotated[Path | None, typer.Option(help="Where to; by default FOLDER/figures.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A figure's name; may be repeated.")] = None,
-    format: Annotated[str, typer.Option(help="html, svg, pdf or png.")] = "html",
+    format: Annotated[
+        list[str],
+        typer.Option(help=f"{', '.join(FIGURE_FORMATS)}, or all, which leaves out what cannot be drawn here."),
+    ] = ["html"],  # noqa: B006
     width: Annotated[str, typer.Option(help="Width on paper, e.g. 85mm.")] = "170mm",
+    as_json: Json = False,
 ) -> None:
     text = width.removesuffix("mm").strip()
     if not text.replace(".", "", 1).isdigit() or float(text) < 20:
         raise ValueError(f"The width is 20mm or more, e.g. 85mm, but {width!r} arrived.")
     written = write_figures(
-        wb.load_study(folder), out or folder / "figures", only=only, format=format, width_mm=float(text)
+        wb.load_study(folder),
+        out or folder / "figures",
+        only=only,
+        formats=FIGURE_FORMATS if "all" in format else format,
+        width_mm=float(text),
+        told=say if "all" in format else None,
     )
+    _tell(written, as_json)
+
+
+@app.command(
+    help="Write a study's tables as CSV and LaTeX, under the names and with the numbers of its report.\n\n"
+    "Example: workbench tables runs/demo --only equal-dose --format tex --out paper/tables"
+)
+def tables(
+    folder: Annotated[Path, typer.Argument(help="The study's folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; by default FOLDER/tables.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A table's name; may be repeated.")] = None,
+    format: Annotated[list[str], typer.Option(help=f"{', '.join(TABLE_FORMATS)}, or all.")] = ["all"],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    formats = TABLE_FORMATS if "all" in format else format
+    _tell(write_tables(wb.load_study(folder), out or folder / "tables", only=only, formats=formats), as_json)
+
+
+def _tell(written: list[Path], as_json: bool) -> None:
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+        return
     for path in written:
         typer.echo(path)

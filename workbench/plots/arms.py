@@ -16,26 +16,29 @@ _ROW = 17  # pixels
 _FURTHEST = 5  # margins below zero at which a panel ends, so that a broken arm does not hide the others
 
 
-def arms_compared(equal_dose: pd.DataFrame, *, template: go.layout.Template = TEMPLATE) -> go.Figure:
+def arms_compared(
+    equal_dose: pd.DataFrame, *, wellformed: str = "well-formed", template: go.layout.Template = TEMPLATE
+) -> go.Figure:
     """Arms at one dose: shift and both costs with their intervals, a row for each arm.
 
     Args:
         equal_dose: columns arm and, each with `_low` and `_high`, shift (points), wellformed_change and
             capability_change (shares, shown as percentage points).
+        wellformed: what the well-formedness columns hold, for titles, in a word; a judge's ratings say.
 
     Raises:
         ValueError: for missing columns.
     """
     shown = {
         "shift": ("trait shift<br>(points)", "", "+.2f"),
-        "wellformed_change": ("well-formed<br>change (%)", _PERCENT, "+.1%"),
+        "wellformed_change": (f"{wellformed}<br>change (%)", _PERCENT, "+.1%"),
         "capability_change": ("exact match<br>change (%)", _PERCENT, "+.1%"),
     }
     check_columns("arms_compared", equal_dose, ("arm", *with_ends(*shown)))
     look, arms = Look.of(template), list(dict.fromkeys(equal_dose["arm"]))
     drawn = panels(
         [""] * 3,
-        alt=f"Trait shift and changes of well-formedness and capability of {counted(arms)} at one dose.",
+        alt=f"Trait shift and costs ({wellformed}, exact match) of {counted(arms)} at one dose.",
         template=template,
         x_titles=[title for title, *_ in shown.values()],
         y_titles=[""] * 3,

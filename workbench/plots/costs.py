@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.plots.panels import axes, axis, give_room, panels
-from workbench.plots.tables import bars, check_columns, counted, one_trait, with_ends
+from workbench.plots.tables import WELLFORMED, bars, check_columns, counted, one_trait, with_ends
 from workbench.plots.theme import TEMPLATE, Look, figure
 
 SHIFT = "trait shift (points in the intended direction)"
@@ -17,8 +17,8 @@ _APART = 0.11  # decades between arms that edit about as many units
 _COSTS = {
     "capability": "exact match on held-out items (share)",
     "capability_change": "change of exact match (percentage points)",
-    "wellformed": "well-formed sentences (share)",
-    "wellformed_change": "well-formedness change (percentage points)",
+    "wellformed": "{} (share)",
+    "wellformed_change": "{} change (percentage points)",
 }
 
 
@@ -29,6 +29,7 @@ def trait_against_capability(
     cost: str = "capability_change",
     gamma: float | None = None,
     shift: float | None = None,
+    wellformed: str = WELLFORMED,
     template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
     """How far each arm moves the trait against what it costs, over its doses.
@@ -38,6 +39,7 @@ def trait_against_capability(
         cost: `capability`, `capability_change`, `wellformed` or `wellformed_change` (shares).
         gamma: the dose whose points stand out.
         shift: the shift (points) at which arms are compared, marked: costs are read off where lines cross it.
+        wellformed: what the well-formedness columns hold, for titles; a judge's ratings say.
 
     Raises:
         ValueError: for missing columns, an unknown cost, or a trait that the table lacks.
@@ -46,14 +48,14 @@ def trait_against_capability(
         raise ValueError(f"trait_against_capability draws {', '.join(_COSTS)}, but {cost!r} arrived.")
     check_columns("trait_against_capability", tradeoff, ("arm", "gamma", "trait", *with_ends("shift", cost)))
     rows, trait = one_trait("trait_against_capability", tradeoff, trait)
-    look, arms = Look.of(template), list(dict.fromkeys(rows["arm"]))
+    look, arms, title = Look.of(template), list(dict.fromkeys(rows["arm"])), _COSTS[cost].format(wellformed)
     form = "+.1%" if cost.endswith("change") else ".1%"
     drawn = figure(
-        alt=f"Trait shift of {counted(arms)} over their doses against {_COSTS[cost]}, with intervals.",
+        alt=f"Trait shift of {counted(arms)} over their doses against {title}, with intervals.",
         template=template,
         height=430,
         xaxis={"title": SHIFT, "zeroline": True},
-        yaxis={"title": _COSTS[cost], "tickformat": _PERCENT, "zeroline": cost.endswith("change")},
+        yaxis={"title": title, "tickformat": _PERCENT, "zeroline": cost.endswith("change")},
     )
     if shift is not None:
         drawn.add_vline(
@@ -84,19 +86,22 @@ def trait_against_capability(
             customdata=own[["gamma", *with_ends("shift")[1:], *with_ends(cost)[1:]]],
             hovertemplate=f"{arm}, gamma %{{customdata[0]:~g}}<br>shift %{{x:+.2f}} "
             "[%{customdata[1]:+.2f}, %{customdata[2]:+.2f}]<br>"
-            f"{_COSTS[cost].partition(' (')[0]} %{{y:{form}}} "
+            f"{title.partition(' (')[0]} %{{y:{form}}} "
             f"[%{{customdata[3]:{form}}}, %{{customdata[4]:{form}}}]<extra></extra>",
         )
     return drawn
 
 
-def cost_by_breadth(cost: pd.DataFrame, *, template: go.layout.Template = TEMPLATE) -> go.Figure:
+def cost_by_breadth(
+    cost: pd.DataFrame, *, wellformed: str = WELLFORMED, template: go.layout.Template = TEMPLATE
+) -> go.Figure:
     """What arms that edit few or many neurons cost where they move the trait alike.
 
     Args:
         cost: columns arm, units (edited, mean over traits and directions), site, gamma, shift (points), reached (the
             share of resamples that reach the shift) and, each with `_low` and `_high`, wellformed_change and
             capability_change (shares, shown as percentage points; missing where an arm never reaches the shift).
+        wellformed: what the well-formedness columns hold, for titles; a judge's ratings say.
 
     Arms that edit about as many units stand beside each other; the legend and hovering tell how many each edits.
     Arms that never reach the shift are named above the panels.
@@ -104,7 +109,8 @@ def cost_by_breadth(cost: pd.DataFrame, *, template: go.layout.Template = TEMPLA
     Raises:
         ValueError: for missing columns, or if no arm reaches the shift.
     """
-    changes = {name: f"{_COSTS[name].partition(' (')[0]}<br>(percentage points)" for name in _COSTS if "_" in name}
+    titles = {name: title.format(wellformed).partition(" (")[0] for name, title in _COSTS.items() if "_" in name}
+    changes = {name: f"{title}<br>(percentage points)" for name, title in titles.items()}
     needed = ("arm", "units", "site", "gamma", "shift", "reached", *with_ends(*reversed(changes)))
     check_columns("cost_by_breadth", cost, needed)
     there = cost["wellformed_change"].notna() & cost["capability_change"].notna()

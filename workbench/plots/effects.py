@@ -1,5 +1,7 @@
 """Figures of effects on neurons: the map, and both criteria at once."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,6 +20,11 @@ _ORDERS = {
     "neuron": ("neuron (index within its layer)", "by index"),
 }
 _NEEDED = ("layer", "neuron", "mean_difference", "cohens_d", "d_low", "d_high")
+_TOLD = ("mean_difference", "cohens_d", "d_low", "d_high")
+_HOVER = (
+    "%{text}<br>mean difference %{customdata[0]:+.3~g}<br>"
+    "d %{customdata[1]:+.2f} [%{customdata[2]:+.2f}, %{customdata[3]:+.2f}]"
+)
 
 
 def effect_map(
@@ -95,8 +102,9 @@ def effect_map(
         zmax=bound,
         zmid=0,
         colorscale=look.diverging,
-        text=hover,
-        hovertemplate="%{text}<extra></extra>",
+        **hover,
+        hovertemplate=f"{_HOVER}<extra></extra>",
+        hoverongaps=False,
         colorbar={
             "title": {"text": _QUANTITIES[statistic], "side": "right", "font": {"size": 12}},
             "thickness": 12,
@@ -131,22 +139,31 @@ def _largest(values: pd.Series) -> float:
     return float(finite.max()) if len(finite) and finite.max() > 0 else 1.0
 
 
-def _grid(shown: pd.DataFrame, layers: list[int], columns: int, statistic: str) -> tuple[np.ndarray, np.ndarray]:
+def _grid(
+    shown: pd.DataFrame, layers: list[int], columns: int, statistic: str
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     place = ([layers.index(layer) for layer in shown["layer"]], shown["column"].to_numpy(int))
     values = np.full((len(layers), columns), np.nan)
     values[place] = shown[statistic]
-    hover = np.full(values.shape, "", dtype=object)
-    hover[place] = _told(shown)
-    return values, hover
+    named = np.full(values.shape, "", dtype=object)
+    named[place] = _named(shown)
+    told = np.full((*values.shape, len(_TOLD)), np.nan, dtype=np.float32)
+    told[place] = shown[list(_TOLD)].to_numpy(np.float32)
+    return values, {"text": named, "customdata": told}
 
 
-def _told(rows: pd.DataFrame) -> list[str]:
-    """Layer, neuron, mean difference and d with its interval, for hovering."""
-    columns = (rows[name] for name in _NEEDED)
-    return [
-        f"layer {layer}, neuron {neuron}<br>mean difference {s:+.3g}<br>d {d:+.2f} [{low:+.2f}, {high:+.2f}]"
-        for layer, neuron, s, d, low, high in zip(*columns, strict=True)
-    ]
+def _named(rows: pd.DataFrame) -> list[str]:
+    """Which neurons they are; a click tells it too."""
+    return [f"layer {layer}, neuron {neuron}" for layer, neuron in zip(rows["layer"], rows["neuron"], strict=True)]
+
+
+def _hover(rows: pd.DataFrame, *, extra: str = "") -> dict[str, Any]:
+    """Layer, neuron, mean difference and d with its interval; as numbers, since text weighs far more."""
+    return {
+        "text": _named(rows),
+        "customdata": rows[list(_TOLD)].to_numpy(np.float32),
+        "hovertemplate": f"{_HOVER}<extra>{extra}</extra>",
+    }
 
 
 def _mark(drawn: go.Figure, chosen: pd.DataFrame, pole: str, look: Look) -> None:
@@ -160,8 +177,7 @@ def _mark(drawn: go.Figure, chosen: pd.DataFrame, pole: str, look: Look) -> None
         name=f"{pole.capitalize()} neurons ({len(chosen)})",
         marker={"symbol": symbol, "size": 7, "color": colour, "line": {"color": look.paper, "width": 1}},
         cliponaxis=False,
-        text=_told(chosen),
-        hovertemplate="%{text}<extra>chosen</extra>",
+        **_hover(chosen, extra="chosen"),
     )
 
 
@@ -217,8 +233,7 @@ def magnitude_against_d(
         mode="markers",
         name="not chosen",
         marker={"size": 4, "color": translucent(look.colour(GREY), 0.35)},
-        text=_told(others),
-        hovertemplate="%{text}<extra></extra>",
+        **_hover(others),
     )
     for pole in ("high", "low"):
         chosen = rows[selected == pole]
@@ -230,8 +245,7 @@ def magnitude_against_d(
                 mode="markers",
                 name=f"{pole.capitalize()} neurons ({len(chosen)})",
                 marker={"size": 8, "color": colour, "symbol": symbol},
-                text=_told(chosen),
-                hovertemplate="%{text}<extra>chosen</extra>",
+                **_hover(chosen, extra="chosen"),
             )
     drawn.add_vline(x=-threshold_d, line=look.threshold)
     drawn.add_vline(x=threshold_d, line=look.threshold, name=f"tau_d = ±{threshold_d:g}", showlegend=True)

@@ -194,13 +194,13 @@ def narrowed(drawn: go.Figure, *, width: int = 385) -> go.Figure:
         for each in _axes_of(drawn, "y"):
             each.title.text = _broken(each.title.text, (layout.height or 400) - margin)
     give_room(drawn, width=width)
-    if not any(trace.type == "scatter" for trace in drawn.data):
+    if not any(trace.type == "scatter" for trace in _traces(drawn)):
         drawn.update_traces(
             colorbar={"orientation": "h", "x": 0.5, "y": layout.legend.y or 1.02, "yanchor": "bottom"}
             | {"thickness": 10, "len": 1, "title": {"side": "top"}},
             selector={"type": "heatmap"},
         )
-        for each in drawn.select_traces(selector={"type": "heatmap"}):
+        for each in (trace for trace in _traces(drawn) if trace.type == "heatmap"):
             each.colorbar.title.text = (each.colorbar.title.text or "").replace("<br>", " ")
     return drawn
 
@@ -209,7 +209,7 @@ def give_room(drawn: go.Figure, *, width: int = 760) -> None:
     """Make a figure as much higher as its legend has rows beyond the first, so that the drawing keeps its height."""
     layout: Any = drawn.layout
     heading = layout.legend.title.text
-    names = [trace.name for trace in drawn.data if trace.showlegend is not False and trace.name]
+    names = [trace.name for trace in _traces(drawn) if trace.showlegend is not False and trace.name]
     named = list(dict.fromkeys([*names, *(shape.name for shape in layout.shapes if shape.showlegend)]))
     if layout.showlegend is False or len(named) < 2:
         return
@@ -221,6 +221,10 @@ def give_room(drawn: go.Figure, *, width: int = 760) -> None:
     layout.height = round((layout.height or 400) + _LEGEND_ROW * max(0.0, rows - 1.5))
 
 
+def _traces(drawn: go.Figure) -> list[Any]:
+    return list(drawn.data)
+
+
 def _axes_of(drawn: go.Figure, which: str) -> list[Any]:
     return list(drawn.select_xaxes() if which == "x" else drawn.select_yaxes())
 
@@ -228,7 +232,7 @@ def _axes_of(drawn: go.Figure, which: str) -> list[Any]:
 def _longest_label(drawn: go.Figure) -> int:
     """Characters of the longest label of a y axis that names things."""
     labels = [label for each in _axes_of(drawn, "y") for label in each.ticktext or ()]
-    labels += [label for trace in drawn.data if "y" in trace and trace.y is not None for label in trace.y]
+    labels += [label for trace in _traces(drawn) if "y" in trace and trace.y is not None for label in trace.y]
     return max((len(label) for label in labels if isinstance(label, str)), default=0)
 
 
@@ -240,4 +244,5 @@ def _broken(title: str | None, room: int | float) -> str:
         return "<br>".join(lines)
     words, bracket, unit = " ".join(lines).partition(" (")
     parts = [words, f"({unit}"] if bracket else [words]
-    return "<br>".join(line for part in parts for line in textwrap.wrap(part, most, break_long_words=False))
+    wrapper = textwrap.TextWrapper(most, break_long_words=False, break_on_hyphens=False)
+    return "<br>".join(line for part in parts for line in wrapper.wrap(part))

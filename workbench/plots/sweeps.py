@@ -5,12 +5,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.plots.panels import axes, axis, panels, rule
-from workbench.plots.tables import bars, check_columns, one_trait, with_ends
+from workbench.plots.tables import WELLFORMED, bars, check_columns, one_trait, with_ends
 from workbench.plots.theme import BLUE, TEMPLATE, Look, figure, translucent
 
 _PANELS = {
     "shift": ("trait shift<br>(points, intended direction)", "", "+.2f"),
-    "wellformed_change": ("well-formedness change<br>(percentage points)", "~%", "+.1%"),
+    "wellformed_change": ("{} change<br>(percentage points)", "~%", "+.1%"),
     "capability_change": ("change of exact match<br>(percentage points)", "~%", "+.1%"),
 }
 
@@ -61,6 +61,7 @@ def quantile_sweep(
     *,
     trait: str = "all",
     quantile: float | None = None,
+    wellformed: str = WELLFORMED,
     template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
     """What editing more or fewer neurons does: shift and both costs against the share of neurons edited.
@@ -70,6 +71,7 @@ def quantile_sweep(
             trait and, each with `_low` and `_high`, shift (points), wellformed_change and capability_change (shares,
             shown as percentage points).
         quantile: the study's own, marked.
+        wellformed: what the well-formedness columns hold, for titles; a judge's ratings say.
 
     Raises:
         ValueError: for missing columns, or a trait or quantile that the table lacks.
@@ -83,8 +85,8 @@ def quantile_sweep(
         there = ", ".join(f"{each:g}" for each in sorted(rows["quantile"].unique()))
         raise ValueError(f"quantile_sweep has no rows of quantile {quantile:g}; the table holds {there}.")
     drawn = panels(
-        [title for title, *_ in _PANELS.values()],
-        alt=f"Lines with intervals: trait shift, well-formedness and capability of {' and '.join(arms)} against the "
+        [title.format(wellformed) for title, *_ in _PANELS.values()],
+        alt=f"Lines with intervals: trait shift, {wellformed} and capability of {' and '.join(arms)} against the "
         "share of neurons edited.",
         template=template,
         x_titles=["share of neurons edited"] * 3,

@@ -7,6 +7,9 @@ import pandas as pd
 
 from workbench.plots.theme import translucent
 
+WELLFORMED = "well-formedness"
+"""What the columns of well-formedness are called; under a judge they hold its ratings of fluency."""
+
 
 def check_columns(name: str, frame: pd.DataFrame, needed: Sequence[str], *, may_be_empty: bool = False) -> None:
     """Refuse a frame that a figure cannot draw.

@@ -213,7 +213,10 @@ def translucent(colour: str, opacity: float) -> str:
 
 
 TEMPLATE = _template("light", ink=INK, muted=MUTED, grid=GRID, paper=PAPER)
+"""The workbench's look on white."""
+
 DARK = _template("dark", ink="#e8eaed", muted="#a3a9b1", grid="#30353d", paper="#16191e")
+"""The same on a dark ground: every colour as light as it must be to be read there."""
 
 
 def figure(*, alt: str, template: go.layout.Template, height: int = 380, **layout: object) -> go.Figure:

@@ -1,1 +1,1 @@
-"""A study's results as one self-contained HTML page."""
+"""A study's results for readers: a self-contained page, figures and tables for a paper, a terminal summary."""

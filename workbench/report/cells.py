@@ -17,45 +17,62 @@ MAX_DECIMALS = 4
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading and whether it holds numbers, which stand to the right."""
+    """A column of the table.
+
+    Attributes:
+        name: its heading.
+        numeric: whether it holds numbers, which stand to the right.
+        sources: the frame's columns that it shows: one, or an estimate with the bounds of its interval.
+    """
 
     name: str
     numeric: bool
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a reader sees, and the exact value that the column is sorted by ("" where it is missing)."""
+    """What a reader sees, and the exact values beneath, as a CSV file holds them ("" where one is missing).
+
+    The first value is what the column is sorted by; others are the bounds of its interval.
+    """
 
     text: str
-    value: str
+    values: tuple[str, ...]
 
 
 def table_cells(frame: pd.DataFrame) -> tuple[list[Column], list[list[Cell]]]:
     """The columns and the rows of `frame` as text.
 
-    A named index comes first as ordinary columns; an unnamed one is left out. Numbers in a column share their
-    decimals (three significant figures at the column's median), and the interval columns `x_low` and `x_high`
-    share those of `x`.
+    A named index comes first as ordinary columns; an unnamed one is left out. Numbers in a column share their decimals:
+    three significant figures at the column's median, fewer where these are exact. Bounds that follow their estimate,
+    `x_low` and `x_high` after `x` or `low` and `high` after any number, stand in its cell and share its decimals.
 
     Example:
         >>> columns, rows = table_cells(pd.DataFrame({"arm": ["random"], "p": [3.21e-8], "n": [14336]}))
         >>> [cell.text for cell in rows[0]]
         ['random', '3.2e−8', '14,336']
+        >>> table_cells(pd.DataFrame({"d": [0.5], "low": [0.251], "high": [0.75]}))[1][0][0].text
+        '0.500 [0.251, 0.750]'
     """
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     names = [str(name) for name in frame.columns]
-    values = {position: list(frame.iloc[:, position]) for position in range(len(names))}
-    numeric = {position: _is_numeric(column) for position, column in values.items()}
-    decimals = {names[p]: _decimals(values[p]) for p in values if numeric[p]}
-    columns = [Column(name.replace("_", " "), numeric[p]) for p, name in enumerate(names)]
-    places = [decimals.get(_stem(name), decimals.get(name, 0)) for name in names]
-    rows = [
-        [_cell(values[p][row], places[p] if numeric[p] else None) for p in range(len(names))]
-        for row in range(len(frame))
-    ]
-    return columns, rows
+    values = [list(frame.iloc[:, place]) for place in range(len(names))]
+    numeric = [_is_numeric(column) for column in values]
+    columns: list[Column] = []
+    shown: list[list[Cell]] = []
+    place = 0
+    while place < len(names):
+        wide = 3 if _has_bounds(names, values, numeric, place) else 1
+        decimals = _decimals(values[place : place + wide]) if numeric[place] else None
+        columns.append(
+            Column(names[place].replace("_", " "), numeric[place], tuple(names[place : place + wide])),
+        )
+        told = zip(*values[place : place + wide], strict=True)
+        shown.append([_cell(list(parts), decimals) for parts in told])
+        place += wide
+    return columns, [list(row) for row in zip(*shown, strict=True)]
 
 
 def number_text(value: float, decimals: int) -> str:
@@ -78,8 +95,26 @@ def number_text(value: float, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
-def _stem(name: str) -> str:
-    return name.removesuffix("_low").removesuffix("_high")
+def _has_bounds(names: list[str], values: list[list[Any]], numeric: list[bool], place: int) -> bool:
+    """Whether the next two columns are the interval of this one."""
+    if not numeric[place] or place + 2 >= len(names):
+        return False
+    low, high = values[place + 1], values[place + 2]
+    if not all(numeric[there] or all(map(_is_missing, values[there])) for there in (place + 1, place + 2)):
+        return False
+    name, bounds = names[place], tuple(names[place + 1 : place + 3])
+    if bounds == (f"{name}_low", f"{name}_high"):
+        return True
+    if bounds != ("low", "high"):
+        return False
+    # `low` and `high` may also be two poles. Bounds are in order, and most of them about what they follow: a mean may
+    # lie beyond the range that holds 95 % of a skewed sample.
+    known = [
+        (below <= above, below <= one <= above)
+        for one, below, above in zip(values[place], low, high, strict=True)
+        if not any(map(_is_missing, (one, below, above)))
+    ]
+    return all(ordered for ordered, _ in known) and 2 * sum(about for _, about in known) > len(known)
 
 
 def _is_missing(value: Any) -> bool:
@@ -93,19 +128,32 @@ def _is_numeric(values: list[Any]) -> bool:
     )
 
 
-def _decimals(values: list[Any]) -> int:
-    sizes = [abs(float(v)) for v in values if not _is_missing(v) and v != 0 and math.isfinite(v)]
-    if all(size == int(size) for size in sizes):
-        return 0
-    scale = math.floor(math.log10(float(np.median(sizes))))
-    return min(max(2 - scale, 0), MAX_DECIMALS)
+def _decimals(columns: list[list[Any]]) -> int:
+    """Three significant figures at the median of the first column, fewer where all of the columns are exact so."""
+    finite = [[float(v) for v in column if not _is_missing(v) and math.isfinite(v)] for column in columns]
+    sizes = [abs(value) for value in finite[0] if value != 0]
+    most = MAX_DECIMALS if len(columns) == 1 else MAX_DECIMALS - 1
+    wanted = min(max(2 - math.floor(math.log10(float(np.median(sizes)))), 0), most) if sizes else 0
+    exact = (k for k in range(wanted) if all(round(value, k) == value for column in finite for value in column))
+    return next(exact, wanted)
 
 
-def _cell(value: Any, decimals: int | None) -> Cell:
+def _cell(parts: list[Any], decimals: int | None) -> Cell:
+    told = [_text(part, decimals) for part in parts]
+    exact = tuple("" if _is_missing(part) else _exact(part) for part in parts)
+    if len(parts) == 1 or not any(exact[1:]):
+        return Cell(told[0], exact)
+    return Cell(f"{told[0]} [{told[1]}, {told[2]}]", exact)
+
+
+def _text(value: Any, decimals: int | None) -> str:
     if isinstance(value, (bool, np.bool_)):
-        return Cell("yes" if value else "no", str(int(value)))
+        return "yes" if value else "no"
     if _is_missing(value):
-        return Cell(MISSING, "")
-    if decimals is not None:
-        return Cell(number_text(float(value), decimals), repr(float(value)))
-    return Cell(str(value), str(value))
+        return MISSING
+    return str(value) if decimals is None else number_text(float(value), decimals)
+
+
+def _exact(value: Any) -> str:
+    """As `DataFrame.to_csv` writes it."""
+    return repr(float(value)) if isinstance(value, (float, np.floating)) else str(value)

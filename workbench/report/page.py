@@ -7,21 +7,30 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from workbench.report.cells import number_text, table_cells
+from workbench.plots import narrowed
+from workbench.report.answers import SteeredAnswer as SteeredAnswer
+from workbench.report.cells import table_cells
 
 ALL = "all"
+_SCRIPTS = ("figures.js", "tables.js", "report.js")
+_PHONE = 358  # pixels of text on a phone
+_HEIGHT = 440  # pixels, as figures.js has it
+_FLAT = 12  # entries of a manifest's map that are read at a glance; longer ones are folded
 VerdictWord = Literal["supported", "refuted", "undecided"]
 
 
@@ -30,8 +39,13 @@ class ReportFigure:
     """A figure of the page, drawn once or once for each trait.
 
     `figures` is keyed by "all" or by trait. With several keys the figure follows the page's trait switch, falling
-    back to "all" and then to the first key. `alt` says in a sentence what is drawn. The page shows `title` as a
-    heading and leaves out the title inside the plotly figure.
+    back to "all" and then to the first key. The page shows `title` as a heading and leaves out the title inside the
+    plotly figure.
+
+    Attributes:
+        alt: says in a sentence what is drawn; a plotly figure's own `layout.meta["alt"]` stands before it.
+        group: the question that the figure helps to answer; figures and tables of one group stand together.
+        file: where the figure's files are, without their ending; a trait's own file ends in the trait.
     """
 
     id: str
@@ -39,6 +53,8 @@ class ReportFigure:
     caption: str
     alt: str
     figures: dict[str, go.Figure]
+    group: str = ""
+    file: str = ""
 
     def __post_init__(self) -> None:
         if not self.figures:
@@ -47,24 +63,61 @@ class ReportFigure:
                 'Key them by "all" or by trait.'
             )
 
+    @property
+    def anchor(self) -> str:
+        """Its place on the page."""
+        return f"fig-{self.id}"
+
+    def height_of(self, key: str) -> int:
+        """The room that one of its plotly figures is drawn in, in pixels."""
+        return self.figures[key].to_dict()["layout"].get("height", _HEIGHT)
+
+    def file_of(self, key: str) -> str:
+        """The files of one of its plotly figures, "" where none are named."""
+        return self.file and f"{self.file}{'' if key == ALL else f'-{key.casefold()}'}.*"
+
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table of the page; readers can sort it by any column. `x_low` and `x_high` are rounded as `x` is."""
+    """A table of the page, folded until it is asked for.
+
+    Readers can sort it by any column and save it with its exact values. The bounds of an interval, `x_low` and
+    `x_high` or `low` and `high` after their estimate, stand in the estimate's cells. Where it has a column `trait`,
+    `edited`, or `trait_a` and `trait_b`, its rows follow the page's trait switch.
+
+    Attributes:
+        group: the question that the table helps to answer; figures and tables of one group stand together.
+    """
 
     id: str
     title: str
     caption: str
     frame: pd.DataFrame
+    group: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its CSV file is called, without the ending."""
+        return self.id.removeprefix("table-")
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page."""
+        return f"table-{self.name}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what the data say about it, and the numbers behind that."""
+    """A claim, what the data say about it, the numbers behind that, and the figures and tables that show them.
+
+    Attributes:
+        shown: ids of the report's figures and tables, which the page links to.
+    """
 
     claim: str
     verdict: VerdictWord
     text: str
+    shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         words = get_args(VerdictWord)
@@ -72,36 +125,14 @@ class Verdict:
             raise ValueError(f"A verdict is one of {', '.join(words)}, but {self.claim!r} has {self.verdict!r}.")
 
 
-@dataclass(frozen=True)
-class SteeredAnswer:
-    """One question answered by the unedited model and by both edited ones; a score that was not taken is None."""
+@dataclass
+class Group:
+    """The figures and the tables that answer one question."""
 
-    trait: str
-    question: str
-    base: str
-    increase: str
-    decrease: str
-    base_score: float | None = None
-    increase_score: float | None = None
-    decrease_score: float | None = None
-
-    @property
-    def columns(self) -> list[tuple[str, str, str, str]]:
-        """(kind, heading, answer, score as text, "" where there is none) of the three answers."""
-        return [
-            ("base", "Unedited", self.base, self._score(self.base_score)),
-            ("increase", "Increased", self.increase, self._score(self.increase_score, against=self.base_score)),
-            ("decrease", "Decreased", self.decrease, self._score(self.decrease_score, against=self.base_score)),
-        ]
-
-    @staticmethod
-    def _score(score: float | None, against: float | None = None) -> str:
-        if score is None or score != score:
-            return ""
-        if against is None or against != against:
-            return number_text(score, 1)
-        change = round(score, 1) - round(against, 1)
-        return f"{number_text(score, 1)} ({'+' if change > 0 else ''}{number_text(round(change, 1), 1)})"
+    title: str
+    anchor: str
+    figures: list[ReportFigure] = field(default_factory=list)
+    tables: list[ReportTable] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -109,7 +140,7 @@ class Report:
     """Everything on the page, in the order in which it is read.
 
     All of it is plain text and is escaped, except `methods`, which is trusted HTML (its headings start at `h3`;
-    equations as HTML or MathML). `manifest` is shown as JSON.
+    equations as MathML). Figures and tables stand under their groups, in order of first appearance.
     """
 
     title: str
@@ -132,6 +163,13 @@ class Report:
             if part.id in seen:
                 raise ValueError(f"Figures and tables of a report need ids of their own, but {part.id!r} is repeated.")
             seen.add(part.id)
+        for verdict in self.verdicts:
+            lacking = [name for name in verdict.shown if name not in seen]
+            if lacking:
+                raise ValueError(
+                    f"A verdict shows figures and tables of its report, but {verdict.claim!r} shows {lacking[0]!r}, "
+                    f"which is none of {', '.join(sorted(seen)) or 'them, as there are none'}."
+                )
 
     @property
     def choices(self) -> list[str]:
@@ -141,17 +179,55 @@ class Report:
         traits = [key for key in keys if key != ALL] + [answer.trait for answer in self.answers]
         return ([ALL] if ALL in keys or not following else []) + list(dict.fromkeys(traits))
 
+    @property
+    def groups(self) -> list[Group]:
+        """Figures and tables by the question that they answer; those without a group by their kind."""
+        found: dict[str, Group] = {}
+        for part in [*self.figures, *self.tables]:
+            kind = "Figures" if isinstance(part, ReportFigure) else "Tables"
+            title = part.group or kind
+            if title not in found:
+                anchor = "group-" + re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-")
+                taken = any(group.anchor == anchor for group in found.values())
+                found[title] = Group(title, f"{anchor}-{len(found)}" if taken else anchor)
+            group = found[title]
+            if isinstance(part, ReportFigure):
+                group.figures.append(part)
+            else:
+                group.tables.append(part)
+        return list(found.values())
+
+    @property
+    def numbers(self) -> dict[str, tuple[str, str]]:
+        """What each figure and table is called and its anchor, by id; counted in the order of the page."""
+        figures = [part for group in self.groups for part in group.figures]
+        tables = [part for group in self.groups for part in group.tables]
+        return {
+            part.id: (f"{kind} {number}", part.anchor)
+            for kind, parts in (("Figure", figures), ("Table", tables))
+            for number, part in enumerate(parts, start=1)
+        }
+
+    @property
+    def tally(self) -> str:
+        """How many claims the data support, refute and leave open, in words."""
+        counts = Counter(verdict.verdict for verdict in self.verdicts)
+        told = ", ".join(f"{counts[word]} {word}" for word in get_args(VerdictWord))
+        return f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}."
+
 
 def render_report(report: Report) -> str:
     """The page as HTML; equal reports give equal pages."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update(figure_json=_figure_json, table_cells=table_cells)
-    scripts = [Markup(_script(get_plotlyjs())), Markup(_script(_part("report.js")))]
+    scripts = [Markup(_script(source)) for source in (get_plotlyjs(), *map(_part, _SCRIPTS))]
     page = environment.from_string(_part("template.html.jinja")).render(
         report=report,
         all=ALL,
+        groups=report.groups,
+        numbers=report.numbers,
         methods=Markup(report.methods),
-        manifest=json.dumps(report.manifest, indent=2, ensure_ascii=False, default=str),
+        manifest=_manifest_parts(report.manifest),
         style=Markup(_part("report.css")),
         scripts=scripts,
         script_hashes=Markup(" ".join(_hash(script) for script in scripts)),
@@ -196,8 +272,47 @@ def _hash(source: str) -> str:
 
 
 def _figure_json(figure: go.Figure) -> Markup:
-    """A figure as JSON that may stand inside a script element."""
-    text = str(figure.to_json())
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return Markup(text)
+    """A figure as JSON that may stand inside a script element, its numbers as exact as a drawing can be."""
+    stored = _lighter(json.loads(str(figure.to_json())))
+    stored["narrow"] = _narrow(figure)
+    text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+    # Without a "<" nothing ends the element or opens a comment in it.
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _narrow(figure: go.Figure) -> dict[str, Any]:
+    """What differs of a figure on a phone: its layout, without the template, and where its colour scales lie."""
+    drawn = json.loads(str(narrowed(figure, width=_PHONE).update_layout(template=None).to_json()))
+    drawn["layout"].pop("template", None)
+    return {"layout": drawn["layout"], "colorbars": [trace.get("colorbar") for trace in drawn["data"]]}
+
+
+def _lighter(node: Any) -> Any:
+    """Plotly's JSON with arrays of doubles as single floats, seven digits, which take half the room."""
+    if isinstance(node, list):
+        return [_lighter(each) if isinstance(each, dict | list) else each for each in node]
+    if node.get("dtype") == "f8" and "bdata" in node:
+        single = np.frombuffer(base64.b64decode(node["bdata"]), dtype="<f8").astype("<f4")
+        return node | {"dtype": "f4", "bdata": base64.b64encode(single.tobytes()).decode()}
+    return {name: _lighter(each) if isinstance(each, dict | list) else each for name, each in node.items()}
+
+
+def _manifest_parts(manifest: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, int, str]]]:
+    """What is read at a glance, by name; and the rest: name, number of entries, and JSON."""
+    glance: list[tuple[str, str]] = []
+    folded: list[tuple[str, int, str]] = []
+    for name, value in manifest.items():
+        told = str(name).replace("_", " ")
+        if not isinstance(value, dict | list | tuple):
+            glance.append((told, str(value)))
+        elif not value:
+            glance.append((told, "none"))
+        elif isinstance(value, dict) and len(value) <= _FLAT and not any(map(_holds_others, value.values())):
+            glance.append((told, "; ".join(f"{key}: {entry}" for key, entry in value.items())))
+        else:
+            folded.append((told, len(value), json.dumps(value, indent=1, ensure_ascii=False, default=str)))
+    return glance, folded
+
+
+def _holds_others(value: Any) -> bool:
+    return isinstance(value, dict | list | tuple)

@@ -360,11 +360,11 @@ def specificity(
 
 
 def capability_tests(capability: pd.DataFrame, config: StudyConfig) -> pd.DataFrame:
-    """Every arm against the unedited model by task and trait, by trait, and altogether (`all`); see `compare_arms`."""
+    """Every arm against the unedited model by task and trait, by either, and altogether (`all`); see `compare_arms`."""
     settings = {"margin": config.margin, "resamples": config.resamples, "seed": config.seed}
     settings["permutations"] = PERMUTATIONS
     tables = []
-    for by in (("task", "trait"), ("trait",), ()):
+    for by in (("task", "trait"), ("task",), ("trait",), ()):
         labelled = capability.assign(whole=ALL)
         table = compare_arms(labelled, by=by or ("whole",), **settings).drop(columns="whole", errors="ignore")
         tables.append(table.assign(**{name: ALL for name in ("task", "trait") if name not in by}))

@@ -1,0 +1,76 @@
+"""A folder's figures as one page of Markdown: what was run, and each figure with its caption."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from workbench.report.study_figures import StudyFigure
+from workbench.study.comparison import ALL
+from workbench.study.study import Study
+
+_SHOWN = (".png", ".svg")  # formats that a page shows in place
+_FAVOURED = "Extraversion"  # the trait that is shown where a figure has one drawing a trait
+
+
+def gallery(study: Study, figures: Sequence[StudyFigure], written: Mapping[tuple[str, str], Sequence[Path]]) -> str:
+    """The page.
+
+    Args:
+        figures: in reading order.
+        written: the files of each figure's drawings, by its name and the trait.
+    """
+    lines = [
+        "# Figures",
+        "",
+        f"{ran(study)} `workbench figures` (or `make figures`) draws these files from the study's folder, each beside "
+        "the table that it shows.",
+    ]
+    group = ""
+    for number, figure in enumerate(figures, start=1):
+        if figure.group != group:
+            group = figure.group
+            lines += ["", f"## {group}"]
+        trait = _favoured(list(figure.figures))
+        files = {key: list(written[figure.name, key]) for key in figure.figures}
+        title = figure.title if trait == ALL else f"{figure.title} ({trait})"
+        lines += ["", f"### {number}. {title}", ""]
+        images = {path.suffix: path for path in files[trait]}
+        shown = next((images[suffix] for suffix in _SHOWN if suffix in images), None)
+        if shown is not None:
+            lines += [f"![{_alt(figure, trait)}]({shown.name})", ""]
+        lines += [f"{figure.caption} *{settings(study)}.*", "", _named(figure, files)]
+    return "\n".join(lines) + "\n"
+
+
+def ran(study: Study) -> str:
+    """What was run, in a sentence or two."""
+    config = study.config
+    traits = "1 trait" if len(config.traits) == 1 else f"{len(config.traits)} traits"
+    items = study.tables["capability"].query("arm == 'none'")
+    return (
+        f"The study of the model {study.manifest['model']}: {traits}, {config.pairs} pairs of personas a trait, "
+        f"{config.test_questions} held-out questions a trait and {len(items):,} held-out capability items, scope "
+        f"{config.scope}, gamma {study.gamma:g} chosen on search questions, seed {config.seed}."
+    )
+
+
+def settings(study: Study) -> str:
+    """The same, short enough to end a caption."""
+    config = study.config
+    return f"{study.manifest['model']}, {config.pairs} pairs a trait, seed {config.seed}"
+
+
+def _favoured(traits: list[str]) -> str:
+    return next((trait for trait in (ALL, _FAVOURED) if trait in traits), traits[0])
+
+
+def _alt(figure: StudyFigure, trait: str) -> str:
+    return figure.alt(trait).replace("[", "(").replace("]", ")")
+
+
+def _named(figure: StudyFigure, files: Mapping[str, Sequence[Path]]) -> str:
+    """The names of a figure's files; a trait stands for each."""
+    endings = ", ".join(f"`{path.suffix}`" for path in next(iter(files.values())))
+    stems = [f"`{figure.name}`"] if ALL in files else []
+    if len(files) > len(stems):
+        stems.append(f"`{figure.name}-TRAIT`, a file a trait")
+    return f"Files: {' and '.join(stems)}; {endings}. Data: `{figure.name}.parquet`."

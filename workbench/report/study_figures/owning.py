@@ -1,0 +1,44 @@
+"""Whose the neurons are: one pole's against the other's, one trait's against another's."""
+
+import plotly.graph_objects as go
+
+from workbench import plots
+from workbench.report.study_figures.figure import StudyFigure, by_trait
+from workbench.study.comparison import ALL
+from workbench.study.study import Study
+
+GROUP = "Are the neurons the trait's own?"
+
+
+def _exclusivity(study: Study) -> StudyFigure:
+    contrasts = study.tables["contrasts"]
+
+    def draw(trait: str) -> go.Figure:
+        return plots.exclusivity_scatter(contrasts, min_d=study.config.min_d, trait=trait)
+
+    return StudyFigure(
+        "exclusivity",
+        "Do the poles use different neurons?",
+        "Each neuron's effect under the high and under the low persona, both against a persona that tells nothing of "
+        f"the trait; lines at tau_d = {study.config.min_d:g}. Neurons in the upper right rise under any persona of "
+        "the trait. Unlike High and Low of one contrast, these sets could overlap.",
+        contrasts,
+        by_trait(study, draw),
+        GROUP,
+    )
+
+
+def _overlap(study: Study) -> StudyFigure:
+    table = study.tables["trait_overlap"]
+    return StudyFigure(
+        "trait-overlap",
+        "Which traits share neurons",
+        "How many times more neurons two selections share than chance would give (log2), for every trait and pole; a "
+        "star marks more than chance at 5 %, Holm-corrected. High and Low of one trait cannot share any.",
+        table,
+        {ALL: plots.overlap_heatmap(table)},
+        GROUP,
+    )
+
+
+FIGURES = {"exclusivity": _exclusivity, "trait-overlap": _overlap}
