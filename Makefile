@@ -1,6 +1,6 @@
 # `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format figures bench clean
+.PHONY: help setup demo test check format figures explore notebooks docs bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "workbench needs Python 3.11 or newer: make PYTHON=python3.11 setup")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,ray,embedding,ipip,gguf,judge,harness,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,ray,embedding,ipip,gguf,judge,harness,explore,notebooks,docs,dev]'
 	@touch $@
 
 # The generation before, beside the current one: the tests compare them.
@@ -48,7 +48,19 @@ format: $(READY) ## put the code in order
 STUDY ?= runs/demo
 figures: $(READY) ## draw the figures of STUDY (the demo, run first where it is not there) into figures/
 	@test -f $(STUDY)/manifest.json || $(BIN)/workbench demo --out $(STUDY)
-	$(BIN)/workbench figures $(STUDY) --out figures --format png
+	$(BIN)/workbench figures $(STUDY) --out figures --format all
+	$(BIN)/workbench tables $(STUDY) --out figures/tables --format all
+
+explore: $(READY) ## walk through STUDY (the demo, run first where it is not there) on a local page
+	@test -f $(STUDY)/manifest.json || $(BIN)/workbench demo --out $(STUDY)
+	$(BIN)/workbench explore $(STUDY)
+
+notebooks: $(READY) ## open the notebooks in JupyterLab
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt jupyterlab
+	$(BIN)/jupyter lab notebooks
+
+docs: $(READY) ## build the documentation (docs/_build/html/index.html)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(READY) ## measure speed and memory beside peers and a floor (benchmarks/results.json)
 	$(BIN)/python -m benchmarks.capture

@@ -15,6 +15,7 @@ from workbench.capture.capturing import capture, capture_sites
 from workbench.capture.folder import load_capture
 from workbench.capture.settings import CaptureSettings, plan_capture
 from workbench.capture.tally import Activations, Tally
+from workbench.capture.top_prompts import top_prompts
 from workbench.contrast.contrast import Contrast
 from workbench.contrast.embedding import SentenceEmbedder
 from workbench.contrast.prompt import Prompt
@@ -36,6 +37,8 @@ from workbench.edit.prompting import Instruction, description_prompt, neutral_pr
 from workbench.edit.readout import token_difference
 from workbench.edit.rivals import head_edit, npti_edit
 from workbench.edit.verdict import causal_verdict, compare_sets
+from workbench.explore.explorer import Explorer
+from workbench.explore.panel import trait_panel
 from workbench.export.baking import bake
 from workbench.export.control_vector import export_control_vector, read_control_vector
 from workbench.export.dpn_le import read_dpn_le, write_dpn_le
@@ -53,9 +56,11 @@ from workbench.measure.resampled import bootstrap_errors
 from workbench.measure.rows import auroc, paired_d, partial_d
 from workbench.measure.separability import separability, start_layer
 from workbench.measure.valence import shared_valence, valence_structure
+from workbench.model.lens import top_tokens
 from workbench.model.loading import load_model, wrap_model
 from workbench.model.model import Model
 from workbench.model.presets import Preset, preset_of
+from workbench.report.files import write_figures, write_tables
 from workbench.report.study_page import write_study_report
 from workbench.score.answers import Condition
 from workbench.score.calibrating import calibrate
@@ -97,6 +102,7 @@ __all__ = [
     "Edit",
     "Effects",
     "EndpointJudge",
+    "Explorer",
     "HarnessOutcomes",
     "Instruction",
     "LocalJudge",
@@ -189,11 +195,16 @@ __all__ = [
     "start_layer",
     "statements_of",
     "token_difference",
+    "top_prompts",
+    "top_tokens",
+    "trait_panel",
     "trait_profile",
     "trait_rubric",
     "trivial_distances",
     "valence_structure",
     "wrap_model",
     "write_dpn_le",
+    "write_figures",
     "write_study_report",
+    "write_tables",
 ]

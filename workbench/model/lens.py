@@ -1,0 +1,158 @@
+"""The logit lens on neurons: which tokens a write to the residual stream promotes and suppresses."""
+
+from functools import cache
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from workbench.model.model import Model
+from workbench.model.norms import normalises_mlp_output, residual_multiplier
+
+_COLUMNS_AT_ONCE = 16_384
+_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
+
+
+def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFrame:
+    """The tokens whose logits a neuron's write direction moves most, past every later layer.
+
+    Returns:
+        `2 * k` rows, the promoted tokens and then the suppressed ones, each strongest first: layer, neuron, side
+        (`promoted`, `suppressed`), rank (from 1), token (readable: spaces and parts of characters are shown),
+        token_id, logit. See `logit_lens` for the unit.
+
+    Raises:
+        ValueError: for a layer or neuron that the model lacks, a k out of range, or a model that normalises what its
+            MLPs write, so that a neuron has no write of its own.
+
+    Reference:
+        nostalgebraist (2020), interpreting GPT: the logit lens; Geva et al. (2022), Transformer feed-forward layers
+        build predictions by promoting concepts in the vocabulary space.
+    """
+    model.layers([layer])
+    writes = model.w_out(layer)
+    if not 0 <= neuron < len(writes):
+        raise ValueError(f"Layer {layer} of {model.name} has neurons 0 to {len(writes) - 1}, but {neuron} arrived.")
+    if normalises_mlp_output(model):
+        raise ValueError(
+            f"{model.name} normalises what its MLPs write, so a neuron's share of the residual stream depends on all "
+            "the others and its row of W_out says nothing alone. Read its patching effect instead."
+        )
+    logits = logit_lens(model, residual_multiplier(model) * writes[neuron].float())
+    known = min(len(logits), len(model.tokenizer))  # an unembedding may be padded beyond the vocabulary
+    if not 1 <= k <= known // 2:
+        raise ValueError(f"k lies from 1 to {known // 2}, half of the vocabulary, but {k} arrived.")
+    order = logits[:known].argsort(descending=True, stable=True)
+    sides = {"promoted": order[:k].tolist(), "suppressed": order.flip(0)[:k].tolist()}
+    return pd.DataFrame(
+        [
+            {
+                "layer": layer,
+                "neuron": neuron,
+                "side": side,
+                "rank": rank,
+                "token": readable_token(model.tokenizer, token),
+                "token_id": token,
+                "logit": float(logits[token]),
+            }
+            for side, tokens in sides.items()
+            for rank, token in enumerate(tokens, start=1)
+        ]
+    )
+
+
+@torch.no_grad()
+def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tensor, " d_vocab"]:
+    """What a direction of the final residual stream adds to the logits, the final norm's scale held at 1.
+
+    The final norm's gain, and its centring if it is a LayerNorm, are asked of the norm itself, so that folded and
+    unfolded weights, and gains stored as an offset, give the same. A cap on the logits is left out.
+
+    Returns:
+        `(d_vocab,)` centred logits per unit of `direction`, on the CPU in float32. A residual stream whose norm has
+        scale s gets 1/s of them.
+    """
+    gain, centred = _final_norm(model)
+    direction = direction.detach().float().to(gain.device)
+    if centred:
+        direction = direction - direction.mean()
+    read = direction * gain
+    unembedding = model.hooked.unembed.W_U
+    parts = [
+        (read.to(columns.device) @ columns.detach().float()).cpu()
+        for columns in unembedding.split(_COLUMNS_AT_ONCE, dim=1)  # widened part by part: it may be gigabytes
+    ]
+    logits = torch.cat(parts) * _logit_multiplier(model)
+    return logits - logits.mean()
+
+
+def _final_norm(model: Model) -> tuple[Float[Tensor, " d_model"], bool]:
+    """The final norm's gain at scale 1, and whether it subtracts the mean first."""
+    norm = getattr(model.hooked, "ln_final", None)
+    device, width = model.hooked.unembed.W_U.device, model.d_model
+    if norm is None or getattr(model.hooked.cfg, "normalization_type", "") is None:
+        return torch.ones(width, device=device), False
+    weights = [*norm.parameters(), *model.hooked.unembed.parameters()]
+    device = weights[0].device if weights else device
+
+    def odd(values: Tensor) -> Tensor:
+        """Half the difference of the norm of `values` and of `-values`: a bias cancels."""
+        both = torch.stack([values, -values])[:, None].to(device, model.dtype)
+        there, back = norm(both)[:, 0].float()
+        return (there - back) / 2
+
+    # A probe of mean 0 without a zero in it, so large that the norm's epsilon does not count.
+    probe = torch.full((width,), 64.0)
+    probe[1::2] = -64.0
+    if width % 2:
+        probe[-1] = -128.0
+        probe[-2] = 64.0
+    gain = odd(probe) * probe.square().mean().sqrt().to(device) / probe.to(device)
+    constant = odd(torch.ones(width))
+    return gain, bool(constant.abs().max() < 1e-3 * gain.abs().max())
+
+
+def _logit_multiplier(model: Model) -> float:
+    """What the unembedding's output is multiplied by; not 1 in Granite and Cohere."""
+    config = getattr(model.network, "config", None)
+    return float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)
+
+
+def readable_token(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    """One token as text: `␣` for a space, `⏎` for a line break, `<0xE2>` for a byte that is no whole character.
+
+    Example:
+        >>> import workbench as wb
+        >>> tokenizer = wb.load_model("testbed").tokenizer
+        >>> readable_token(tokenizer, tokenizer(" party")["input_ids"][0])
+        '␣party'
+    """
+    piece = tokenizer.convert_ids_to_tokens(token)
+    if not isinstance(piece, str):
+        return f"<{token}>"
+    if token in tokenizer.all_special_ids:
+        return piece
+    if _is_byte_level(tokenizer) and all(letter in _bytes_of() for letter in piece):
+        held = bytes(_bytes_of()[letter] for letter in piece)
+        text = "".join(
+            f"<0x{ord(letter) - 0xDC00:02X}>" if 0xDC80 <= ord(letter) <= 0xDCFF else letter
+            for letter in held.decode("utf-8", "surrogateescape")
+        )
+    else:
+        text = piece.replace("▁", " ")
+    return "".join(_VISIBLE.get(letter, letter) for letter in text)
+
+
+def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a space is written `Ġ`, as byte-level BPE does."""
+    return tokenizer.convert_tokens_to_ids("Ġ") not in (None, tokenizer.unk_token_id)
+
+
+@cache
+def _bytes_of() -> dict[str, int]:
+    """The byte behind each letter of byte-level BPE's alphabet."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
