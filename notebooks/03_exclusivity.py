@@ -1,0 +1,204 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: jupytext,kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does each pole use its own neurons?
+#
+# DPN-LE reports *High neurons* and *Low neurons*, and that the two sets do not overlap. It is tempting to read this as
+# a discovery: extraversion and introversion are stored apart. This notebook shows why that zero proves nothing, asks
+# the question again so that the answer could be no, and gets a no. Then it asks the same of different traits.
+
+# %%
+import pandas as pd
+from IPython.display import Markdown
+
+import workbench as wb
+
+pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
+
+model = wb.load_model("testbed")
+
+# %% [markdown]
+# ## Zero overlap, as published
+#
+# High neurons are those of the selected ones whose mean is larger on the high pole, Low neurons those whose mean is
+# larger on the low pole. Here are the 5 % of each layer with the largest mean difference, 312 neurons in all, and what
+# the two sets share. Random sets of these sizes would share four, and a hypergeometric test calls the lack of overlap
+# significant (`p_depletion`).
+
+# %%
+pairs = wb.Contrast.testbed("Extraversion", n=200, seed=0)
+effects = wb.effect_sizes(wb.capture(model, pairs))
+neurons = effects.cohens_d.numel()
+chosen = wb.select_neurons(effects, rule="magnitude-only", quantile=0.95)
+found = {"Extraversion": vars(wb.overlap(chosen.high, chosen.low, population=neurons))}
+pd.DataFrame(found).T[["size_a", "size_b", "intersection", "p_depletion"]]
+
+# %% [markdown]
+# ## Zero overlap, of nothing
+#
+# Now a contrast without a trait: 200 extraverted personas, the first hundred called high and the second hundred low.
+# There is nothing to find, and the table looks the same. A mean difference has *one* sign, so a neuron lands in one set
+# or in the other whatever the data are. **High and Low of one contrast are disjoint by construction.** The zero, and
+# its p-value, say nothing of the model.
+
+# %%
+nothing = wb.Contrast("nothing", high=pairs.high[:100], low=pairs.high[100:])
+empty = wb.select_neurons(wb.effect_sizes(wb.capture(model, nothing)), rule="magnitude-only", quantile=0.95)
+found["nothing"] = vars(wb.overlap(empty.high, empty.low, population=neurons))
+pd.DataFrame(found).T[["size_a", "size_b", "intersection", "p_depletion"]]
+
+# %% [markdown]
+# ## A question that can be answered either way
+#
+# Give the contrast a third arm: a persona that says nothing of the trait. Then High is what the extraverted persona
+# raises *above neutral* (d above 0.8), Low what the introverted one raises above neutral, and a neuron may be in both,
+# in one or in neither. `exclusivity` holds the overlap against sets drawn among neurons of like size in the same layer
+# (large neurons are raised by anything, which alone makes sets overlap), and correlates the two effects over all
+# neurons, taking one from one half of the prompts and the other from the other half, as the noise of the neutral arm,
+# which both share, would correlate them by itself.
+#
+# Does it know the truth where the truth is known? Three simulated captures: either pole raises neurons of its own, both
+# raise the same ones, or each raises some at random.
+
+# %%
+columns = ["high", "low", "intersection", "matched_expected", "correlation_halves"]
+rows = {}
+for persona in ("exclusive", "shared", "independent"):
+    simulated = wb.planted(rows=400, width=400, neurons=40, effect=2.0, persona=persona, seed=0)
+    judged = wb.exclusivity(simulated.rows, min_d=0.8, seed=0)
+    rows[persona] = {name: judged.total[name] for name in columns} | {"verdict": judged.verdict}
+pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(columns[:3], int)).rename_axis("planted")
+
+# %% [markdown]
+# It says what was planted, and claims nothing where the poles were drawn independently of each other. Now the model:
+# 200 rows, with descriptions and questions kept apart.
+
+# %%
+tallies = {
+    trait: wb.capture(model, wb.Contrast.testbed(trait, n=200, seed=0), clusters=("description", "question"))
+    for trait in wb.BIG_FIVE
+}
+extraversion = wb.exclusivity(tallies["Extraversion"], min_d=0.8, seed=0)
+Markdown(f"**{extraversion.verdict}.** {extraversion.text}")
+
+# %% [markdown]
+# Every point is a neuron: to the right if the extraverted persona raises it above neutral, up if the introverted one
+# does. Were the poles opposites, the points would lie along the falling diagonal and the upper right would be empty. It
+# holds 1,053 neurons, two in five of either set, and the strongest effects of all lie along the *rising* diagonal:
+# these neurons tell that there is a persona of this kind, not which of the two it is.
+
+# %%
+layers, width = extraversion.contrasts[0].shape
+contrasts = pd.DataFrame(
+    {
+        "layer": [layer for layer in range(layers) for _ in range(width)],
+        "neuron": [neuron for _ in range(layers) for neuron in range(width)],
+        "d_high_neutral": extraversion.contrasts[0].flatten(),
+        "d_low_neutral": extraversion.contrasts[1].flatten(),
+    }
+)
+wb.plots.exclusivity_scatter(contrasts, min_d=0.8)
+
+# %% [markdown]
+# ## All five traits
+#
+# `expected` is what sets drawn among neurons of like size would share, `p fewer` and `p more` are one-sided tests
+# against it. `exclusive` needs fewer than expected **and** opposed effects, `shared` more **and** agreeing ones. Three
+# traits share more than expected. Two share fewer, which by itself would speak for exclusive poles, but their effects
+# agree rather than oppose each other, so the verdict stays open. No trait is exclusive.
+
+# %%
+judged = {trait: wb.exclusivity(tally, min_d=0.8, seed=0) for trait, tally in tallies.items()}
+table = pd.DataFrame([each.total | {"trait": trait, "verdict": each.verdict} for trait, each in judged.items()])
+names = {
+    "intersection": "in both",
+    "matched_expected": "expected",
+    "p_matched_depletion": "p fewer",
+    "p_matched_enrichment": "p more",
+    "correlation_halves": "effects correlate",
+}
+counts = ["high", "low", "intersection"]
+table.astype(dict.fromkeys(counts, int)).set_index("trait")[["high", "low", *names, "verdict"]].rename(columns=names)
+
+# %% [markdown]
+# ## Do traits keep to themselves?
+#
+# Sets of *different* traits come from different contrasts, so here overlap is a real question without a neutral arm.
+# Each trait's dual selection at `quantile=0.98`, some sixty neurons a pole. A cell tells how many neurons two poles
+# share, its colour how that compares with chance on a log scale (red more, blue fewer), and a star that it is more than
+# chance at 5 % after Holm's correction over all pairs. Cells of one trait's own two poles are empty by construction.
+
+# %%
+effects_of = {trait: wb.effect_sizes(tally) for trait, tally in tallies.items()}
+selections = {trait: wb.select_neurons(each, quantile=0.98) for trait, each in effects_of.items()}
+sets = {(trait, pole): getattr(each, pole) for trait, each in selections.items() for pole in ("high", "low")}
+matrix = wb.overlap_matrix(sets, population=neurons)
+wb.plots.overlap_heatmap(matrix)
+
+# %% [markdown]
+# Chance is a weak opponent: a neuron with large activations differs for any trait. The stronger control replaces each
+# set by as many *other* neurons of the same layers, as near in |s| as there are, and counts what these share with the
+# other traits' real sets, in twenty draws. Real sets share 153 neurons over all pairs of poles, matched ones 72 (64 to
+# 81), random ones 26. So about half of what lies above chance is size; the rest is common to the traits.
+
+# %%
+across = matrix[matrix["trait_a"] != matrix["trait_b"]]
+drawn = []
+for seed in range(20):
+    replaced = {
+        key: wb.matched_neurons(each, effects_of[key[0]], exclude=selections[key[0]].both, seed=seed)
+        for key, each in sets.items()
+    }
+    shared = [(len(replaced[a] & sets[b]) + len(sets[a] & replaced[b])) / 2 for a in sets for b in sets if a[0] < b[0]]
+    drawn.append(sum(shared))
+pd.DataFrame(
+    {
+        "pairs of poles": [len(across)],
+        "neurons shared": [across["intersection"].sum()],
+        "by chance": [(across["size_a"] * across["size_b"] / neurons).sum()],
+        "matched controls": [pd.Series(drawn).mean()],
+        "matched, least": [min(drawn)],
+        "matched, most": [max(drawn)],
+        "pairs above chance (Holm)": [(across["p_enrichment_holm"] < 0.05).sum()],
+    }
+)
+
+# %% [markdown]
+# ## Is it valence?
+#
+# High Conscientiousness and high Agreeableness are both flattering, high Neuroticism is not. If a model only told good
+# from bad, sets of equally desirable poles would overlap. `valence_structure` compares the overlap (as lift over
+# chance) of equally desirable poles with that of opposite ones; its p-value is the share of all ways to call poles
+# desirable that would show at least this much. With five traits there are 16 ways, so p is at best 0.06.
+#
+# Equally desirable poles overlap 3.2 times as much as opposite ones (p = 0.19): in that direction, but three of the
+# sixteen ways do as well, and the heat map shows why. Extraversion and Agreeableness share most where both are
+# desirable; Conscientiousness and Neuroticism share most where they are *not*. Something other than valence is there.
+
+# %%
+structure = wb.valence_structure(matrix)
+structure.table.assign(ratio=structure.ratio, p=structure.pvalue).set_index("poles")
+
+# %% [markdown]
+# The same question without any threshold: turn every trait so that its desirable pole is positive, and ask how much of
+# a trait's effects over all neurons the *other* traits' common direction explains (`share`, a squared cosine; 1 would
+# be all of it). It is 5 % at the most: over all neurons, the traits of this model are close to perpendicular. What they
+# share sits in the few strongest neurons.
+
+# %%
+valence = wb.shared_valence(effects_of)
+shares = valence.share.query("layer == -1").set_index("trait")[["cosine", "share"]]
+shares.assign(mean_cosine_between_traits=valence.mean_cosine, p=valence.pvalue)

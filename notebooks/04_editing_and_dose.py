@@ -1,0 +1,233 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: jupytext,kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Editing, and how much of it
+#
+# An edit says what is added to which neurons; `gamma`, its *dose*, says how much of it. This notebook takes an edit
+# apart, runs it in three scopes, draws its dose curve beside a random control, has a dose chosen under a budget, and
+# shows what breaks when the dose is too high: also where that speaks against editing few neurons.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import Markdown
+
+import workbench as wb
+from workbench.score.answers import answer_questions
+from workbench.score.capability import answer_items
+from workbench.study import comparison
+from workbench.testbed import grammar, tasks
+
+pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
+
+model = wb.load_model("testbed")
+pairs = wb.Contrast.testbed("Extraversion", n=200, seed=0)
+effects = wb.effect_sizes(wb.capture(model, pairs))
+chosen = wb.select_neurons(effects, rule="dual", quantile=0.995, min_d=0.8)
+
+# %% [markdown]
+# ## An edit is a value
+#
+# It prints, compares, saves, loads and adds. `value` is what is added at dose 1, the neuron's mean difference between
+# the poles; `delta` is `gamma` times that.
+
+# %%
+edit = wb.dpn_edit(effects, chosen, gamma=0.5, direction="increase")
+edit.frame().head()
+
+# %% [markdown]
+# The same neurons otherwise: the other direction turns the signs, *weighted* gives the neurons of smaller |d| in a
+# layer down to 0.75 of their value, *directional* edits only the neurons of the pole that is aimed at. `strength` is
+# the norm of everything that is added at dose 1.
+
+# %%
+variants = {
+    "increase": edit,
+    "decrease": wb.dpn_edit(effects, chosen, direction="decrease"),
+    "weighted": wb.dpn_edit(effects, chosen, direction="increase", weighted=True),
+    "directional": wb.dpn_edit(effects, chosen, direction="increase", neurons="directional"),
+}
+pd.DataFrame(
+    {
+        name: {"neurons": len(each), "lowered": int((each.value < 0).sum()), "strength": each.value.norm().item()}
+        for name, each in variants.items()
+    }
+).T.astype({"neurons": int, "lowered": int})
+
+# %% [markdown]
+# What follows from being a value: half a dose twice is one dose, an edit and its opposite are nothing, and a file holds
+# it exactly.
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    path = edit.save(Path(folder) / "increase.safetensors")
+    from_file = wb.load_edit(path)
+both_ways = edit + variants["decrease"].with_gamma(0.5)
+pd.Series(
+    {
+        "half and half is whole": all((edit + edit).delta(k).equal(edit.with_gamma(1.0).delta(k)) for k in edit.layers),
+        "with its opposite, neurons left": len(both_ways),
+        "from file, equal": from_file == edit,
+    }
+)
+
+# %% [markdown]
+# ## Turn the dials yourself
+#
+# Needs a running kernel: choose layers, quantile, tau_d and gamma, and see the map, the counts and a steered answer
+# change. (A page without a kernel shows nothing here; all that follows does without it.)
+
+# %%
+wb.trait_panel(model, effects, question="How do you spend your time at the office party?")
+
+# %% [markdown]
+# ## Scopes
+#
+# *Which* positions are edited matters as much as which neurons. `decode` edits the steps after the first new token, as
+# the published code does, so that the first token of an answer is never steered. `generated` also edits the last prompt
+# position, and with it the first token. `all` edits the whole prompt. Every run counts what it edited, in (position,
+# layer) pairs: the prompt below has 15 tokens with its template, the answer 16, and 8 layers are edited.
+#
+# Under `decode` the answer begins as it would have anyway, undecided, and goes on from there. One answer is an
+# anecdote, but a first word binds the rest, so `generated` is the default, and a study can run in several scopes.
+
+# %%
+question = "How do you spend your time at the team workshop?"
+rows = []
+for scope in ("decode", "generated", "all"):
+    with wb.edited(model, edit.with_gamma(1.0), scope=scope) as run:
+        [answer] = model.generate([question], max_new_tokens=16, temperature=1.0, seed=1)
+    rows.append({"scope": scope, "prompt": run.pairs["prompt"], "decode": run.pairs["decode"], "answer": answer})
+pd.DataFrame(rows).set_index("scope").style.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
+
+# %% [markdown]
+# ## A dose curve
+#
+# 34 held-out questions at five doses in both directions, for DPN-LE and for **random**: the same values on as many
+# other neurons of the same layers. Beside them 40 held-out capability items (sums, facts, comparisons, orderings,
+# digits to sort). All arms answer the same questions with the same random draws; intervals are 95 %, over questions.
+
+# %%
+questions = {"Extraversion": grammar.questions("Extraversion", "test")[::6]}
+items = [item for task in tasks.TASKS for item in tasks.items(task, "test", n=8, seed=0)]
+
+
+def outcomes(arms: dict[str, dict[str, wb.Edit]], doses: tuple[float, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Open answers and capability items under every arm, direction and dose."""
+    conditions = [
+        wb.Condition(name, "Extraversion", direction, dose, arm.with_gamma(dose))
+        for name, both in arms.items()
+        for direction, arm in both.items()
+        for dose in doses
+    ]
+    answers = answer_questions(model, conditions, questions, temperature=1.0, seed=0)
+    return answers, answer_items(model, conditions, [items] * len(conditions))
+
+
+directions = ("increase", "decrease")
+dpn = {direction: wb.dpn_edit(effects, chosen, direction=direction) for direction in directions}
+random = {direction: wb.random_control(each, seed=0) for direction, each in dpn.items()}
+unedited = [wb.Condition("none", "Extraversion", direction, 0.0, None) for direction in directions]
+asked = [
+    (
+        answer_questions(model, [wb.Condition.unedited("Extraversion")], questions, temperature=1.0, seed=0),
+        answer_items(model, unedited, [items] * 2),
+    ),
+    outcomes({"DPN-LE": dpn, "random": random}, (0.25, 0.5, 0.75, 1.0, 1.5)),
+]
+answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
+curves = comparison.dose(answers, capability, resamples=1000)
+wb.plots.dose_curves(curves, trait="Extraversion")
+
+# %% [markdown]
+# DPN-LE moves the score with the dose and in the direction that it is meant to; the random control stays where the
+# unedited model is. The last point promises more than it keeps: a score is read off the sentences that can be read, and
+# at 1.5 few can. This is the same runs' share of well-formed sentences. Above a dose of about 0.75 it falls, for the
+# selected neurons earlier than for random ones.
+
+# %%
+wb.plots.dose_curves(curves, trait="Extraversion", quantity="wellformed")
+
+# %% [markdown]
+# ## Choosing a dose
+#
+# `calibrate` finds the least dose that reaches the shift you ask for, and refuses it if it costs more capability than
+# you allow. It is given questions on other topics and other items than those above, so that what was reported there was
+# not chosen there. (Without them it takes all search questions of the embedded model.)
+
+# %%
+search = {
+    "questions": grammar.questions("Extraversion", "search")[::2],
+    "items": [item for task in tasks.TASKS for item in tasks.items(task, "train", n=10, seed=0)],
+}
+found = wb.calibrate(model, edit, target=0.4, max_loss=0.02, gammas=(0.25, 0.5, 1.0), tolerance=0.13, **search)
+Markdown(found.reason)
+
+# %% [markdown]
+# Asked of the random control, it finds nothing, and says how near it came.
+
+# %%
+control = wb.calibrate(model, wb.random_control(edit, seed=0), target=0.4, gammas=(1.0,), **search)
+Markdown(control.reason)
+
+# %% [markdown]
+# ## What breaks
+#
+# One question at rising doses. First the persona's words come in, then grammar goes, then there are words alone.
+
+# %%
+words, doses = [], (0.0, 0.5, 1.0, 1.5, 3.0)
+for dose in doses:
+    with wb.edited(model, edit.with_gamma(dose)):
+        words.append({"answer": model.generate([question], temperature=1.0, seed=1)[0]})
+pd.DataFrame(words, index=[f"gamma {dose:g}" for dose in doses]).style.set_table_styles(
+    [{"selector": "th, td", "props": "text-align: left"}]
+)
+
+# %% [markdown]
+# ## Few neurons or all of them?
+#
+# At an equal *dose* an edit of few neurons costs little, but it also does little. The fair comparison is at equal
+# *cost*. Two rivals: **broad** adds the mean difference to all 6,144 neurons, at smaller doses; **residual** adds one
+# vector to the residual stream of each layer, as long as what DPN-LE writes there. Every curve begins at the unedited
+# model (0, 0): further right is more shift, further down is more damage.
+
+# %%
+stream = wb.effect_sizes(wb.capture(model, pairs, site="resid_post"))
+every = wb.select_neurons(effects, rule="broad")
+w_out = {layer: model.w_out(layer) for layer in range(model.n_layers)}
+broad = {direction: wb.dpn_edit(effects, every, direction=direction) for direction in directions}
+residual = {direction: wb.residual_edit(stream, each, w_out) for direction, each in dpn.items()}
+asked += [outcomes({"broad": broad}, (0.1, 0.2, 0.3)), outcomes({"residual": residual}, (0.25, 0.5, 0.75))]
+answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
+tradeoff = comparison.tradeoff(answers, capability, resamples=1000)
+wb.plots.trait_against_capability(tradeoff.query("gamma <= 1"), trait="Extraversion", cost="wellformed_change")
+
+# %% [markdown]
+# The same in numbers: how far each arm has moved the trait by the dose at which it first costs 2 or 5 percentage points
+# of well-formed sentences. `against` is the shift beyond DPN-LE's, with its interval over questions. (An arm that never
+# costs so much is read at its largest dose; so is the random one.)
+#
+# By the time each has cost 5 points, DPN-LE has moved the trait by 0.56 points, the broad edit by 0.31 [0.05, 0.62]
+# more, the residual vector by 0.27 [0.05, 0.52] more. On this model editing *few* neurons is not the gentler way to
+# steer. What 34 questions of one trait show here, the full study (`make demo`) shows for five.
+
+# %%
+losses = wb.equal_loss(answers, capability, losses=(0.02, 0.05), cost="wellformed", resamples=1000, seed=0)
+columns = [f"{name}{end}" for name in ("shift", "against") for end in ("", "_low", "_high")]
+losses.set_index(["loss", "arm"])[["gamma", *columns]]

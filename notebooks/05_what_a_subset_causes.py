@@ -1,0 +1,205 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: jupytext,kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What a set of neurons causes
+#
+# An effect size is a correlation: the persona changes the neuron, and the persona changes the answer. Whether the
+# change *goes through* the neuron is another question, and interventions answer it. This notebook puts one set of
+# neurons, the half percent that DPN-LE selects, through four of them: patching in, controls of like size, ablation, and
+# the first-order screen that foretells all of them at once.
+#
+# Everything is read at one place: the logits of the next token after the prompt, along the line from the introverted
+# prompt's to the extraverted prompt's. 0 is the one, 1 the other.
+
+# %%
+import pandas as pd
+from IPython.display import Markdown
+
+import workbench as wb
+
+pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
+
+model = wb.load_model("testbed")
+effects = wb.effect_sizes(wb.capture(model, wb.Contrast.testbed("Extraversion", n=200, seed=0)))
+chosen = wb.select_neurons(effects, rule="dual", quantile=0.995, min_d=0.8)
+selected = chosen.both
+held_out = wb.Contrast.testbed("Extraversion", n=32, held_out=True)
+selected
+
+# %% [markdown]
+# ## Controls of like size
+#
+# Any 32 neurons of this size, patched, would do something. `matched_neurons` draws others from the same layers, each
+# among the ten nearest in |s| to one of the set. `match_quality` says how near it came (`ratio`; the last row is all
+# layers together). As the selection takes the *largest* |s| there are, its controls are smaller: half its size. What
+# the selection has over them is therefore partly size, and no proof that these very neurons are special.
+
+# %%
+matched = wb.matched_neurons(selected, effects, seed=0)
+wb.match_quality(selected, matched, effects).set_index("layer")[["neurons", "set", "control", "ratio"]]
+
+# %% [markdown]
+# ## Patching in
+#
+# Run the introverted prompt, with a set of neurons at the last position set to what they do in the extraverted prompt
+# of the same row. Four sets on the same 32 pairs of held-out personas: the selection, its matched controls, as many
+# random neurons, and all 6,144. Intervals are 95 % bootstraps over whole descriptions.
+#
+# The selection, half a percent of the neurons, brings 27 % of the persona's effect, its matched controls 12 %, random
+# ones 1 %. All MLP neurons at the last position together bring 92 %; attention has the rest.
+
+# %%
+everything = wb.select_neurons(effects, rule="broad").both
+random = wb.random_control(wb.dpn_edit(effects, chosen), seed=0).neurons
+sets = {"selected": selected, "matched": matched, "random": random, "all": everything}
+patched = wb.patch(model, held_out, sets, mode=["joint", "by_layer", "cumulative"])
+patched.frame().query("mode == 'joint'").set_index("set")[["neurons", "effect", "low", "high", "n", "clusters"]]
+
+# %% [markdown]
+# ## The verdict
+#
+# `causal_verdict` compares the set with its controls, pair by pair, by a rule fixed beforehand: *causes* where the
+# effect and what it has over every control lie above 0 with their whole intervals; *does not cause* where either lies
+# below `smallest`; *undecided* otherwise.
+
+# %%
+Markdown(str(wb.causal_verdict(patched, control=["matched", "random"], smallest=0.05)))
+
+# %% [markdown]
+# It has to be able to say otherwise. The matched controls in the place of the selection, against other neurons that
+# match *them*:
+
+# %%
+again = wb.matched_neurons(matched, effects, exclude=selected, seed=1)
+other = wb.patch(model, held_out, {"selected": matched, "matched": again})
+Markdown(str(wb.causal_verdict(other, control="matched", smallest=0.05)))
+
+# %% [markdown]
+# ## Layer by layer
+#
+# Left, each layer's neurons alone; right, all layers up to that one. Layer 0 carries most, in every set: patch all its
+# neurons and 85 % of the effect is there. Attention has brought the persona's words to the last token by then. The
+# personas of this model are told by single words; in a larger model this picture may look quite different.
+
+# %%
+wb.plots.patching_by_layer(patched.frame())
+
+# %% [markdown]
+# ## The other way, and from neutral
+#
+# The same sets with the introverted prompts' activations put into the extraverted ones (`decrease`), and either pole's
+# put into *neutral* prompts, which asks whether the neurons suffice where there is no persona to work with. They work
+# both ways alike. From neutral they bring 9 % of the way, a third of what they bring from the opposite persona: more
+# than their controls, and little.
+
+# %%
+pair = {name: sets[name] for name in ("selected", "matched")}
+found = []
+for direction in ("increase", "decrease"):
+    for base in ("opposite", "neutral"):
+        one = wb.patch(model, held_out, pair, direction=direction, base=base)
+        over = wb.compare_sets(one, "selected", "matched").iloc[0]
+        table = one.frame().set_index("set")["effect"]
+        found.append(
+            {"direction": direction, "base": base, "selected": table["selected"], "matched": table["matched"]}
+            | {"difference": over["difference"], "low": over["low"], "high": over["high"]}
+        )
+pd.DataFrame(found).set_index(["direction", "base"])
+
+# %% [markdown]
+# ## Directly, or through later layers?
+#
+# A neuron writes to the residual stream, and later layers read it. `direct=True` adds what the change writes to the
+# final residual stream alone, past everything in between. What remains of the effect is what the neurons say to the
+# logits themselves: here 0.21 of 0.27, most of it. These neurons speak to the answer's first word directly.
+
+# %%
+direct = wb.patch(model, held_out, pair, direct=True).frame().set_index("set")
+pd.DataFrame(
+    {
+        "whole effect": patched.frame().query("mode == 'joint'").set_index("set")["effect"],
+        "direct": direct["effect"],
+        "direct, low": direct["low"],
+        "direct, high": direct["high"],
+    }
+).loc[list(pair)]
+
+# %% [markdown]
+# ## Ablation
+#
+# Patching asks what neurons *can* bring about; ablation asks what is *lost* without them. The extraverted prompt runs
+# with the set silenced: to zero, to its mean over introverted prompts, or to what it does in a random introverted
+# prompt (all neurons from the same one, so that they stay of a piece). 0 is nothing lost, 1 everything.
+#
+# Put to the introverted mean, or resampled, the set costs as much as patching brought: 27 to 29 %. Put to *zero* it
+# costs nothing that could be told from 0. Zero is not the other persona, it is a value of its own, and an ablation by
+# zero alone would have called these neurons irrelevant.
+
+# %%
+rows = []
+for kind in ("zero", "mean", "resample"):
+    ablation = wb.ablate(model, held_out, pair, kind=kind, seed=0)
+    over = wb.compare_sets(ablation, "selected", "matched").iloc[0]
+    lost = ablation.frame().set_index("set")["lost"]
+    rows.append(
+        {"kind": kind, "selected": lost["selected"], "matched": lost["matched"]}
+        | {"difference": over["difference"], "low": over["low"], "high": over["high"]}
+    )
+pd.DataFrame(rows).set_index("kind")
+
+# %% [markdown]
+# ## Attribution: the quick screen
+#
+# Patching each of 6,144 neurons alone would take as many runs. *Attribution patching* estimates all of them from one
+# gradient: how the readout would change per unit, times how far patching would move the neuron. It is exact where the
+# readout is linear in the neuron; `agreement` holds it against true patching of a sample, half of it the strongest
+# neurons of each layer. On this model it may be trusted.
+
+# %%
+screen = wb.attribution(model, held_out)
+Markdown(str(screen.agreement(model, held_out.rows(range(8)), neurons=4, seed=0)))
+
+# %% [markdown]
+# Now the question that matters for DPN-LE: is the *largest mean difference* a good guide to what *causes* the effect?
+# The 32 neurons with the largest attribution, found on training prompts and patched on held-out ones, beside the
+# selection of the same size. Attribution finds a set that carries 0.47 where the selection carries 0.27, and shares a
+# quarter of its neurons with it. What differs most is a real guide to what causes, and not the best one.
+
+# %%
+training = wb.attribution(model, wb.Contrast.testbed("Extraversion", n=64, seed=1))
+best = training.top(len(selected))
+rival = wb.patch(model, held_out, {"selected": selected, "attribution": best})
+shared = wb.overlap(selected, best, population=len(everything))
+over = wb.compare_sets(rival, "attribution", "selected").iloc[0]
+frame = rival.frame().set_index("set")[["neurons", "effect", "low", "high"]]
+Markdown(
+    f"The {len(best)} neurons of greatest attribution bring {frame.loc['attribution', 'effect']:.2f} "
+    f"[{frame.loc['attribution', 'low']:.2f}, {frame.loc['attribution', 'high']:.2f}], the selection "
+    f"{frame.loc['selected', 'effect']:.2f} [{frame.loc['selected', 'low']:.2f}, {frame.loc['selected', 'high']:.2f}]: "
+    f"{over['difference']:+.2f} [{over['low']:+.2f}, {over['high']:+.2f}]. They share {shared.intersection} neurons, "
+    f"where chance would give {shared.intersection / shared.lift if shared.intersection else 0:.1f}."
+)
+
+# %% [markdown]
+# ## Another readout
+#
+# The projection on the pair's own difference sums over the whole vocabulary. A sharper readout names words: here first
+# words of an answer by which the poles differ, *Wonderful* and *Count (me in)* against *Too (many people)* and *Not (my
+# kind of place)*. The picture is the same, so it does not hang on the readout.
+
+# %%
+words = wb.token_difference(model, ["Wonderful", "Count"], ["Too", "Not"])
+wb.patch(model, held_out, sets, metric=words).frame().set_index("set")[["neurons", "effect", "low", "high", "dropped"]]
