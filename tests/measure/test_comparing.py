@@ -162,6 +162,15 @@ def curves() -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(answers), pd.DataFrame(capability)
 
 
+def test_unedited_items_of_no_direction_stand_for_both(curves: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    answers, capability = curves
+    anywhere = capability.assign(direction=capability["direction"].where(capability["arm"] != "none", "none"))
+    pd.testing.assert_frame_equal(
+        equal_loss(answers, anywhere, cost="capability", resamples=50),
+        equal_loss(answers, capability, cost="capability", resamples=50),
+    )
+
+
 @pytest.mark.parametrize("cost", ["capability", "wellformed"])
 def test_arms_are_read_where_they_lose_the_same(curves: tuple[pd.DataFrame, pd.DataFrame], cost: str) -> None:
     table: Any = equal_loss(*curves, losses=(0.02, 0.2), cost=cost, resamples=200)  # type: ignore[arg-type]

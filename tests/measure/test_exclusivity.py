@@ -73,5 +73,8 @@ def test_it_needs_a_neutral_arm(model: wb.Model) -> None:
 def test_on_the_embedded_model(model: wb.Model, contrast: wb.Contrast) -> None:
     found = wb.exclusivity(wb.capture(model, contrast, keep=True))
     assert found.verdict in ("exclusive", "shared", "undecided")
+    # Its neutral personas are too few to halve, so that questions are.
+    assert set(found.layers["halves"]) == {"questions"}
+    assert "between independent halves of the questions [" in found.text
     assert f"{len(found.high)} neurons rise under high" in found.text
     assert len(found.layers) == model.n_layers + 1

@@ -220,6 +220,14 @@ def test_effect_map_without_any_effect_still_has_a_scale_about_zero(effects: pd.
     assert (heat.zmin, heat.zmax) == (-1.0, 1.0)
 
 
+def test_magnitude_against_d_marks_the_neurons_of_a_selection(effects: pd.DataFrame) -> None:
+    neurons = pd.DataFrame({"layer": [5], "neuron": [7], "pole": ["low"]})
+    _, low = traces(plots.magnitude_against_d(effects, threshold_d=0.8, neurons=neurons))
+    assert list(low.text) == ["layer 5, neuron 7"]
+    with pytest.raises(ValueError, match="magnitude_against_d has no effect of layer 6, neuron 7, which neurons="):
+        plots.magnitude_against_d(effects, threshold_d=0.8, neurons=neurons.assign(layer=6))
+
+
 def test_effect_map_marks_the_neurons_of_a_selection(effects: pd.DataFrame) -> None:
     bare = effects.drop(columns="selected")
     neurons = pd.DataFrame(

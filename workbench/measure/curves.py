@@ -20,9 +20,15 @@ def with_base(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def items_with_base(capability: pd.DataFrame) -> pd.DataFrame:
-    """Edited capability outcomes beside the unedited outcome on the same item."""
+    """Edited capability outcomes beside the unedited outcome on the same item.
+
+    Unedited items may be of a direction, which has items of its own in a study, or of none, and then stand for both.
+    """
+    unedited = capability[capability["arm"] == "none"]
     names = ["trait", "direction", "task", "item"]
-    base = capability.loc[capability["arm"] == "none", [*names, "correct"]].rename(columns={"correct": "base_correct"})
+    if set(unedited["direction"]) == {"none"}:
+        names.remove("direction")
+    base = unedited[[*names, "correct"]].rename(columns={"correct": "base_correct"})
     return capability[capability["arm"] != "none"].merge(base, on=names, validate="many_to_one")
 
 

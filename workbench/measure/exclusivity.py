@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,18 @@ BY_CONSTRUCTION = (
 )
 
 
+class _Halves(NamedTuple):
+    """Effects in both halves of the prompts, many times halved.
+
+    Attributes:
+        of: what was halved: `descriptions` or `questions`.
+        parts: d(high - neutral) of both halves and d(low - neutral) of both halves, each `(split, layer, d_mlp)`.
+    """
+
+    of: str
+    parts: tuple[Tensor, Tensor, Tensor, Tensor]
+
+
 @dataclass(frozen=True, eq=False)
 class Exclusivity:
     """Each pole's neurons against a neutral arm, and what they share.
@@ -32,9 +44,9 @@ class Exclusivity:
             `matched_expected`, `matched_lift`, `p_matched_enrichment` and `p_matched_depletion` against sets drawn
             among neurons of like activation size within the layer; `correlation` of d(high - neutral) with
             d(low - neutral) over neurons; `correlation_halves` with its range `correlation_low` to
-            `correlation_high`: the same between halves of the descriptions, which share no noise of the neutral arm,
-            corrected for the halves' own unreliability; nan where neither descriptions nor questions are known, or
-            the halves agree with nothing.
+            `correlation_high`: the same between `halves` of the descriptions or questions, which share no noise of
+            the neutral arm, corrected for the halves' own unreliability; nan where neither are known or enough, or the
+            halves agree with nothing.
         contrasts: `(layer, d_mlp)` d(high - neutral) and d(low - neutral).
         min_d: tau_d.
         verdict: `exclusive`, `shared` or `undecided`.
@@ -78,12 +90,13 @@ def exclusivity(
 
     The neutral arm enters both contrasts, so its noise alone correlates them. `correlation_halves` takes
     d(high - neutral) from one half of every pole's descriptions and d(low - neutral) from the other, and divides by
-    how well the halves agree with themselves. Questions take the descriptions' place where those are not known.
+    how well the halves agree with themselves. Questions take the descriptions' place where those are not known, or a
+    pole has fewer than 8; `halves` says which it was.
 
     Args:
         bins: classes of activation size (root mean square under the neutral arm) within each layer.
         draws: sets drawn for the matched null.
-        splits: random halves of the descriptions.
+        splits: random halves of the descriptions, or questions.
         alpha: level of both one-sided overlap tests.
 
     Raises:
@@ -123,7 +136,7 @@ def _row(
     contrasts: tuple[Tensor, Tensor],
     places: list[int],
     drawn: np.ndarray,
-    halves: tuple[Tensor, Tensor, Tensor, Tensor] | None,
+    halves: _Halves | None,
 ) -> dict[str, Any]:
     shared = overlap(NeuronSet.from_mask(masks[0]), NeuronSet.from_mask(masks[1]), population=masks[0].numel())
     expected = float(drawn.mean())
@@ -146,10 +159,12 @@ def _row(
     }
     found = np.array([])
     if halves is not None:
-        found = np.array([_across([part[split][places] for part in halves]) for split in range(len(halves[0]))])
+        parts = halves.parts
+        found = np.array([_across([part[split][places] for part in parts]) for split in range(len(parts[0]))])
         found = found[np.isfinite(found)]
     told = (found.mean(), *np.quantile(found, [0.025, 0.975])) if len(found) else (float("nan"),) * 3
-    return row | dict(zip(("correlation_halves", "correlation_low", "correlation_high"), map(float, told), strict=True))
+    names = ("correlation_halves", "correlation_low", "correlation_high")
+    return row | dict(zip(names, map(float, told), strict=True)) | {"halves": "" if halves is None else halves.of}
 
 
 def _matched(a: Tensor, b: Tensor, size: Tensor, bins: int, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -161,8 +176,7 @@ def _matched(a: Tensor, b: Tensor, size: Tensor, bins: int, draws: int, generato
     return generator.hypergeometric(first, totals - first, second, size=(draws, bins)).sum(1)
 
 
-def _halves(tally: object, splits: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-    """d(high - neutral) of both halves and d(low - neutral) of both halves, each `(split, layer, d_mlp)`."""
+def _halves(tally: object, splits: int, seed: int) -> _Halves | None:
     for kind in ("description", "question"):
         try:
             high, neutral = stacks(tally, kind=kind, poles=("high", "neutral"))
@@ -185,7 +199,8 @@ def _halves(tally: object, splits: int, seed: int) -> tuple[Tensor, Tensor, Tens
         for i, (stack, own) in enumerate(((high, 0), (high, 0), (low, 1), (low, 1))):
             mine, others = (part if i % 2 == 0 else 1 - part for part in (chosen[own], chosen[2]))
             found[i].append(reweighted(stack, neutral, mine, others, place)[1])
-    return torch.stack(found[0], 1), torch.stack(found[1], 1), torch.stack(found[2], 1), torch.stack(found[3], 1)
+    high_a, high_b, low_a, low_b = (torch.stack(part, 1) for part in found)
+    return _Halves(f"{kind}s", (high_a, high_b, low_a, low_b))
 
 
 def _random_halves(units: int, splits: int, generator: np.random.Generator) -> Tensor:
@@ -221,7 +236,7 @@ def _verdict(total: Mapping[str, Any], min_d: float, alpha: float) -> tuple[str,
         low, high = total["correlation_low"], total["correlation_high"]
         told += (
             f"Their effects correlate at {total['correlation_halves']:+.2f} between independent halves of the "
-            f"descriptions [{low:+.2f}, {high:+.2f} over halves]."
+            f"{total['halves']} [{low:+.2f}, {high:+.2f} over halves]."
         )
     else:
         low = high = total["correlation"]

@@ -39,7 +39,7 @@ class Preset:
     def __str__(self) -> str:
         doses = " and ".join(f"{gamma:g}" for gamma in self.gammas)
         return (
-            f"published default for {self.name}, whose architecture and size this model has: layers {self.layers[0]}-"
+            f"published default for models of {self.name}'s architecture and size: layers {self.layers[0]}-"
             f"{self.layers[-1]}, q {self.quantile:g}, tau_d {self.min_d:g}, gamma {doses} ({self.source}); any of it "
             "may be overridden"
         )

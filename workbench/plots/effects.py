@@ -61,7 +61,7 @@ def effect_map(
     check_columns("effect_map", effects, _NEEDED)
     rows, trait = one_trait("effect_map", effects, trait)
     if neurons is not None:
-        rows = _selecting(rows, neurons, trait)
+        rows = _selecting("effect_map", rows, neurons, trait)
     rows = rows.sort_values(["layer", statistic])
     rows = rows.assign(place=rows.groupby("layer").cumcount() if order == "rank" else rows["neuron"])
     look, layers, width = Look.of(template), sorted(rows["layer"].unique().tolist()), int(rows["place"].max()) + 1
@@ -117,9 +117,9 @@ def effect_map(
     return drawn
 
 
-def _selecting(rows: pd.DataFrame, neurons: pd.DataFrame, trait: str) -> pd.DataFrame:
+def _selecting(name: str, rows: pd.DataFrame, neurons: pd.DataFrame, trait: str) -> pd.DataFrame:
     """The rows with `selected` from a table of chosen neurons."""
-    check_columns("effect_map's neurons", neurons, ("layer", "neuron", "pole"), may_be_empty=True)
+    check_columns(f"{name}'s neurons", neurons, ("layer", "neuron", "pole"), may_be_empty=True)
     if "trait" in neurons and trait:
         neurons = neurons[neurons["trait"] == trait]
     pole_of = {(row.layer, row.neuron): row.pole for row in neurons.itertuples()}
@@ -127,7 +127,7 @@ def _selecting(rows: pd.DataFrame, neurons: pd.DataFrame, trait: str) -> pd.Data
     lacking = sorted(set(pole_of) - set(places))
     if lacking:
         raise ValueError(
-            f"effect_map has no effect of layer {lacking[0][0]}, neuron {lacking[0][1]}, which neurons= names. "
+            f"{name} has no effect of layer {lacking[0][0]}, neuron {lacking[0][1]}, which neurons= names. "
             "Pass the effects that the neurons were chosen from."
         )
     return rows.assign(selected=pd.Series([str(pole_of.get(place, "")) for place in places], index=rows.index))
@@ -187,6 +187,7 @@ def magnitude_against_d(
     threshold_d: float,
     thresholds: pd.DataFrame | None = None,
     trait: str | None = None,
+    neurons: pd.DataFrame | None = None,
     template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
     """|mean difference| against Cohen's d, with both thresholds and the chosen neurons.
@@ -196,15 +197,18 @@ def magnitude_against_d(
         threshold_d: tau_d in pooled standard deviations, drawn on both sides.
         thresholds: columns layer and threshold (activation units), with `trait` where there are several: tau_q of
             each layer, drawn as the band that they span, or as one line if they agree.
+        neurons: the neurons to mark, as for `effect_map`.
 
     At most 6,000 neurons that were not chosen are drawn, evenly taken; the chosen ones are all drawn. A neuron
     without any difference has no place on a log axis; an infinite d is drawn at the largest finite one.
 
     Raises:
-        ValueError: for missing columns, or an unknown trait.
+        ValueError: for missing columns, an unknown trait, or neurons that the effects lack.
     """
     check_columns("magnitude_against_d", effects, _NEEDED)
     rows, trait = one_trait("magnitude_against_d", effects, trait)
+    if neurons is not None:
+        rows = _selecting("magnitude_against_d", rows, neurons, trait)
     rows = rows.assign(magnitude=rows["mean_difference"].abs())
     rows = rows[rows["magnitude"] > 0]
     bound = _largest(rows["cohens_d"])

@@ -53,7 +53,7 @@ def latex_table(frame: pd.DataFrame, *, caption: str, label: str) -> str:
         >>> print(latex_table(frame, caption="Shift.", label="tab:s"))  # doctest: +ELLIPSIS
         \\begin{table}[tb]
         ...
-        a\\_b & 0.500 [$-$0.250, 1.000] \\\\
+        a\\_b & 0.50 [$-$0.25, 1.00] \\\\
         ...
     """
     columns, rows = table_cells(frame)

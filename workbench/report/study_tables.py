@@ -147,7 +147,7 @@ TABLES: dict[str, tuple[str, str]] = {
     "exclusivity": (
         "Exclusivity against the neutral arm",
         "Layer -1 is all layers together. Matched: against sets drawn among neurons of like activation size. "
-        "`correlation_halves` compares independent halves of the descriptions, as the neutral arm's noise alone "
+        "`correlation_halves` compares independent `halves` of the prompts, as the neutral arm's noise alone "
         "correlates both contrasts.",
     ),
     "start_layer": ("Start layer", "The first layer that tells the poles apart as well as any, and why."),
