@@ -30,11 +30,12 @@ def _by_trait(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _interval(frame: pd.DataFrame, column: str, cluster: str, resamples: int) -> dict[str, float]:
-    rows = frame.dropna(subset=[column])
-    if rows.empty:
+    values = frame[column].to_numpy(float)
+    known = ~np.isnan(values)
+    if not known.any():
         return {"estimate": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-    clusters = rows["trait"] + "|" + rows[cluster]
-    found = bootstrap_mean(rows[column].to_numpy(float), clusters=clusters.to_numpy(), resamples=resamples)
+    traits, units = (frame[name].to_numpy(object)[known] for name in ("trait", cluster))
+    found = bootstrap_mean(values[known], clusters=traits + "|" + units, resamples=resamples)
     return {"estimate": found.estimate, "low": found.low, "high": found.high, "n": found.n}
 
 
