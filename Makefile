@@ -57,6 +57,8 @@ explore: $(READY) ## walk through STUDY (the demo, run first where it is not the
 
 notebooks: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt jupyterlab
+	@# Dash brings an extension that JupyterLab would ask to build at every start; no notebook needs it.
+	@mkdir -p $(VENV)/etc/jupyter/labconfig && echo '{"buildCheck": false}' > $(VENV)/etc/jupyter/labconfig/page_config.json
 	$(BIN)/jupyter lab notebooks
 
 docs: $(READY) ## build the documentation (docs/_build/html/index.html)
@@ -68,4 +70,4 @@ bench: $(READY) ## measure speed and memory beside peers and a floor (benchmarks
 	$(BIN)/python -m benchmarks.decode
 
 clean: ## remove what was made, apart from studies
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) docs/_build docs/reference/api *.egg-info .pytest_cache .ruff_cache
