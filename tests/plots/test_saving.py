@@ -88,6 +88,18 @@ def test_images_are_drawn(tmp_path: Path, browser: None, suffix: str) -> None:
     assert drawn.read_bytes().startswith(STARTS[suffix])
 
 
+@pytest.mark.parametrize("width_mm", [85.0, 170.0])
+def test_drawings_in_lines_are_as_wide_on_paper_as_asked(tmp_path: Path, browser: None, width_mm: float) -> None:
+    svg = plots.save_figure(FIGURE, tmp_path / "f.svg", width_mm=width_mm).read_text(encoding="utf-8")
+    found = re.search(r'<svg[^>]* width="([\d.]+)"', svg)
+    assert found
+    assert float(found[1]) / 96 * 25.4 == pytest.approx(width_mm, abs=0.5)
+    pdf = plots.save_figure(FIGURE, tmp_path / "f.pdf", width_mm=width_mm).read_bytes()
+    box = re.search(rb"/MediaBox *\[ *0 +0 +([\d.]+) +[\d.]+ *\]", pdf)
+    assert box
+    assert float(box[1]) / 72 * 25.4 == pytest.approx(width_mm, abs=0.5)
+
+
 def test_many_images_and_pages_are_written_together(tmp_path: Path, browser: None) -> None:
     wanted = [(FIGURE, tmp_path / f"f{suffix}") for suffix in (*STARTS, ".html")]
     assert plots.save_figures(wanted) == [path for _, path in wanted]

@@ -21,7 +21,7 @@ NARROW_MM = 120.0
 """Columns narrower than this get figures that are laid out anew, see `narrowed`."""
 
 _PIXELS_PER_MM = 96 / 25.4
-_SCALE = 2.0  # raster images at 192 dots per inch of their size on paper
+_SCALE = 2.0  # of raster images: about 230 dots per inch of their size on paper
 _SCREEN_WIDTH = 760  # pixels that figures are laid out for; on paper they shrink with their text
 _LEAST_WIDTH = 380  # pixels at which labels still fit
 _PAGE = """<!doctype html>
@@ -62,8 +62,9 @@ def save_figure(
     Args:
         path: its ending names the format; folders that are missing are made.
         width_mm, height_mm: the width of the column that an image is laid out for, and the height in proportion to
-            it; by default the figure's own height. Narrow columns get larger text relative to the drawing, panels
-            above each other instead of side by side, and titles of axes in more lines.
+            it; by default the figure's own height. SVG and PDF are as wide as that on paper. Narrow columns get larger
+            text relative to the drawing, panels above each other instead of side by side, and titles of axes in more
+            lines.
         data: the table it draws, written beside it under the same name, and like it whole or not at all.
         data_format: `parquet` or `csv`.
 
@@ -185,9 +186,11 @@ def _spec(figure: go.Figure, format: str, width_mm: float, height_mm: float | No
     drawn = narrowed(figure, width=width) if width_mm < NARROW_MM else figure
     layout: Any = drawn.layout
     height = round(width * height_mm / width_mm if height_mm else layout.height or 400)
+    # What is drawn in lines is as wide on paper as it was asked to be.
+    scale = _SCALE if format == "png" else width_mm * _PIXELS_PER_MM / width
     return {
         "fig": drawn.to_dict(),
-        "opts": {"format": format, "width": width, "height": height, "scale": _SCALE},
+        "opts": {"format": format, "width": width, "height": height, "scale": scale},
     }
 
 
