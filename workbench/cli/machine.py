@@ -1,6 +1,8 @@
 """What this machine and installation have."""
 
+import os
 import platform
+import shutil
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -16,11 +18,12 @@ from workbench.cli.telling import print_json
 @app.command(help="Say what this machine and installation have.\n\nExample: workbench doctor")
 def doctor(as_json: Json = False) -> None:
     found: dict[str, str] = {"workbench": wb.__version__, "python": platform.python_version()}
-    for package in ("torch", "transformer-lens", "transformers", "plotly", "kaleido"):
+    for package in ("torch", "transformer-lens", "transformers", "plotly", "kaleido", "dash", "ipywidgets"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    found["browser"] = _browser() or "none found: images cannot be drawn, figures are saved as .html"
     found["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     found["threads"] = str(torch.get_num_threads())
     answer = wb.load_model("testbed").generate("What is 12 + 30?", max_new_tokens=8)[0]
@@ -31,3 +34,9 @@ def doctor(as_json: Json = False) -> None:
     Console(stderr=as_json).print(table)
     if as_json:
         print_json(found)
+
+
+def _browser() -> str | None:
+    """The Chromium that draws images: the one that BROWSER_PATH names, or one on the path."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+    return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, names)), None)
