@@ -59,7 +59,8 @@ def latex_table(frame: pd.DataFrame, *, caption: str, label: str) -> str:
     columns, rows = table_cells(frame)
     widths = [_width(column, [row[place].text for row in rows]) for place, column in enumerate(columns)]
     size, turned = _setting(sum(widths) + _GAP * len(columns))
-    alignment = "".join(_alignment(column, width) for column, width in zip(columns, widths, strict=True))
+    gap, em = ("2pt", 0.2) if size == "tiny" else ("4pt", 0.45)
+    alignment = "".join(_alignment(column, width, em) for column, width in zip(columns, widths, strict=True))
     head = " & ".join(_heading(column) for column in columns) + r" \\"
     body = [" & ".join(_cell(cell.text) for cell in row) + r" \\" for row in rows]
     told = [rf"\caption{{{escaped(caption)}}}", rf"\label{{{label}}}"]
@@ -72,7 +73,7 @@ def latex_table(frame: pd.DataFrame, *, caption: str, label: str) -> str:
     lines = [
         *([r"\begin{landscape}"] if turned else []),
         *(
-            "{" + rf"\{size}\setlength{{\tabcolsep}}{{4pt}}\setlength{{\LTcapwidth}}{{\linewidth}}",
+            "{" + rf"\{size}\setlength{{\tabcolsep}}{{{gap}}}\setlength{{\LTcapwidth}}{{\linewidth}}",
             rf"\begin{{longtable}}{{{alignment}}}",
         ),
         f"{told[0]} {told[1]} \\\\",
@@ -98,10 +99,11 @@ def _setting(width: int) -> tuple[str, bool]:
     raise AssertionError("the last size bears any width")
 
 
-def _alignment(column: Column, width: int) -> str:
+def _alignment(column: Column, width: int, em: float) -> str:
+    """Prose takes `em` of the text's size a character that its column is wide."""
     if column.numeric:
         return "r"
-    return rf"p{{{0.45 * width:.0f}em}}" if width >= _PROSE else "l"
+    return rf"p{{{em * width:.0f}em}}" if width >= _PROSE else "l"
 
 
 def _heading(column: Column) -> str:
