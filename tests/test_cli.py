@@ -279,6 +279,16 @@ def test_judging_is_planned_without_a_key(workbench, tmp_path: Path, monkeypatch
     assert "OPENAI_API_KEY" in err
 
 
+def test_ctrl_c_while_figures_are_drawn_says_what_is_kept(workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wb, "load_study", pressed)
+    status, _, err = workbench("figures", "anywhere")
+    assert status == 130
+    assert "Files that were written are whole; run the same command again for the rest." in err
+
+
 def test_doctor_names_versions_and_the_model_answers(workbench) -> None:
     status, out, _ = workbench("doctor", "--json")
     assert status == 0

@@ -9,7 +9,7 @@ from rich.console import Console
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import Json
-from workbench.cli.stopping import heeding_ctrl_c
+from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.report.files import FIGURE_FORMATS, TABLE_FORMATS, write_figures, write_tables
 from workbench.report.terminal import print_study
@@ -105,14 +105,17 @@ def figures(
     text = width.removesuffix("mm").strip()
     if not text.replace(".", "", 1).isdigit() or float(text) < 20:
         raise ValueError(f"The width is 20mm or more, e.g. 85mm, but {width!r} arrived.")
-    written = write_figures(
-        wb.load_study(folder),
-        out or folder / "figures",
-        only=only,
-        formats=FIGURE_FORMATS if "all" in format else format,
-        width_mm=float(text),
-        told=say if "all" in format else None,
-    )
+    try:
+        written = write_figures(
+            wb.load_study(folder),
+            out or folder / "figures",
+            only=only,
+            formats=FIGURE_FORMATS if "all" in format else format,
+            width_mm=float(text),
+            told=say if "all" in format else None,
+        )
+    except KeyboardInterrupt:
+        raise Stopped("stopped. Files that were written are whole; run the same command again for the rest.") from None
     _tell(written, as_json)
 
 
