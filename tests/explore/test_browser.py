@@ -1,9 +1,10 @@
 """The page in a real browser, served as `workbench explore` serves it."""
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +18,11 @@ from workbench.explore.explorer import Explorer
 from workbench.explore.page import explore_page
 from workbench.explore.serving import listening
 
-CHROMIUM = next(
-    (path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.is_file()), None
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", *QUIET]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium at /usr/bin")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 
 @pytest.fixture(scope="module")

@@ -240,6 +240,11 @@ def test_the_terminal_shows_arms_and_findings(study: wb.Study) -> None:
 def test_the_page_holds_what_the_study_says(study: wb.Study, tmp_path: Path) -> None:
     report = study_report(study)
     assert [verdict.claim for verdict in report.verdicts] == [finding.claim for finding in study.findings]
+    # Every claim has a figure and a table behind it, so that none is reworded away from its evidence.
+    for verdict in report.verdicts:
+        tables = {each for each in verdict.shown if each.startswith("table-")}
+        assert tables, verdict.claim
+        assert set(verdict.shown) - tables, verdict.claim
     assert "magnitude only" in " ".join(report.warnings)
     page = wb.write_study_report(study, tmp_path / "page.html").read_text(encoding="utf-8")
     for finding in study.findings:

@@ -1,10 +1,10 @@
 """A study's figures and tables as files for a paper."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workbench import plots
+from workbench.export.replacing import replaced
 from workbench.report.gallery import gallery
 from workbench.report.latex import latex_table
 from workbench.report.study_figures import study_figures
@@ -71,7 +71,8 @@ def write_figures(
     for figure in figures:
         plots.save_data(figure.data, folder / f"{figure.name}.parquet")
     if not only:
-        _replace(folder / GALLERY, gallery(study, figures, written).encode())
+        with replaced(folder / GALLERY) as page:
+            page.write_text(gallery(study, figures, written), encoding="utf-8", newline="\n")
     return [path for paths in written.values() for path in paths]
 
 
@@ -101,7 +102,8 @@ def write_tables(
     for table in study_tables(study, only=only):
         for format in formats:
             path = folder / f"{table.name}.{format}"
-            _replace(path, _TABLE_TEXT[format](table).encode())
+            with replaced(path) as whole:
+                whole.write_text(_TABLE_TEXT[format](table), encoding="utf-8", newline="\n")
             written.append(path)
     return written
 
@@ -125,14 +127,3 @@ def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> list[str]:
         arrived = repr(unknown[0]) if unknown else "none"
         raise ValueError(f"{what} come as {', '.join(known)}, but {arrived} was asked for.")
     return [format for format in known if format in asked]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
