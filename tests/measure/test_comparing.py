@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from workbench.measure.comparing import compare_arms, equal_loss, specificity_matrix, specificity_summary
-from workbench.measure.curves import SIGN
 from workbench.measure.paired import holm, mcnemar
-from workbench.vocabulary import BIG_FIVE
+from workbench.vocabulary import BIG_FIVE, SIGN
 
 QUESTIONS = 30
 

@@ -10,9 +10,8 @@ import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import AnyWeights, Device, Dtype, Json, ModelName, Precision, load_asked, steering_asked
 from workbench.cli.telling import print_json
-from workbench.edit.applying import Scope
 from workbench.export.exporting import WRITERS
-from workbench.vocabulary import HOOK_PRE
+from workbench.vocabulary import HOOK_PRE, Scope
 
 _AT_EVERY_POSITION = ("hf", "gguf", "lm-eval")
 

@@ -27,11 +27,10 @@ from workbench.cli.options import (
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
-from workbench.edit.applying import Scope
 from workbench.report.terminal import answers_table, selection_table
 from workbench.select.rules import RULES, RuleSettings
 from workbench.study.located import locate_trait, whole_folder, write_located
-from workbench.vocabulary import SITES
+from workbench.vocabulary import SITES, Scope
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
 RANKED_BY = ("cohens_d", "mean_difference", "write_norm")

@@ -15,10 +15,10 @@ from workbench.cli.options import AnyWeights, Device, Dtype, Json, ModelName, Pr
 from workbench.cli.stopping import continuing
 from workbench.cli.telling import print_json, progress_bar
 from workbench.contrast.tables import read_table
-from workbench.edit.applying import Scope
 from workbench.score.judge.endpoint import default_url
 from workbench.score.judge.judging import judgement_counts
 from workbench.score.judge.plan import Price, plan_judging
+from workbench.vocabulary import Scope
 
 _RESULTS = ("arm", "trait", "direction", "gamma", "task", "metric", "value", "stderr", "n")
 _COMPARED = ("arm", "gamma", "trait", "task", "change", "low", "high", "mcnemar_p", "p_holm", "non_inferior", "n")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,10 +13,8 @@ from workbench.edit.gate import hooked_at
 from workbench.edit.stages import Stage, stages_at
 from workbench.model.model import Model
 from workbench.model.passing import Pass
-from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, Z, site_named
+from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, SCOPES, Scope, Z, site_named
 
-Scope = Literal["all", "generated", "decode"]
-SCOPES: tuple[str, ...] = ("all", "generated", "decode")
 _ALONG_THE_PASS = tuple(site.name for site in (Z, RESID_MID, HOOK_PRE, ACT, HOOK_POST, MLP_OUT, RESID_POST))
 
 

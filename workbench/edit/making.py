@@ -11,20 +11,7 @@ from workbench.edit.controls import random_control as random_control
 from workbench.edit.edit import Edit
 from workbench.measure.effects import Effects
 from workbench.select.selection import Selection
-
-Direction = Literal["increase", "decrease"]
-SIGN: dict[str, float] = {"increase": 1.0, "decrease": -1.0}
-
-
-def sign_of(direction: str) -> float:
-    """+1 to increase a trait, -1 to decrease it.
-
-    Raises:
-        ValueError: for any other direction.
-    """
-    if direction not in SIGN:
-        raise ValueError(f"The direction is increase or decrease, but {direction!r} arrived.")
-    return SIGN[direction]
+from workbench.vocabulary import sign_of
 
 
 def rank_weights(d: Float[Tensor, " k"]) -> Float[Tensor, " k"]:

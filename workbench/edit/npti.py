@@ -11,8 +11,7 @@ from torch import Tensor
 from workbench.capture.tally import Tally
 from workbench.edit.composite import Composite
 from workbench.edit.edit import Edit
-from workbench.edit.making import sign_of
-from workbench.vocabulary import ACT, HOOK_PRE, NeuronSet, Pole
+from workbench.vocabulary import ACT, HOOK_PRE, NeuronSet, Pole, sign_of
 
 COLUMNS = ("layer", "neuron", "delta", "probability", "q95")
 

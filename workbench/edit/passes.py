@@ -9,12 +9,11 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.contrast.contrast import Contrast
-from workbench.edit.making import sign_of
 from workbench.edit.readout import Metric, Projection, Scale
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
-from workbench.vocabulary import HOOK_POST, NeuronSet, Pole
+from workbench.vocabulary import HOOK_POST, NeuronSet, Pole, sign_of
 
 MAX_ROWS = 256
 

@@ -7,9 +7,8 @@ from typing import Literal
 
 from workbench.contrast.banks import read_bank
 from workbench.contrast.prompt import Prompt
-from workbench.edit.making import sign_of
 from workbench.testbed import grammar, lexicon
-from workbench.vocabulary import Pole, big_five
+from workbench.vocabulary import Pole, big_five, sign_of
 
 Speaks = Literal["testbed", "builtin"]
 SPEAKS: tuple[str, ...] = ("testbed", "builtin")

@@ -11,12 +11,11 @@ from torch import Tensor
 from workbench.capture.tally import Tally
 from workbench.edit.composite import Composite
 from workbench.edit.edit import Edit
-from workbench.edit.making import sign_of
 from workbench.edit.npti import npti_from_values, npti_values
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model
 from workbench.select.rules import select_neurons
-from workbench.vocabulary import HOOK_PRE, Pole, Z
+from workbench.vocabulary import HOOK_PRE, Pole, Z, sign_of
 
 PUBLISHED_LEAST, PUBLISHED_NEURONS = 2_000, 32 * 14_336  # NPTI's least neurons a pole, of LLaMA-3-8B's
 

@@ -3,10 +3,9 @@
 import pandas as pd
 
 from workbench.edit.attribution import Attribution, attribution
-from workbench.edit.making import SIGN
 from workbench.edit.patching import patch
 from workbench.explore.trait import TraitSource
-from workbench.vocabulary import NeuronSet
+from workbench.vocabulary import SIGN, NeuronSet
 
 _RESAMPLES = 1000
 _CHEAP = 1_500_000_000  # parameters up to which a backward pass over the pairs is quick enough to wait for

@@ -12,7 +12,6 @@ import pandas as pd
 from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
 from workbench.edit.attribution import Attribution
-from workbench.edit.making import SIGN, sign_of
 from workbench.explore import studied
 from workbench.explore.card import NeuronCard, check_neuron, read_card
 from workbench.explore.causing import attributed, patching_effect
@@ -25,6 +24,7 @@ from workbench.model.loading import TESTBED, load_model
 from workbench.model.model import Model
 from workbench.score.answers import Scorer, testbed_scorer
 from workbench.study.study import Study, load_study
+from workbench.vocabulary import SIGN, sign_of
 
 Data = Contrast | Activations | Effects
 _KEPT = 256  # answers of each kind that are remembered

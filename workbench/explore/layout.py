@@ -4,9 +4,9 @@ from typing import Any
 
 from dash import dcc, html
 
-from workbench.edit.applying import SCOPES
 from workbench.explore.explorer import Explorer
 from workbench.explore.settings import MAX_GAMMA, MAX_QUESTION, RULES, Settings
+from workbench.vocabulary import SCOPES
 
 TITLE = "Explore neurons"
 _PLOT = {

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.edit.applying import SCOPES
-from workbench.edit.making import SIGN
+from workbench.vocabulary import SCOPES, SIGN
 
 MAX_GAMMA = 4.0
 """The greatest dose that a face offers; the models' answers fall apart far below it."""

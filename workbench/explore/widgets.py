@@ -10,12 +10,11 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 
 from workbench import plots
-from workbench.edit.applying import SCOPES
-from workbench.edit.making import SIGN
 from workbench.explore.choosing import Chosen
 from workbench.explore.explorer import Explorer
 from workbench.explore.settings import MAX_GAMMA, MISTAKES, Settings
 from workbench.explore.steering import Answer
+from workbench.vocabulary import SCOPES, SIGN
 
 _REST = 0.4  # seconds that the sliders rest before the model answers
 _WIDE = {"description_width": "6.5rem"}

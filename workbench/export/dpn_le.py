@@ -12,14 +12,14 @@ from torch import Tensor
 
 from workbench.edit.composite import AnyEdit
 from workbench.edit.edit import Edit
-from workbench.edit.making import dpn_edit, sign_of
+from workbench.edit.making import dpn_edit
 from workbench.export.dpn_le_layer import number_of, read_layer, write_layer
 from workbench.export.fitting import check_same_weights, check_shape
 from workbench.export.naming import file_part
 from workbench.measure.effects import Effects
 from workbench.model.model import Model
 from workbench.select.selection import Selection
-from workbench.vocabulary import HOOK_POST, NeuronSet
+from workbench.vocabulary import HOOK_POST, NeuronSet, sign_of
 
 _NAME = re.compile(r"layer(\d{1,5})_(.+)_steering_data\.(?:pt|json)", re.DOTALL)
 

@@ -10,13 +10,12 @@ import pandas as pd
 
 from workbench.capture.tally import Tally
 from workbench.edit.composite import AnyEdit, Composite
-from workbench.edit.making import sign_of
 from workbench.edit.npti import COLUMNS, npti_from_values, npti_values
 from workbench.export.fitting import check_shape
 from workbench.export.naming import file_part
 from workbench.export.replacing import replaced
 from workbench.model.model import Model
-from workbench.vocabulary import ACT, HOOK_POST, NeuronSet, Pole, big_five
+from workbench.vocabulary import ACT, HOOK_POST, NeuronSet, Pole, big_five, sign_of
 
 _SUFFIXES = {"_reversed_dict.json": Pole.LOW, "_dict.json": Pole.HIGH}
 _ENDINGS = {pole: suffix for suffix, pole in _SUFFIXES.items()}

@@ -6,8 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.edit.edit import Edit
-from workbench.edit.making import sign_of
-from workbench.vocabulary import RESID_POST
+from workbench.vocabulary import RESID_POST, sign_of
 
 
 def residual_arm(

@@ -6,18 +6,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from workbench.measure.curves import (
-    SIGN,
-    dose_curve,
-    first_reaching,
-    outcome_curves,
-    resampling_weights,
-    summary,
-    two_sided,
-)
+from workbench.measure.curves import dose_curve, first_reaching, outcome_curves, resampling_weights, summary, two_sided
 from workbench.measure.detectable import smallest_detectable
 from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm, mcnemar, non_inferiority
 from workbench.measure.permutation import permutation_test
+from workbench.vocabulary import SIGN
 
 ALL = "all"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-SIGN = {"increase": 1.0, "decrease": -1.0}
+from workbench.vocabulary import SIGN
 
 
 def with_base(answers: pd.DataFrame) -> pd.DataFrame:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.contrast.prompt import Prompt
-from workbench.edit.applying import EditedRun, Scope, edited
+from workbench.edit.applying import EditedRun, edited
 from workbench.edit.composite import AnyEdit
 from workbench.edit.prompting import Instruction
 from workbench.model.model import Model
 from workbench.testbed.scorer import trait_score, wellformed
-from workbench.vocabulary import BIG_FIVE
+from workbench.vocabulary import BIG_FIVE, Scope
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.edit.applying import Scope
 from workbench.edit.composite import AnyEdit
-from workbench.measure.curves import SIGN
 from workbench.measure.paired import bootstrap_mean
 from workbench.model.model import Model
 from workbench.score.answers import Condition, Scorer, answer_questions, testbed_scorer
 from workbench.score.capability import Item, answer_items
 from workbench.testbed import grammar, tasks
+from workbench.vocabulary import SIGN, Scope
 
 DOSES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 _ITEMS = 40  # a task, on the embedded model

@@ -7,9 +7,10 @@ from typing import Protocol, runtime_checkable
 import pandas as pd
 
 from workbench.contrast.prompt import Prompt
-from workbench.edit.applying import EditedRun, Scope
+from workbench.edit.applying import EditedRun
 from workbench.model.model import Model
 from workbench.score.answers import Condition, run_conditions
+from workbench.vocabulary import Scope
 
 
 @runtime_checkable

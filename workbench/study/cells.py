@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from workbench.edit.applying import EditedRun, Scope
+from workbench.edit.applying import EditedRun
 from workbench.model.model import Model
 from workbench.score.answers import Condition, answer_questions, testbed_scorer
 from workbench.score.capability import answer_items
@@ -16,6 +16,7 @@ from workbench.study.judging import unscored
 from workbench.study.questions import TESTBED, open_questions
 from workbench.study.store import key_of
 from workbench.testbed import grammar, tasks
+from workbench.vocabulary import Scope
 
 Outcomes = dict[str, pd.DataFrame]
 """Tables of a cell by kind."""

@@ -6,18 +6,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.measure.comparing import compare_arms, equal_loss, specificity_matrix
-from workbench.measure.curves import (
-    SIGN,
-    first_reaching,
-    items_with_base,
-    outcome_curves,
-    summary,
-    two_sided,
-    with_base,
-)
+from workbench.measure.curves import first_reaching, items_with_base, outcome_curves, summary, two_sided, with_base
 from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm
 from workbench.measure.permutation import permutation_test
 from workbench.study.config import CONTROLS, PROMPTING, StudyConfig
+from workbench.vocabulary import SIGN
 
 ALL = "all"
 _ENDS = ("", "_low", "_high")

@@ -15,9 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from workbench.edit.applying import Scope
 from workbench.study.judging import JudgeConfig
-from workbench.vocabulary import BIG_FIVE, big_five
+from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
 GRADED = (
     "DPN-LE",

@@ -9,7 +9,6 @@ from workbench.capture.capturing import capture, capture_sites, provenance
 from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations, Tally
 from workbench.contrast.contrast import Contrast
-from workbench.edit.applying import Scope
 from workbench.edit.prompting import Instruction
 from workbench.measure.effects import effect_sizes
 from workbench.measure.geometry import pca_by_layer
@@ -32,7 +31,7 @@ from workbench.study.statistics import (
     write_errors,
 )
 from workbench.study.store import Store, key_of
-from workbench.vocabulary import HOOK_POST, HOOK_PRE, RESID_POST, Z
+from workbench.vocabulary import HOOK_POST, HOOK_PRE, RESID_POST, Scope, Z
 
 Progress = Callable[[str, float], None]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.edit.applying import SCOPES, EditedRun, Scope, edited
+from workbench.edit.applying import EditedRun, edited
 from workbench.model.model import Model
 from workbench.score.answers import Condition
 from workbench.score.harness.kept import read_outcomes, write_outcomes, write_table
@@ -19,6 +19,7 @@ from workbench.score.harness.quiet import one_process, quiet, seeded
 from workbench.score.harness.requests import require_harness
 from workbench.score.harness.rows import aggregate_rows, sample_rows, with_outcome
 from workbench.score.harness.tasks import Loaded, TaskSpec, loaded_tasks, name_of
+from workbench.vocabulary import SCOPES, Scope
 
 _BOOTSTRAP = 1000  # resamples behind the harness's standard errors that have no formula
 

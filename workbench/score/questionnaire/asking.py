@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.contrast.prompt import Prompt
-from workbench.edit.applying import EditedRun, Scope, edited
+from workbench.edit.applying import EditedRun, edited
 from workbench.model.likelihood import log_likelihoods
 from workbench.model.model import Model
 from workbench.score.answers import Condition
 from workbench.testbed import lexicon
+from workbench.vocabulary import Scope
 
 Normalisation = Literal["total", "length"]
 

@@ -1,116 +1,12 @@
-"""The words that every floor shares: traits, poles, sites and sets of neurons."""
+"""Sets of MLP neurons."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pandas as pd
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-
-BIG_FIVE: tuple[str, ...] = (
-    "Openness",
-    "Conscientiousness",
-    "Extraversion",
-    "Agreeableness",
-    "Neuroticism",
-)
-"""The traits of the built-in bank and of the embedded model."""
-
-
-def big_five(name: str) -> str:
-    """The Big Five trait called `name`, whatever its capitals.
-
-    Raises:
-        ValueError: for any other name.
-
-    Example:
-        >>> big_five("extraversion")
-        'Extraversion'
-    """
-    for trait in BIG_FIVE:
-        if trait.casefold() == name.strip().casefold():
-            return trait
-    raise ValueError(f"There is no Big Five trait {name!r}. Choose one of {', '.join(BIG_FIVE)}.")
-
-
-class Pole(StrEnum):
-    """One side of a contrast. A pole equals its string, so `"high"` works wherever a pole does."""
-
-    HIGH = "high"
-    LOW = "low"
-    NEUTRAL = "neutral"
-
-
-class Axis(StrEnum):
-    """What the last axis of a site counts."""
-
-    NEURONS = "neurons"
-    """MLP neurons, `d_mlp` of them."""
-    RESIDUAL = "residual"
-    """Coordinates of the residual stream, `d_model` of them."""
-    HEADS = "heads"
-    """Attention heads side by side, `n_heads * d_head` of them."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place in every block where activations can be read and edited.
-
-    Attributes:
-        name: the field's name for it, e.g. `hook_post`.
-        pattern: TransformerLens' hook name with `{layer}` in it.
-        axis: what its last axis counts.
-    """
-
-    name: str
-    pattern: str
-    axis: Axis
-
-    def hook(self, layer: int) -> str:
-        """TransformerLens' hook name at `layer`.
-
-        Example:
-            >>> HOOK_POST.hook(3)
-            'blocks.3.mlp.hook_post'
-        """
-        return self.pattern.format(layer=layer)
-
-
-HOOK_POST = Site("hook_post", "blocks.{layer}.mlp.hook_post", Axis.NEURONS)
-"""The down projection's input: what DPN-LE reads and edits."""
-HOOK_PRE = Site("hook_pre", "blocks.{layer}.mlp.hook_pre", Axis.NEURONS)
-"""Before the activation function; in a gated MLP the gate's projection, positive where NPTI's neuron is."""
-MLP_OUT = Site("mlp_out", "blocks.{layer}.hook_mlp_out", Axis.RESIDUAL)
-"""What the MLP writes to the residual stream."""
-RESID_MID = Site("resid_mid", "blocks.{layer}.hook_resid_mid", Axis.RESIDUAL)
-"""The residual stream between attention and MLP; a block that runs both in parallel has none."""
-RESID_POST = Site("resid_post", "blocks.{layer}.hook_resid_post", Axis.RESIDUAL)
-"""The residual stream as it leaves the block."""
-Z = Site("z", "blocks.{layer}.attn.hook_z", Axis.HEADS)
-"""What each attention head reads, before the output projection."""
-HOOK_PRE_LINEAR = Site("hook_pre_linear", "blocks.{layer}.mlp.hook_pre_linear", Axis.NEURONS)
-"""What a gated MLP multiplies the activation function's output with; other MLPs have none."""
-ACT = Site("act", "blocks.{layer}.mlp.hook_act", Axis.NEURONS)
-"""The activation function's output, before a gated MLP's product: NPTI's neuron. TransformerLens has no hook there,
-so it is not captured; an edit reaches it through `hook_pre` and `hook_post`."""
-SITES: dict[str, Site] = {site.name: site for site in (HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, Z)}
-
-
-def site_named(site: str | Site) -> Site:
-    """The site called `site`.
-
-    Raises:
-        ValueError: for a name that is no site.
-    """
-    if isinstance(site, Site):
-        return site
-    if site == ACT.name:
-        return ACT
-    if site not in SITES:
-        raise ValueError(f"There is no site {site!r}. Choose one of {', '.join(SITES)}.")
-    return SITES[site]
 
 
 @dataclass(frozen=True, eq=False)
