@@ -10,6 +10,7 @@ from workbench.model.model import Model
 from workbench.study.pairs import pairs_of
 from workbench.study.store import Store
 from workbench.study.study import Study
+from workbench.study.traits import KeptErrors
 from workbench.vocabulary import HOOK_POST
 
 
