@@ -68,7 +68,7 @@ class Brevity(Outcome):
     def ask(self, model: wb.Model, asking: Asking) -> pd.DataFrame:
         frame = asking.frames["answers"]
         labels = frame[["arm", "trait", "direction", "gamma", "question"]]
-        return labels.assign(brevity=frame["answer"].str.split().str.len().astype(float))
+        return labels.assign(brevity=[float(len(answer.split())) for answer in frame["answer"]])
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,7 @@ def test_alone_it_chooses_the_dose_and_is_judged(study: wb.Study) -> None:
     assert study.target == "gladness"
     search = study.tables["search"]
     assert set(search["gamma"]) == set(CONFIG.gammas)
-    best = search.loc[search["shift"].idxmax(), "gamma"]
-    assert study.gamma == best
+    assert study.gamma == max(search.to_dict("records"), key=lambda row: row["shift"])["gamma"]
     found = {finding.id: finding for finding in study.findings}
     assert found["moves:gladness"].claim == "Editing a few selected neurons moves the trait"
     assert "the words of company moves" in found["moves:gladness"].sentence
@@ -106,13 +105,16 @@ def test_a_cost_gets_columns_a_comparison_and_a_verdict(with_cost: wb.Study) -> 
     assert set(with_cost.tables["equal_loss"]["cost"]) == {"brevity", "wellformed"}
     answers = with_cost.tables["answers"]
     edited = answers[(answers["arm"] == "DPN-LE") & (answers["gamma"] == with_cost.gamma)]
-    unedited = answers[answers["arm"] == "none"].set_index("question")["answer"].str.split().str.len()
-    change = edited["answer"].str.split().str.len() - edited["question"].map(unedited)
+    words = {
+        row["question"]: len(row["answer"].split()) for row in answers[answers["arm"] == "none"].to_dict("records")
+    }
+    changes = [len(row["answer"].split()) - words[row["question"]] for row in edited.to_dict("records")]
+    change = sum(changes) / len(changes)
     [row] = traded.query("arm == 'DPN-LE' and gamma == @with_cost.gamma and trait == 'all'").to_dict("records")
-    assert row["brevity_change"] == pytest.approx(change.mean())
+    assert row["brevity_change"] == pytest.approx(change)
     found = {finding.id: finding for finding in with_cost.findings}
     assert found["keeps:brevity"].claim == "Words of an answer: kept to within 2 words"
-    assert found["keeps:brevity"].numbers["change"].value == pytest.approx(change.mean())
+    assert found["keeps:brevity"].numbers["change"].value == pytest.approx(change)
 
 
 def test_it_is_resumed_and_asked_again_where_it_changed(
@@ -167,14 +169,15 @@ def test_another_arm_is_put_under_test_with_controls_of_its_own(model: wb.Model,
     assert study.roles == {"DPN-LE": "rival", "residual": "method"} | dict.fromkeys(
         ("random", "shuffled", "flipped", "half"), "control"
     )
-    edits = {arm: study.tables["neurons_edited"].set_index("arm").loc[arm, "site"] for arm in study.roles}
-    assert set(edits["half"]) == set(edits["random"]) == {"resid_post"}
+    sites = study.tables["neurons_edited"].groupby("arm")["site"].agg(set).to_dict()
+    assert sites["half"] == sites["random"] == {"resid_post"}
     assert set(study.tables["against_controls"]["control"]) == {"random", "shuffled", "flipped", "half"}
     assert study.edit("Extraversion", "increase").site == "resid_post"
     found = {finding.id: finding for finding in study.findings}
     assert found["moves:trait_score"].claim == "A residual-stream shift moves the trait"
     assert "costs-less:DPN-LE" in found
-    assert (study.tables["equal_shift"].set_index("arm").loc["residual", "gamma"]) == study.gamma
+    [row] = study.tables["equal_shift"].query("arm == 'residual'").to_dict("records")
+    assert row["gamma"] == study.gamma
 
 
 def test_an_outcome_that_cannot_be_compared_is_refused(model: wb.Model, tmp_path: Path) -> None:
