@@ -67,7 +67,8 @@ def test_minimal_pairs_tell_the_right_sentence_by_its_likelihood(model: wb.Model
     sums = []
     for text in (row["item"], next(p.bad for p in read_minimal_pairs(pairs) if p.good == row["item"])):
         [ids] = model.tokens([text], chat=False)
-        logits = model.hooked(torch.tensor([ids]))
+        with torch.no_grad():
+            logits = model.hooked(torch.tensor([ids]))
         logs = logits[0, :-1].log_softmax(-1)
         sums.append(float(sum(logs[i, token] for i, token in enumerate(ids[1:]))))
     assert row["margin"] == pytest.approx(sums[0] - sums[1], abs=1e-3)
