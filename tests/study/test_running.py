@@ -246,7 +246,7 @@ def test_the_page_holds_what_the_study_says(study: wb.Study, tmp_path: Path) -> 
         assert tables, verdict.claim
         assert set(verdict.shown) - tables, verdict.claim
     assert "magnitude only" in " ".join(report.warnings)
-    page = wb.write_study_report(study, tmp_path / "page.html").read_text(encoding="utf-8")
+    page = wb.report.write_study_report(study, tmp_path / "page.html").read_text(encoding="utf-8")
     for finding in study.findings:
         assert finding.claim in html.unescape(page)
     assert "arXiv 2604.27929" in page
@@ -269,7 +269,7 @@ def test_figures_cover_what_the_study_asked(study: wb.Study, few: wb.Study) -> N
 
 
 def test_figures_are_written_beside_their_data(study: wb.Study, tmp_path: Path) -> None:
-    written = wb.write_figures(study, tmp_path, only=["dose-curves", "effect-map"])
+    written = wb.report.write_figures(study, tmp_path, only=["dose-curves", "effect-map"])
     assert [path.name for path in written] == [
         "effect-map-extraversion.html",
         "effect-map-openness.html",
@@ -281,7 +281,7 @@ def test_figures_are_written_beside_their_data(study: wb.Study, tmp_path: Path) 
     assert set(data["trait"]) == set(CONFIG.traits)
     assert not (tmp_path / "README.md").exists()
     with pytest.raises(ValueError, match="Figures come as html, svg, pdf, png, but 'gif' was asked for"):
-        wb.write_figures(study, tmp_path, formats=["gif"])
+        wb.report.write_figures(study, tmp_path, formats=["gif"])
 
 
 def test_without_a_browser_pages_are_written_and_the_reason_is_told(
@@ -294,9 +294,9 @@ def test_without_a_browser_pages_are_written_and_the_reason_is_told(
 
     monkeypatch.setattr(wb.plots, "save_figures", without)
     with pytest.raises(RuntimeError, match="Images need a Chromium"):
-        wb.write_figures(study, tmp_path, only=["balance"], formats=["png", "html"])
+        wb.report.write_figures(study, tmp_path, only=["balance"], formats=["png", "html"])
     told: list[str] = []
-    written = wb.write_figures(study, tmp_path, formats=["png", "html"], told=told.append)
+    written = wb.report.write_figures(study, tmp_path, formats=["png", "html"], told=told.append)
     assert told == ["Images need a Chromium on this machine."]
     assert {path.suffix for path in written} == {".html"}
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
@@ -308,7 +308,7 @@ def test_without_a_browser_pages_are_written_and_the_reason_is_told(
 
 
 def test_tables_have_the_names_and_numbers_of_the_page(study: wb.Study, tmp_path: Path) -> None:
-    written = wb.write_tables(study, tmp_path)
+    written = wb.report.write_tables(study, tmp_path)
     shown = {table.id.removeprefix("table-"): table.frame for table in study_report(study).tables}
     assert {path.stem for path in written} == set(shown)
     for name, frame in shown.items():
@@ -322,9 +322,9 @@ def test_tables_have_the_names_and_numbers_of_the_page(study: wb.Study, tmp_path
         cell.text.replace("\u2212", "$-$") for cell in rows[0]
     ]
     with pytest.raises(ValueError, match="There is no table 'pie'. Choose among equal-dose,"):
-        wb.write_tables(study, tmp_path, only=["pie"])
+        wb.report.write_tables(study, tmp_path, only=["pie"])
     with pytest.raises(ValueError, match="Tables come as csv, tex, but 'xls' was asked for"):
-        wb.write_tables(study, tmp_path, formats=["xls"])
+        wb.report.write_tables(study, tmp_path, formats=["xls"])
 
 
 def test_the_manifest_says_what_was_used(study: wb.Study) -> None:

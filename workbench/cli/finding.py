@@ -87,7 +87,7 @@ def locate(
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
-        preset = wb.preset_of(loaded)
+        preset = wb.model.preset_of(loaded)
         if preset is not None:
             say(str(preset))
             wanted = list(preset.layers) if wanted is None else wanted
@@ -120,7 +120,7 @@ def locate(
         print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
 
 
-def _thresholds(quantile: float | None, min_d: float | None, preset: wb.Preset | None) -> tuple[float, float]:
+def _thresholds(quantile: float | None, min_d: float | None, preset: wb.model.Preset | None) -> tuple[float, float]:
     """q and tau_d: as asked, else as published for the model, else the rules' own."""
     known = RuleSettings() if preset is None else preset
     return known.quantile if quantile is None else quantile, known.min_d if min_d is None else min_d

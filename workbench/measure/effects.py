@@ -30,7 +30,7 @@ SOURCES = {
     "neutral_d": "a neutral arm in the contrast",
     "positive_difference": "capture(..., positive=True)",
     "write_norm": "effect_sizes(tally, write_norms=model.write_norms(tally.layers))",
-    "partial_d": "effects.with_measures(partial_d=wb.partial_d(...))",
+    "partial_d": "effects.with_measures(partial_d=wb.measure.partial_d(...))",
 }
 """Where the measures that a tally's moments alone do not give come from."""
 

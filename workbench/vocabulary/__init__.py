@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from workbench.vocabulary.neuron_set import NeuronSet as NeuronSet
 
+__all__ = ["BIG_FIVE", "SCOPES", "SITES", "Axis", "Direction", "NeuronSet", "Pole", "Site", "site_named"]
+
 BIG_FIVE: tuple[str, ...] = (
     "Openness",
     "Conscientiousness",
