@@ -6,9 +6,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 from jaxtyping import Float, Float64, Int64
-from scipy import stats
 from torch import Tensor
 
 from workbench.measure.clustered import Errors, clustered_errors
@@ -160,7 +160,7 @@ class Effects:
             return cohens_d_interval(self.cohens_d, self.n_high, self.n_low, level=level)
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, but it is {level}. Choose e.g. 0.95.")
-        reach = float(stats.t.ppf((1 + level) / 2, errors.df)) * errors.cohens_d
+        reach = float(scipy.stats.t.ppf((1 + level) / 2, errors.df)) * errors.cohens_d
         return self.cohens_d - reach, self.cohens_d + reach
 
     @property
@@ -174,7 +174,7 @@ class Effects:
             df = self.n_high + self.n_low - 2
         else:
             t, df = self.mean_difference / self.errors.mean_difference, self.errors.df
-        values = 2 * stats.t.sf(t.abs().double().numpy(), df)
+        values = 2 * scipy.stats.t.sf(t.abs().double().numpy(), df)
         return torch.from_numpy(np.where(np.isnan(values), 1.0, values))
 
     def frame(self, neurons: NeuronSet | None = None) -> pd.DataFrame:
