@@ -13,7 +13,8 @@ with wb.edited(model, wb.dpn_edit(effects, chosen, gamma=1.0, direction="increas
 from workbench import plots
 from workbench.capture.capturing import capture, capture_sites
 from workbench.capture.folder import load_capture
-from workbench.capture.settings import CaptureSettings, plan_capture
+from workbench.capture.planning import plan_capture
+from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations, Tally
 from workbench.capture.top_prompts import top_prompts
 from workbench.contrast.contrast import Contrast

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.capture import plan as planning
+from workbench.capture import plan
 
 SETTINGS = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=16)
 
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_ROWS", 12)
+    monkeypatch.setattr(plan, "GROUP_PROMPTS", 12)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_ctrl_c_says_how_to_continue(small: wb.Model, pairs: wb.Contrast, tmp_pa
 KILLED = """
 import sys, workbench as wb
 from workbench.capture import plan
-plan.GROUP_ROWS = 12
+plan.GROUP_PROMPTS = 12
 model = wb.load_model(sys.argv[1])
 contrast = wb.Contrast.testbed("Extraversion", n=20, seed=5)
 settings = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=16)
@@ -183,7 +183,7 @@ def test_another_capture_is_never_mixed_in(small: wb.Model, pairs: wb.Contrast, 
         del small.fingerprint
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="is there already and holds no capture"):
+    with pytest.raises(ValueError, match="exists already and holds no capture"):
         captured(small, pairs, tmp_path / "other")
     with pytest.raises(FileNotFoundError, match="holds no capture"):
         wb.load_capture(tmp_path / "other")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.capture.capturing import capture_sites
-from workbench.capture.settings import CaptureSettings, plan_capture
+from workbench.capture.planning import plan_capture
+from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Tally
 from workbench.contrast.contrast import Contrast
 from workbench.edit.edit import Edit
