@@ -35,7 +35,7 @@ from IPython.display import Markdown
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import workbench as wb
-from workbench.model.presets import PRESETS
+from workbench.select.presets import PRESETS
 
 pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
 

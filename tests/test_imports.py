@@ -147,6 +147,32 @@ def test_only_what_starts_without_the_rest_imports_inside_functions() -> None:
     assert hidden(found) == []
 
 
+LIGHT = ("workbench.capture.settings", "workbench.select.settings", "workbench.vocabulary")
+"""Modules whose names are needed before anything large is loaded."""
+HEAVY = {"torch", "transformers", "transformer_lens", "pandas", "scipy", "sklearn", "plotly"}
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_settings_and_names_load_nothing_large(module: str) -> None:
+    named, found = modules(ROOT), imports(ROOT)
+    loaded, waiting = set(), [module]
+    while waiting:
+        current = waiting.pop()
+        loaded.add(current)
+        at_once = [each.imported for each in found if each.importer == current and not each.function]
+        packages = [current.rsplit(".", 1)[0]] if current.count(".") > 1 else []
+        waiting += [each for each in (*at_once, *packages) if each not in loaded]
+    outside = {
+        name.split(".")[0]
+        for each in loaded
+        for node, function in _import_nodes(ast.parse(named[each].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom) and not function
+        for name in ([str(node.module)] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert outside
+    assert outside & HEAVY == set()
+
+
 FIRST = "import json\nfrom package.second import value\n"
 SECOND = {
     "at the top": "from package.first import value\n",

@@ -60,7 +60,6 @@ from workbench.measure.valence import shared_valence, valence_structure
 from workbench.model.lens import top_tokens
 from workbench.model.loading import load_model, wrap_model
 from workbench.model.model import Model
-from workbench.model.presets import Preset, preset_of
 from workbench.report.files import write_figures, write_tables
 from workbench.report.study_page import write_study_report
 from workbench.score.answers import Condition
@@ -83,6 +82,7 @@ from workbench.score.questionnaire.reliability import questionnaire_alpha
 from workbench.score.questionnaire.respondents import read_respondents, read_split
 from workbench.select.controls import match_quality, matched_neurons
 from workbench.select.null import permutation_null
+from workbench.select.presets import Preset, preset_of
 from workbench.select.rules import select_neurons
 from workbench.select.selection import Selection
 from workbench.select.stability import agreement, sensitivity, stability

@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from workbench.capture.settings import Engine
+from workbench.select.settings import RuleSettings
 from workbench.study.judging import JudgeConfig
 from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
@@ -82,12 +84,12 @@ class StudyConfig(BaseModel):
     rule: Literal["dual", "magnitude-only", "d-only"] = Field(
         default="dual", description="The rule that chooses the neurons of the DPN-LE arms."
     )
-    quantile: float = Field(default=0.995, gt=0, lt=1, description="q of tau_q.")
+    quantile: float = Field(default=RuleSettings.quantile, gt=0, lt=1, description="q of tau_q.")
     quantiles: tuple[float, ...] = Field(
         default=(0.97, 0.99, 0.999),
         description="Other q at which DPN-LE and its random control are run besides, at the chosen dose.",
     )
-    min_d: float = Field(default=0.8, ge=0, description="tau_d.")
+    min_d: float = Field(default=RuleSettings.min_d, ge=0, description="tau_d.")
     layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
     arms: tuple[str, ...] = Field(default=ARMS, description=f"DPN-LE and any of {', '.join(ARMS[1:])}.")
     gammas: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5), description="Doses of the graded arms.")
@@ -124,7 +126,7 @@ class StudyConfig(BaseModel):
     )
     permutations: int = Field(default=1000, ge=19, description="Shuffled labellings behind each null.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
-    engine: Literal["local", "ray"] = Field(default="local", description="Where cells run; the tables are the same.")
+    engine: Engine = Field(default="local", description="Where cells run; the tables are the same.")
     address: str | None = Field(default=None, description="The Ray cluster's address.")
     workers: int | None = Field(default=None, ge=1, description="How many Ray workers.")
     seed: int = Field(default=0, description="Seed of the pairs, the answers and the intervals.")
