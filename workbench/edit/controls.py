@@ -145,3 +145,19 @@ def _moved(edit: Edit, moved: Mapping[int, Int[Tensor, " k"]], *, method: str, c
 
 def _named(edit: Edit, *, method: str, control: str) -> Edit:
     return replace(edit, method=method, provenance={**edit.provenance, "control": control})
+
+
+def random_direction_control(edit: Edit, *, seed: int = 0) -> Edit:
+    """A random direction in each layer, of the norm that the edit has there; for edits of every unit of a layer.
+
+    Raises:
+        ValueError: if the edit does not add.
+    """
+    _require_add(edit)
+    generator = torch.Generator().manual_seed(seed)
+    value = edit.value.clone()
+    for layer in edit.layers:
+        here = edit.layer == layer
+        drawn = torch.randn(int(here.sum()), generator=generator)
+        value[here] = drawn * (edit.value[here].norm() / drawn.norm())
+    return _named(replace(edit, value=value), method="random", control=f"random direction, seed {seed}")

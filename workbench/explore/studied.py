@@ -8,9 +8,9 @@ from workbench.contrast.contrast import Contrast
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model
 from workbench.study.pairs import pairs_of
-from workbench.study.statistics import read_errors
 from workbench.study.store import Store
 from workbench.study.study import Study
+from workbench.study.traits import KeptErrors
 from workbench.vocabulary import HOOK_POST
 
 
@@ -34,9 +34,9 @@ def effects(study: Study, model: Model, trait: str) -> Effects:
     Raises:
         ValueError: if a file is not as the study wrote it.
     """
-    tally = Tally.load(_file(study, f"tally/{trait}.{HOOK_POST.name}.safetensors"))
+    tally = Tally.load(_tally(study, trait, HOOK_POST.name))
     found = effect_sizes(tally, write_norms=model.write_norms(tally.layers))
-    return replace(found, errors=read_errors(_file(study, f"tally/{trait}.errors.safetensors")))
+    return replace(found, errors=KeptErrors.load(_tally(study, trait, "errors")).errors)
 
 
 def contrast(study: Study, trait: str, *, held_out: bool = False) -> Contrast:
@@ -47,7 +47,7 @@ def contrast(study: Study, trait: str, *, held_out: bool = False) -> Contrast:
     """
     built = pairs_of(study.config, trait, held_out=held_out)
     if not held_out:
-        kept = Tally.load(_file(study, f"tally/{trait}.{HOOK_POST.name}.safetensors")).provenance["contrast"]
+        kept = Tally.load(_tally(study, trait, HOOK_POST.name)).provenance["contrast"]
         if built.digest != kept:
             raise ValueError(
                 f"The pairs of {trait} from {study.config.contrast} are no longer those of the study in "
@@ -62,10 +62,11 @@ def questions(study: Study, trait: str) -> list[str]:
     return list(dict.fromkeys(answers.loc[answers["trait"] == trait, "question"]))
 
 
-def _file(study: Study, name: str) -> Path:
-    """A file of the study, checked to be as it was written."""
-    store = Store(study.folder)
-    step = store.manifest["steps"].get(name)
-    if step is None or not store.holds(name, step["key"]):
-        raise ValueError(f"The study in {study.folder} lacks {name}. Run it again: it makes what is missing.")
-    return store.folder / name
+def _tally(study: Study, trait: str, part: str) -> Path:
+    """A file of a trait's activations, checked to be as the study wrote it."""
+    files = Store(study.folder).files_of(f"tally/{trait}") or {}
+    if part not in files:
+        raise ValueError(
+            f"The study in {study.folder} lacks the activations of {trait}. Run it again: it makes what is missing."
+        )
+    return files[part]

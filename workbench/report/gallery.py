@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from workbench.outcome.finding import ALL
 from workbench.report.study_figures import StudyFigure
-from workbench.study.comparison import ALL
 from workbench.study.study import Study
 
 _SHOWN = (".png", ".svg")  # formats that a page shows in place

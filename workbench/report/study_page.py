@@ -41,7 +41,7 @@ def study_report(study: Study) -> Report:
             "any persona in the prompt, and the answers were scored on questions and items that the search never saw."
         ),
         verdicts=[
-            Verdict(found.claim, found.verdict, found.text, shown=evidence_of(found.claim, there))
+            Verdict(found.claim, found.verdict, found.sentence, shown=evidence_of(found.claim, there))
             for found in study.findings
         ],
         facts={

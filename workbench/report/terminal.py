@@ -127,7 +127,7 @@ def _findings(study: Study) -> RenderableType:
     for finding in study.findings:
         mark, colour = MARKS[finding.verdict]
         said = Text.assemble(
-            (finding.claim, "bold"), ": ", (finding.verdict, f"bold {colour}"), ". ", (finding.text, "default")
+            (finding.claim, "bold"), ": ", (finding.verdict, f"bold {colour}"), ". ", (finding.sentence, "default")
         )
         grid.add_row(Text(mark, style=colour), said)
     return Group(Text("What the data say", style="bold underline"), grid)

@@ -1,68 +1,33 @@
-"""What a study asks, as a value that is checked before anything runs."""
+"""What a study asks, as a value that is checked before anything runs; nothing here loads a model or torch."""
 
 import math
 import tomllib
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from workbench.arm import registry as arms
+from workbench.arm.registry import ARMS
+from workbench.arm.spec import ONCE, ArmSpec
 from workbench.capture.settings import Engine
+from workbench.outcome import registry as outcomes
+from workbench.outcome.registry import DEFAULT, Entry
+from workbench.score.judge.settings import JudgeConfig
 from workbench.select.settings import RuleSettings
-from workbench.study.judging import JudgeConfig
+from workbench.study.toml import toml_of
 from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
-GRADED = (
-    "DPN-LE",
-    "DPN-LE weighted",
-    "DPN-LE directional",
-    "magnitude only",
-    "d only",
-    "write norm",
-    "broad",
-    "NPTI",
-    "residual",
-    "heads",
-    "random",
-)
-"""Arms that are run at every dose: the edit under test, its ablations, its rivals and the simplest control."""
-
-CONTROLS = ("random", "matched random", "shuffled", "flipped", "other trait")
-"""Arms that should do nothing, or less: at the chosen dose and at those of `control_gammas`; random at every dose."""
-
-PROMPTING = ("simple prompt", "description prompt", "neutral prompt")
-"""Arms that speak to the model instead of editing it; they have no dose."""
-
-ARMS = tuple(dict.fromkeys((*GRADED, *CONTROLS, *PROMPTING)))
-WIDE = ("broad", "d only", "heads")
-"""Arms that are far stronger at each dose: most neurons at once, or attention heads, which every MLP then reads."""
-
-ACROSS = ("DPN-LE", "residual", "description prompt")
-"""Arms that are asked about every trait, not their own alone."""
-
-OUTCOMES = ("answers", "capability", "fluency", "questionnaire", "off-target", "patching")
-
-
-_LATER = {"questions": "testbed", "max_new_tokens": 56, "scorer": "grammar", "judge": None, "quantiles": ()}
-"""Entries that older studies lack, and the value that stands for what these did."""
+WORK = ("engine", "address", "workers")
+"""Entries that say where a study runs, and change no result."""
 
 
 class StudyConfig(BaseModel):
-    """A study of the embedded model, or of another model.
+    """A study: traits, an arm under test and others beside it, doses, and outcomes.
 
-    Answers are scored by the grammar that taught the embedded model, or by a judge: any other model needs one.
-
-    Neurons are found on `pairs` prompts of training topics. The dose is chosen on questions of the search
-    topics; everything reported is measured on questions of the test topics and on held-out capability items.
-    Where `contrast` and `questions` are a PersonalityBench folder, its search and test splits stand for them.
+    Neurons are found on `pairs` prompts of training topics. The dose is chosen on the outcomes' search questions;
+    everything reported is measured on their test questions and on held-out pairs. Where `contrast` and `questions`
+    are a PersonalityBench folder, its search and test splits stand for them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,11 +52,12 @@ class StudyConfig(BaseModel):
     quantile: float = Field(default=RuleSettings.quantile, gt=0, lt=1, description="q of tau_q.")
     quantiles: tuple[float, ...] = Field(
         default=(0.97, 0.99, 0.999),
-        description="Other q at which DPN-LE and its random control are run besides, at the chosen dose.",
+        description="Other q at which the arm under test and its random control run too, at the chosen dose.",
     )
     min_d: float = Field(default=RuleSettings.min_d, ge=0, description="tau_d.")
     layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
-    arms: tuple[str, ...] = Field(default=ARMS, description=f"DPN-LE and any of {', '.join(ARMS[1:])}.")
+    method: str = Field(default="DPN-LE", description="The arm under test, which the others are compared with.")
+    arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(ARMS)}.")
     gammas: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5), description="Doses of the graded arms.")
     broad_gammas: tuple[float, ...] = Field(
         default=(0.05, 0.1, 0.2, 0.3, 0.5),
@@ -102,9 +68,28 @@ class StudyConfig(BaseModel):
     )
     scopes: tuple[Scope, ...] = Field(
         default=("generated",),
-        description="Which positions are edited; the first is what is reported, DPN-LE alone is run in the others.",
+        description="Which positions are edited; the first is reported, the arm under test alone runs in the others.",
     )
-    outcomes: tuple[str, ...] = Field(default=OUTCOMES, description=f"answers, capability and any of {OUTCOMES[2:]}.")
+    outcomes: tuple[Entry, ...] = Field(
+        default=DEFAULT,
+        description=f"What is measured: any of {', '.join(outcomes.BUILT_IN)}. An outcome that needs a file or tasks "
+        'is written with them, e.g. { minimal-pairs = "pairs.jsonl", n = 100 }.',
+    )
+    target: str | None = Field(
+        default=None,
+        description="The quantity that chooses the dose and at which arms are compared, e.g. trait_score or "
+        "questionnaire; by default the first that measures the trait.",
+    )
+    max_loss: dict[str, float] = Field(
+        default_factory=dict,
+        description="By cost, the greatest mean loss at the chosen dose; each cost has its own default, e.g. "
+        "{ capability = 0.02 }.",
+    )
+    min_level: dict[str, float] = Field(
+        default_factory=dict,
+        description="By cost, the least mean at the chosen dose; each cost has its own default, e.g. "
+        "{ wellformed = 0.95 }. With a judge, wellformed is (fluency - 1) / 4, so that 0.75 asks for a mean of 4.",
+    )
     temperature: float = Field(default=0.0, ge=0, description="Of the open answers; 0 takes the likeliest token.")
     max_new_tokens: int = Field(default=56, ge=1, description="The most tokens of an open answer.")
     search_questions: int = Field(default=10, ge=1, le=100, description="Questions per trait on which gamma is chosen.")
@@ -113,20 +98,12 @@ class StudyConfig(BaseModel):
     )
     items_per_task: int = Field(default=6, ge=1, le=50, description="Capability items per task, trait and direction.")
     patching_pairs: int = Field(default=40, ge=2, description="Held-out pairs per trait behind the patching curves.")
-    max_capability_loss: float = Field(default=0.02, ge=0, le=1, description="Bound on the loss at the chosen gamma.")
     margin: float = Field(
-        default=0.05, gt=0, le=1, description="Loss of capability that a test of non-inferiority tolerates."
-    )
-    min_wellformed: float = Field(
-        default=0.95,
-        ge=0,
-        le=1,
-        description="Bound on well-formedness at the chosen gamma; "
-        "with a judge on (fluency - 1) / 4, so that 0.75 asks for a mean fluency of 4.",
+        default=0.05, gt=0, le=1, description="Loss of a capability that a test of non-inferiority tolerates."
     )
     permutations: int = Field(default=1000, ge=19, description="Shuffled labellings behind each null.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
-    engine: Engine = Field(default="local", description="Where cells run; the tables are the same.")
+    engine: Engine = Field(default="local", description="Where arms run; the tables are the same.")
     address: str | None = Field(default=None, description="The Ray cluster's address.")
     workers: int | None = Field(default=None, ge=1, description="How many Ray workers.")
     seed: int = Field(default=0, description="Seed of the pairs, the answers and the intervals.")
@@ -147,18 +124,33 @@ class StudyConfig(BaseModel):
         """The quantiles that are swept besides the study's own; none where the rule asks for no quantile."""
         return () if self.rule == "d-only" else tuple(q for q in self.quantiles if q != self.quantile)
 
-    def doses(self, arm: str, chosen: float) -> tuple[float, ...]:
-        """The doses at which an arm is run, the chosen one among them; 1 for an arm without a dose."""
-        if arm in PROMPTING:
-            return (1.0,)
-        own = self.broad_gammas if arm in WIDE else self.gammas if arm in GRADED else self.control_gammas
-        return tuple(sorted({*own, chosen}))
+    @property
+    def speaks(self) -> str:
+        """Whose words prompts use: the embedded model's, or plain English."""
+        return "testbed" if "testbed" in (self.model, self.contrast) else "builtin"
 
     @property
-    def told(self) -> dict[str, Any]:
-        """Every entry, but those that came later while they are what they were before: what tables depend on."""
-        entries = self.model_dump()
-        return {name: value for name, value in entries.items() if name not in _LATER or value != _LATER[name]}
+    def entries(self) -> dict[str, Any]:
+        """Every entry that results may depend on, as plain values."""
+        return {name: value for name, value in self.model_dump().items() if name not in WORK}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every entry by name, as outcomes take them."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def doses(self, arm: ArmSpec, chosen: float | None = None) -> tuple[float, ...]:
+        """The doses at which an arm runs, the chosen one among them; 1 for an arm without a dose.
+
+        Before one is chosen, those among which it is; an arm without doses of its own has those of graded arms.
+        """
+        if not arm.has_dose:
+            return (ONCE,)
+        by_kind = {"graded": self.gammas, "wide": self.broad_gammas, "chosen": self.control_gammas}
+        doses = by_kind[arm.doses] if isinstance(arm.doses, str) else arm.doses
+        if chosen is None:
+            return tuple(sorted(set(doses or self.gammas)))
+        return tuple(sorted({*doses, chosen}))
 
     @field_validator("traits")
     @classmethod
@@ -169,19 +161,13 @@ class StudyConfig(BaseModel):
 
     @field_validator("arms")
     @classmethod
-    def _arms(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [arm for arm in arms if arm not in ARMS]
-        if unknown or "DPN-LE" not in arms:
-            raise ValueError(f"arms are DPN-LE and any of {', '.join(ARMS[1:])}, but {list(arms)} arrived")
-        return tuple(arm for arm in ARMS if arm in arms)
+    def _arms(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return arms.in_order(names)
 
     @field_validator("outcomes")
     @classmethod
-    def _outcomes(cls, outcomes: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [outcome for outcome in outcomes if outcome not in OUTCOMES]
-        if unknown or not {"answers", "capability"} <= set(outcomes):
-            raise ValueError(f"outcomes are answers, capability and any of {OUTCOMES[2:]}, but {outcomes} arrived")
-        return tuple(outcome for outcome in OUTCOMES if outcome in outcomes)
+    def _outcomes(cls, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        return outcomes.in_order(entries)
 
     @field_validator("scopes")
     @classmethod
@@ -190,17 +176,12 @@ class StudyConfig(BaseModel):
             raise ValueError("a study needs at least one scope")
         return tuple(dict.fromkeys(scopes))
 
-    @field_validator("gammas", "broad_gammas")
+    @field_validator("gammas", "broad_gammas", "control_gammas")
     @classmethod
     def _gammas(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
-        if not gammas:
-            raise ValueError("doses are finite numbers above 0, but none arrived")
-        return _doses(gammas)
-
-    @field_validator("control_gammas")
-    @classmethod
-    def _control_gammas(cls, gammas: tuple[float, ...]) -> tuple[float, ...]:
-        return _doses(gammas)
+        if any(not (math.isfinite(gamma) and gamma > 0) for gamma in gammas):
+            raise ValueError(f"doses are finite numbers above 0, but {list(gammas)} arrived")
+        return tuple(sorted(set(gammas)))
 
     @field_validator("quantiles")
     @classmethod
@@ -211,6 +192,10 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> "StudyConfig":
+        if not self.gammas or not self.broad_gammas:
+            raise ValueError("doses are finite numbers above 0, but gammas or broad_gammas holds none")
+        if self.method in ARMS and self.method not in self.arms:
+            raise ValueError(f"the arm under test, {self.method!r}, is not among the arms: {list(self.arms)}")
         if self.engine == "local" and (self.address is not None or self.workers is not None):
             raise ValueError("address and workers go with engine = 'ray', but the engine is 'local'")
         if (self.scorer == "judge") != (self.judge is not None):
@@ -257,35 +242,4 @@ class StudyConfig(BaseModel):
 
     def toml(self, *, explained: bool = False) -> str:
         """The configuration as TOML, with a comment above each entry where it is to be explained."""
-        tables = [(name, value) for name, value in self if isinstance(value, BaseModel)]
-        lines = _entries(self, explained, without={name for name, _ in tables})
-        for name, table in tables:
-            lines += [f"\n[{name}]\n", *_entries(table, explained)]
-        return "".join(lines)
-
-
-def _entries(of: BaseModel, explained: bool, without: Collection[str] = ()) -> list[str]:
-    lines = []
-    for name, value in of:
-        if name in without:
-            continue
-        if explained:
-            lines.append(f"# {type(of).model_fields[name].description}\n")
-        lines.append(f"{name} = {_toml(value)}\n" if value is not None else f"# {name} =\n" if explained else "")
-    return lines
-
-
-def _doses(gammas: tuple[float, ...]) -> tuple[float, ...]:
-    if any(not (math.isfinite(gamma) and gamma > 0) for gamma in gammas):
-        raise ValueError(f"doses are finite numbers above 0, but {list(gammas)} arrived")
-    return tuple(sorted(set(gammas)))
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
+        return toml_of(self, explained=explained)

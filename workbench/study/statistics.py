@@ -1,13 +1,11 @@
 """What a study says of each trait's neurons before anything is edited: nulls, stability, exclusivity, confounds."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
 from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
-from workbench.measure.clustered import Errors
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.measure.exclusivity import exclusivity
 from workbench.measure.overlap import overlap_matrix
@@ -18,7 +16,6 @@ from workbench.select.null import permutation_null
 from workbench.select.selection import Selection
 from workbench.select.stability import sensitivity, stability
 from workbench.study.config import StudyConfig
-from workbench.tensorfile import read_tensors, write_tensors
 from workbench.vocabulary import NeuronSet
 
 BY_TRAIT = (
@@ -35,8 +32,6 @@ BY_TRAIT = (
     "predictability",
 )
 """Tables that are made trait by trait."""
-
-_ERRORS = "workbench errors 1"
 
 SETTINGS = ("rule", "quantile", "min_d", "layers", "permutations", "seed")
 """What they depend on besides the activations."""
@@ -117,21 +112,6 @@ def _contrasts(rows: Activations) -> pd.DataFrame:
         renamed = {"cohens_d": name, "d_low": f"{name}_low", "d_high": f"{name}_high"}
         tables.append(frame[list(renamed)].rename(columns=renamed))
     return pd.concat(tables, axis=1).reset_index()
-
-
-def write_errors(path: Path, effects: Effects) -> None:
-    """Keep an effect's standard errors, which need rows that are not kept."""
-    errors = effects.errors
-    assert errors is not None
-    header = {"df": errors.df, "clusters": errors.clusters, "method": errors.method}
-    tensors = {"mean_difference": errors.mean_difference, "cohens_d": errors.cohens_d}
-    write_tensors(path, format=_ERRORS, header=header, tensors=tensors)
-
-
-def read_errors(path: Path) -> Errors:
-    """What `write_errors` kept."""
-    header, tensors = read_tensors(path, format=_ERRORS)
-    return Errors(**tensors, **header)
 
 
 def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Selection]) -> dict[str, pd.DataFrame]:

@@ -1,25 +1,32 @@
-"""A study's folder: steps written whole or not at all, reused where what they depend on has not changed."""
+"""A study's folder: steps that are kept whole or not at all, and used again while what they depend on is the same."""
 
-import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import pandas as pd
+
+from workbench.digest import VERSION, key_of
 from workbench.tensorfile import hash_file
 
 MANIFEST = "manifest.json"
 
 
-def key_of(**depends: Any) -> str:
-    """The key of a step: a hash of all that it depends on."""
-    return hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()
+class Savable(Protocol):
+    """What writes itself into a safetensors file."""
+
+    def save(self, path: Path) -> Any:
+        """Write it."""
+
+
+Part = pd.DataFrame | Savable
+"""What a step makes: tables are kept as parquet, everything else as it saves itself."""
 
 
 class Store:
-    """Files of a study by name, each with the key of its inputs and the hash of its content."""
+    """The steps of a study by name, each with the key of what it depends on and the hash of every file."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -34,41 +41,69 @@ class Store:
                     f"{MANIFEST} of {self.folder} is damaged: {error}. Use another folder or remove this one."
                 ) from None
 
+    def step(self, name: str, key: str, make: Callable[[], Mapping[str, Part]]) -> dict[str, Path]:
+        """The files of a step by part; made if they are not kept under this key.
+
+        Args:
+            name: of the step; its files are called `name.part.suffix`, without the part if that is empty, and
+                `name/part.suffix` if the name ends in `/`.
+            key: a hash of all that the result depends on; the package's version is added.
+            make: gives the parts. It is called only where the step is not kept.
+
+        Raises:
+            ValueError: if a file is no longer what was written; it is never made again in silence.
+        """
+        kept = self.kept(name, key)
+        if kept is not None:
+            return kept
+        files: dict[str, dict[str, str]] = {}
+        paths: dict[str, Path] = {}
+        for part, value in make().items():
+            suffix = "parquet" if isinstance(value, pd.DataFrame) else "safetensors"
+            between = "." if part and not name.endswith("/") else ""
+            file = f"{name}{between}{part}.{suffix}"
+            paths[part] = self._write(file, value)
+            files[part] = {"file": file, "sha256": hash_file(paths[part])}
+        self.manifest["steps"][name] = {"key": _versioned(key), "files": files}
+        self._write_manifest()
+        return paths
+
+    def frames(self, name: str, key: str, make: Callable[[], Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+        """The tables of a step, read as they were written."""
+        return {part: pd.read_parquet(path) for part, path in self.step(name, key, make).items()}
+
+    def kept(self, name: str, key: str) -> dict[str, Path] | None:
+        """The files of a step by part, if it was made under this key and they are as they were written.
+
+        Raises:
+            ValueError: if a file's content is no longer what was written.
+        """
+        step = self.manifest["steps"].get(name)
+        if step is None or step["key"] != _versioned(key):
+            return None
+        return self.files_of(name)
+
+    def files_of(self, name: str) -> dict[str, Path] | None:
+        """The files of a step by part, whatever it depended on; None if one is gone.
+
+        Raises:
+            ValueError: if a file's content is no longer what was written.
+        """
+        step = self.manifest["steps"].get(name)
+        paths = {} if step is None else {part: self.folder / entry["file"] for part, entry in step["files"].items()}
+        if step is None or not all(path.is_file() for path in paths.values()):
+            return None
+        for part, path in paths.items():
+            if hash_file(path) != step["files"][part]["sha256"]:
+                raise ValueError(
+                    f"{path} is not as the study wrote it (its hash differs). Remove it to compute it again."
+                )
+        return paths
+
     def describe(self, **entries: Any) -> None:
         """Put entries beside the steps in the manifest."""
         self.manifest.update(entries)
         self._write_manifest()
-
-    def holds(self, name: str, key: str) -> bool:
-        """Whether `name` was made from the same inputs and is still as it was written.
-
-        Raises:
-            ValueError: if the file's content is no longer what was written; it is never recomputed in silence.
-        """
-        step = self.manifest["steps"].get(name)
-        path = self.folder / name
-        if step is None or step["key"] != key or not path.is_file():
-            return False
-        if hash_file(path) != step["sha256"]:
-            raise ValueError(f"{path} is not as the study wrote it (its hash differs). Remove it to compute it again.")
-        return True
-
-    def write(self, name: str, key: str, write: Callable[[Path], Any]) -> Path:
-        """Have `write` fill a temporary file, put it in place in one step, and record it."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        os.close(handle)
-        try:
-            write(Path(temporary))
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        self.manifest["steps"][name] = {"key": key, "sha256": hash_file(path)}
-        self._write_manifest()
-        return path
 
     def text(self, name: str, content: str) -> None:
         """Write a text that no step depends on, whole or not at all."""
@@ -76,5 +111,24 @@ class Store:
         temporary.write_text(content, encoding="utf-8")
         os.replace(temporary, self.folder / name)
 
+    def _write(self, file: str, value: Part) -> Path:
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.partial{path.suffix}")
+        try:
+            if isinstance(value, pd.DataFrame):
+                value.to_parquet(temporary, index=False)
+            else:
+                value.save(temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return path
+
     def _write_manifest(self) -> None:
         self.text(MANIFEST, json.dumps(self.manifest, indent=1, default=str) + "\n")
+
+
+def _versioned(key: str) -> str:
+    return key_of(key=key, version=VERSION)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.edit.edit import Edit
+from workbench.arm.spec import Role
+from workbench.edit.composite import AnyEdit, load_edit
+from workbench.outcome.finding import ALL, Finding
 from workbench.study.config import StudyConfig
-from workbench.study.findings import ALL, Finding
 from workbench.study.store import MANIFEST, Store
 
 
@@ -32,6 +33,27 @@ class Study:
     def gamma(self) -> float:
         """The dose that was chosen on search questions."""
         return float(self.manifest["gamma"])
+
+    @property
+    def method(self) -> str:
+        """The arm under test."""
+        return str(self.manifest["method"])
+
+    @property
+    def target(self) -> str:
+        """The quantity that chose the dose, and at which arms are compared."""
+        return str(self.manifest["target"])
+
+    @property
+    def quantities(self) -> pd.DataFrame:
+        """What was measured: columns outcome, cluster, compared, name, role, label, unit and margin, a row each."""
+        return pd.DataFrame(self.manifest["quantities"])
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The role of each arm that ran, in the tables' order."""
+        arms = self.tables["arms"]
+        return dict(zip(arms["arm"], arms["role"], strict=True))
 
     @property
     def twins(self) -> dict[str, str]:
@@ -57,27 +79,29 @@ class Study:
         """What the data say of each claim, over all traits (`all`) and for each.
 
         Returns:
-            Columns claim, trait, verdict (`supported`, `refuted` or `undecided` at this n) and text, with the numbers.
+            Columns id, claim, trait, verdict (`supported`, `refuted` or `undecided` at this n) and text, the numbers
+            in a sentence.
         """
-        rows = [(f.claim, f.trait, f.verdict, f.text) for f in self._all_findings]
-        return pd.DataFrame(rows, columns=["claim", "trait", "verdict", "text"])
+        rows = [(each.id, each.claim, each.trait, each.verdict, each.sentence) for each in self._all_findings]
+        return pd.DataFrame(rows, columns=["id", "claim", "trait", "verdict", "text"])
 
     @cached_property
     def _all_findings(self) -> list[Finding]:
-        return [Finding(**entry) for entry in self.manifest["findings"]]
+        return [Finding.of_entry(entry) for entry in self.manifest["findings"]]
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by name; a table that is not as it was written is refused."""
-        store, found = Store(self.folder), {}
-        for name, step in store.manifest["steps"].items():
-            if name.startswith("tables/") and name.count("/") == 1 and store.holds(name, step["key"]):
-                found[Path(name).stem] = pd.read_parquet(self.folder / name)
-        return found
+        paths = Store(self.folder).files_of("tables/") or {}
+        return {name: pd.read_parquet(path) for name, path in paths.items()}
 
-    def edit(self, trait: str, direction: str) -> Edit:
-        """DPN-LE's edit of a trait at the chosen dose."""
-        return Edit.load(self.folder / "edits" / f"{trait}-{direction}.safetensors")
+    def edit(self, trait: str, direction: str) -> AnyEdit:
+        """The edit under test of a trait at the chosen dose.
+
+        Raises:
+            FileNotFoundError: if the arm under test edits nothing, or the study has no such trait.
+        """
+        return load_edit(self.folder / "edits" / f"{trait}-{direction}.safetensors")
 
 
 def load_study(folder: str | Path) -> Study:

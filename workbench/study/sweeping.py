@@ -1,22 +1,17 @@
-"""Other quantiles: the edit under test and its random control with more neurons and with fewer, at one dose."""
+"""Other quantiles: the arm under test and its random control with more neurons and with fewer, at one dose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
-from workbench.edit.controls import random_control
-from workbench.edit.edit import Edit
-from workbench.edit.making import dpn_edit
-from workbench.select.rules import select_neurons
-from workbench.study.arms import Arm, Located
-from workbench.study.cells import DIRECTIONS
-from workbench.study.comparison import tradeoff
-from workbench.study.config import StudyConfig
-from workbench.study.steps import joined
-
-SWEPT = ("DPN-LE", "random")
-"""Arms that are run at other quantiles, where a study has them."""
+from workbench.arm.building import Arm, build_arms
+from workbench.arm.context import Located
+from workbench.arm.spec import UNEDITED, ArmSpec
+from workbench.model.model import Model
+from workbench.study.comparing.changes import Measured
+from workbench.study.comparing.doses import tradeoff
+from workbench.study.plan import Plan
 
 
 def swept_name(arm: str, quantile: float) -> str:
@@ -29,53 +24,39 @@ def swept_name(arm: str, quantile: float) -> str:
     return f"{arm} q={quantile:g}"
 
 
-def swept_arms(config: StudyConfig, located: Mapping[str, Located]) -> tuple[dict[str, Arm], dict[str, str]]:
-    """The arms of `SWEPT` at each of the study's other quantiles, by name, and why some cannot be built."""
+def swept_specs(plan: Plan) -> tuple[ArmSpec, ...]:
+    """The arms that run at other quantiles; none where the method does not depend on one."""
+    return tuple(spec for spec in plan.arms if spec.swept) if plan.method.swept else ()
+
+
+def swept_arms(plan: Plan, located: Mapping[str, Located], model: Model) -> tuple[dict[str, Arm], dict[str, str]]:
+    """Those arms at each of the study's other quantiles, by name, and why some cannot be built."""
+    config = plan.config
     arms: dict[str, Arm] = {}
     left_out: dict[str, str] = {}
-    for quantile in config.other_quantiles:
-        try:
-            edits = {
-                (trait, way): _edit(found, way, quantile, config)
-                for trait, found in located.items()
-                for way in DIRECTIONS
-            }
-        except ValueError as error:
-            left_out |= {swept_name(arm, quantile): str(error) for arm in SWEPT if arm in config.arms}
-            continue
-        for arm in SWEPT:
-            if arm not in config.arms:
-                continue
-            name = swept_name(arm, quantile)
-            made = {
-                (trait, way): edit if arm == "DPN-LE" else random_control(edit, seed=located[trait].seed)
-                for (trait, way), edit in edits.items()
-            }
-            arms[name] = {way: replace(edit, method=name) for way, edit in made.items()}
+    for quantile in config.other_quantiles if swept_specs(plan) else ():
+        specs = [replace(spec, name=swept_name(spec.name, quantile)) for spec in swept_specs(plan)]
+        there = {trait: found.at_quantile(quantile) for trait, found in located.items()}
+        built, lacking = build_arms(specs, there, model, method=plan.method, seed=config.seed, speaks=config.speaks)
+        arms |= built
+        left_out |= lacking
     return arms, left_out
 
 
-def _edit(found: Located, direction: str, quantile: float, config: StudyConfig) -> Edit:
-    chosen = select_neurons(
-        found.neurons, rule=config.rule, quantile=quantile, min_d=config.min_d, layers=config.layers
-    )
-    return dpn_edit(found.neurons, chosen, direction=direction)
-
-
 def quantile_sweep(
-    main: Mapping[str, pd.DataFrame],
-    swept: Mapping[str, pd.DataFrame],
+    plan: Plan,
+    main: Sequence[Measured],
+    swept: Sequence[Measured],
     sizes: pd.DataFrame,
     *,
     gamma: float,
     neurons: int,
-    config: StudyConfig,
 ) -> pd.DataFrame:
     """Shift and costs of each swept arm at every quantile, the study's own among them.
 
     Args:
         main: the study's outcomes, the unedited model's among them.
-        swept: those of `swept_arms`.
+        swept: those of `swept_arms`, in the same order.
         sizes: columns arm and units, of both.
         neurons: how many the target layers have, for the share that is edited.
 
@@ -83,22 +64,29 @@ def quantile_sweep(
         Columns arm, quantile, units (edited neurons, mean over traits and directions), share (of the target layers'
         neurons), and those of `tradeoff`.
     """
+    config = plan.config
     units = sizes.groupby("arm")["units"].mean()
-    found = []
+    tables = []
     for quantile in sorted({*config.other_quantiles, config.quantile}):
-        source = main if quantile == config.quantile else swept
-        for arm in SWEPT:
-            name = arm if quantile == config.quantile else swept_name(arm, quantile)
-            both = []
-            for kind in ("answers", "capability"):
-                base = main[kind][main[kind]["arm"] == "none"]
-                own = source[kind]
-                both.append(joined([base, own[(own["arm"] == name) & (own["gamma"] == gamma)].assign(arm=arm)]))
-            if not (both[0]["arm"] == arm).any():
+        for spec in swept_specs(plan):
+            name = spec.name if quantile == config.quantile else swept_name(spec.name, quantile)
+            source = main if quantile == config.quantile else swept
+            both = [
+                _beside_unedited(base, each, name, spec.name, gamma) for base, each in zip(main, source, strict=True)
+            ]
+            if not (both[0].rows["arm"] == spec.name).any():
                 continue
-            table = tradeoff(both[0], both[1], resamples=config.resamples)
-            own_units = float(units[name])
-            found.append(table.assign(quantile=quantile, units=own_units, share=own_units / neurons))
-    table = pd.concat(found, ignore_index=True).sort_values(["arm", "quantile"], kind="stable", ignore_index=True)
+            table = tradeoff(both, plan.target, resamples=config.resamples)
+            edited = float(units[name])
+            tables.append(table.assign(quantile=quantile, units=edited, share=edited / neurons))
+    table = pd.concat(tables, ignore_index=True).sort_values(["arm", "quantile"], kind="stable", ignore_index=True)
     front = ["arm", "quantile", "units", "share"]
     return table[[*front, *table.columns.drop(front)]]
+
+
+def _beside_unedited(base: Measured, each: Measured, name: str, arm: str, gamma: float) -> Measured:
+    """The unedited rows, and those of the arm called `name` at one dose, under the name `arm`."""
+    unedited = base.rows[base.rows["arm"] == UNEDITED]
+    edited = each.rows[(each.rows["arm"] == name) & (each.rows["gamma"] == gamma)].assign(arm=arm)
+    filled = [frame for frame in (unedited, edited) if len(frame)]
+    return Measured(each.outcome, pd.concat(filled, ignore_index=True))

@@ -3,8 +3,8 @@
 import plotly.graph_objects as go
 
 from workbench import plots
+from workbench.outcome.finding import ALL
 from workbench.report.study_figures.figure import StudyFigure, by_trait
-from workbench.study.comparison import ALL
 from workbench.study.study import Study
 
 GROUP = "Are the neurons the trait's own?"

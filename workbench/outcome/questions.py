@@ -1,47 +1,50 @@
-"""The open questions of a study: those that choose the dose, and those that are reported."""
+"""Open questions about a trait: those that choose the dose, and those that are reported."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from workbench.contrast.banks import personalitybench_questions
-from workbench.study.config import StudyConfig
 from workbench.testbed import grammar
 
 TESTBED = "testbed"
+_STEMS = 5
 
 
-def open_questions(config: StudyConfig, trait: str, split: grammar.Split, count: int) -> list[str]:
+def open_questions(source: str, trait: str, split: grammar.Split, count: int, *, seed: int) -> list[str]:
     """`count` questions of a split about a trait.
 
     Of a PersonalityBench folder, those that a contrast of the same seed takes last, so that while there are enough
     of them neurons are found on none of the questions that choose the dose, and patched on none that are reported.
 
+    Args:
+        source: `testbed` for the embedded model's, or a PersonalityBench folder.
+
     Raises:
         FileNotFoundError: if the source is no folder, or lacks the trait's file.
         ValueError: if the split holds fewer questions.
     """
-    if config.questions == TESTBED:
+    if source == TESTBED:
         return evenly(grammar.questions(trait, split), count)
-    folder = Path(config.questions)
+    folder = Path(source)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"Questions come from {TESTBED!r} or a PersonalityBench folder, but there is no folder {config.questions}."
+            f"Questions come from {TESTBED!r} or a PersonalityBench folder, but there is no folder {source}."
         )
     paths = [folder / part / f"{trait}.json" for part in ("search", "test")]
     stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
-    found = _shuffled(config.questions, trait, split, config.seed, stamps)
-    if len(found) < count:
+    questions = _shuffled(source, trait, split, seed, stamps)
+    if len(questions) < count:
         raise ValueError(
-            f"{count} {split} questions about {trait} were asked for, but {folder.name} holds {len(found)}. Lower "
+            f"{count} {split} questions about {trait} were asked for, but {folder.name} holds {len(questions)}. Lower "
             f"{split}_questions."
         )
-    return list(found[-count:])
+    return list(questions[-count:])
 
 
 @lru_cache(maxsize=64)
 def _shuffled(folder: str, trait: str, split: str, seed: int, stamps: tuple[int, ...]) -> tuple[str, ...]:
-    """A file's questions, read once while its `stamps` stay as they are: every cell of a study asks for them."""
+    """A file's questions, read once while its `stamps` stay as they are: every arm and dose asks for them."""
     return tuple(personalitybench_questions(Path(folder), trait, split=split, seed=seed))
 
 
@@ -50,7 +53,6 @@ def evenly(questions: Sequence[str], count: int) -> list[str]:
 
     The questions come topic by topic, five stems each, as `grammar.questions` lists them.
     """
-    stems = 5
-    topics = len(questions) // stems
-    step = max(1, topics * stems // count)
-    return [questions[((i * step // stems) % topics) * stems + i % stems] for i in range(count)]
+    topics = len(questions) // _STEMS
+    step = max(1, topics * _STEMS // count)
+    return [questions[((i * step // _STEMS) % topics) * _STEMS + i % _STEMS] for i in range(count)]

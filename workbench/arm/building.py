@@ -1,0 +1,103 @@
+"""Arms built for every trait and direction of a study, and told apart by what they do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from workbench.arm.context import ArmContext, Located
+from workbench.arm.spec import ArmSpec
+from workbench.digest import key_of
+from workbench.edit.composite import AnyEdit, Composite
+from workbench.edit.prompting import Instruction
+from workbench.model.model import Model
+from workbench.vocabulary import Direction
+
+Steering = AnyEdit | Instruction
+"""What one arm does for one trait in one direction."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm that has been built.
+
+    Attributes:
+        spec: what was asked for.
+        steering: its edit at gamma 1, or its instruction, by trait and direction.
+    """
+
+    spec: ArmSpec
+    steering: Mapping[tuple[str, str], Steering]
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return self.spec.name
+
+    @property
+    def digest(self) -> str:
+        """A hash of what it does for every trait and direction, whatever it is called."""
+        return key_of(does=[[*way, digest_of(does)] for way, does in self.steering.items()])
+
+    def sizes(self) -> pd.DataFrame:
+        """Columns arm, trait, direction, site (`prompt` for an instruction) and units edited, a row each."""
+        rows = []
+        for (trait, direction), does in self.steering.items():
+            site, units = ("prompt", 0) if isinstance(does, Instruction) else (does.site, len(does))
+            rows.append({"arm": self.name, "trait": trait, "direction": direction, "site": site, "units": units})
+        return pd.DataFrame(rows)
+
+
+def build_arms(
+    specs: Sequence[ArmSpec],
+    located: Mapping[str, Located],
+    model: Model,
+    *,
+    method: ArmSpec,
+    seed: int,
+    speaks: str,
+) -> tuple[dict[str, Arm], dict[str, str]]:
+    """Every arm that can be built, by name, and why the others cannot.
+
+    Raises:
+        ValueError: if the method itself cannot be built.
+    """
+
+    def context(trait: str, direction: str) -> ArmContext:
+        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks)
+
+    def edit_under_test(trait: str, direction: str) -> Steering:
+        return method.builder()(context(trait, direction))
+
+    arms: dict[str, Arm] = {}
+    left_out: dict[str, str] = {}
+    for spec in specs:
+        build = spec.builder()
+        try:
+            steering = {
+                (trait, direction.value): _named(build(context(trait, direction.value)), spec.name)
+                for trait in located
+                for direction in Direction
+            }
+        except ValueError as error:
+            if spec.name == method.name:
+                raise
+            left_out[spec.name] = str(error)
+            continue
+        arms[spec.name] = Arm(spec, steering)
+    return arms, left_out
+
+
+def _named(does: Steering, name: str) -> Steering:
+    return replace(does, name=name) if isinstance(does, Composite) else replace(does, method=name)
+
+
+def digest_of(does: Steering | None) -> str:
+    """A hash of what an edit does to activations, or an instruction tells the model, whatever its name."""
+    if does is None or isinstance(does, Instruction):
+        return key_of(text=does and does.text)
+    parts = [
+        [part.site, part.operation, part.gamma, part.mask, part.seed, part.layer.tolist(), part.unit.tolist()]
+        for part in does.parts
+    ]
+    return key_of(parts=parts, values=[part.value.tolist() for part in does.parts])

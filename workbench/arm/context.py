@@ -1,0 +1,124 @@
+"""What an arm is built from: where a trait was found in the model, and the edit that the study tests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from workbench.capture.tally import Tally
+from workbench.edit.composite import AnyEdit, Composite
+from workbench.edit.edit import Edit
+from workbench.edit.making import dpn_edit
+from workbench.measure.effects import Effects
+from workbench.model.model import Model
+from workbench.select.controls import matched_neurons
+from workbench.select.rules import RuleSettings, select_neurons
+from workbench.select.selection import Selection
+from workbench.vocabulary import NeuronSet
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where one trait was found.
+
+    Attributes:
+        neurons: effects at `hook_post`, with the norms of what the neurons write.
+        residual: effects at `resid_post`.
+        heads: effects at `z`.
+        gates: moments, signs and a sample of rows at `hook_pre`.
+        rule: the rule that chooses the neurons under test.
+        settings: the rule's thresholds.
+        layers: the layers in which neurons are chosen; None for all.
+        seed: of the controls.
+    """
+
+    neurons: Effects
+    residual: Effects
+    heads: Effects
+    gates: Tally
+    rule: str
+    settings: RuleSettings
+    layers: tuple[int, ...] | None
+    seed: int
+    _selections: dict[str, Selection] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def trait(self) -> str:
+        """The trait's name."""
+        return self.neurons.trait
+
+    @property
+    def selection(self) -> Selection:
+        """The neurons under test."""
+        return self.chosen_by(self.rule)
+
+    def chosen_by(self, rule: str) -> Selection:
+        """The neurons that a rule chooses at the study's thresholds; chosen once.
+
+        Raises:
+            ValueError: as `select_neurons`.
+        """
+        if rule not in self._selections:
+            settings = {"quantile": self.settings.quantile, "min_d": self.settings.min_d, "layers": self.layers}
+            self._selections[rule] = select_neurons(self.neurons, rule=rule, **settings)
+        return self._selections[rule]
+
+    def at_quantile(self, quantile: float) -> "Located":
+        """The same trait with neurons chosen at another q of tau_q."""
+        return replace(self, settings=replace(self.settings, quantile=quantile), _selections={})
+
+    @property
+    def matched(self) -> NeuronSet:
+        """As many other neurons in each layer, as large in |s| as there are."""
+        return matched_neurons(self.selection.both, self.neurons, seed=self.seed)
+
+    def neuron_edit(self, direction: str) -> Edit:
+        """DPN-LE's linear edit of the neurons under test, which gives others at this trait their strength."""
+        return dpn_edit(self.neurons, self.selection, direction=direction)
+
+
+@dataclass(frozen=True)
+class ArmContext:
+    """What an arm's `build` is given, for one trait and direction.
+
+    Attributes:
+        trait, direction: what the arm is to move, and which way.
+        located: where each of the study's traits was found.
+        model: the model that will be edited.
+        method: makes the edit under test of any trait in any direction.
+        seed: the study's.
+        speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
+    """
+
+    trait: str
+    direction: str
+    located: Mapping[str, Located]
+    model: Model
+    method: Callable[[str, str], object]
+    seed: int
+    speaks: str
+
+    @property
+    def here(self) -> Located:
+        """Where this trait was found."""
+        return self.located[self.trait]
+
+    def reference(self, trait: str | None = None) -> AnyEdit:
+        """The edit under test, of this trait or another, in this direction; controls are made from it.
+
+        Raises:
+            ValueError: if the method under test edits nothing.
+        """
+        made = self.method(trait or self.trait, self.direction)
+        if not isinstance(made, Edit | Composite):
+            raise ValueError("The method under test is a prompt: it has no edit from which a control could be made.")
+        return made
+
+    def single_reference(self, trait: str | None = None) -> Edit:
+        """The edit under test where it is one operation at one site.
+
+        Raises:
+            ValueError: if it is composed of several, or none.
+        """
+        made = self.reference(trait)
+        if not isinstance(made, Edit):
+            raise ValueError(f"This control is made from one edit at one site, but {made!r} is the method under test.")
+        return made

@@ -1,0 +1,47 @@
+"""DPN-LE's edits of selected neurons, and the same edit of what other rules select."""
+
+from workbench.arm.context import ArmContext
+from workbench.edit.edit import Edit
+from workbench.edit.making import dpn_edit
+
+
+def linear(context: ArmContext) -> Edit:
+    """The mean difference of each selected neuron."""
+    return context.here.neuron_edit(context.direction)
+
+
+def weighted(context: ArmContext) -> Edit:
+    """Weighted by the rank of |d| within the layer."""
+    here = context.here
+    return dpn_edit(here.neurons, here.selection, direction=context.direction, weighted=True)
+
+
+def directional(context: ArmContext) -> Edit:
+    """High neurons alone to increase, Low ones alone to decrease."""
+    here = context.here
+    return dpn_edit(here.neurons, here.selection, direction=context.direction, neurons="directional")
+
+
+def magnitude_only(context: ArmContext) -> Edit:
+    """Neurons above tau_q, whatever their d."""
+    return _chosen_by("magnitude-only", context)
+
+
+def d_only(context: ArmContext) -> Edit:
+    """Neurons above tau_d, whatever their |s|."""
+    return _chosen_by("d-only", context)
+
+
+def write_norm(context: ArmContext) -> Edit:
+    """Neurons whose write to the residual stream differs most."""
+    return _chosen_by("write-norm", context)
+
+
+def broad(context: ArmContext) -> Edit:
+    """All neurons."""
+    return _chosen_by("broad", context)
+
+
+def _chosen_by(rule: str, context: ArmContext) -> Edit:
+    here = context.here
+    return dpn_edit(here.neurons, here.chosen_by(rule), direction=context.direction)

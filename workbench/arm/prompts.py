@@ -1,0 +1,19 @@
+"""Arms that speak to the model instead of editing it."""
+
+from workbench.arm.context import ArmContext
+from workbench.edit.prompting import Instruction, description_prompt, neutral_prompt, simple_prompt
+
+
+def simple(context: ArmContext) -> Instruction:
+    """The pole in one adjective."""
+    return simple_prompt(context.trait, context.direction, speaks=context.speaks, seed=context.seed)
+
+
+def description(context: ArmContext) -> Instruction:
+    """The pole described in several ways after one another."""
+    return description_prompt(context.trait, context.direction, speaks=context.speaks, seed=context.seed)
+
+
+def neutral(context: ArmContext) -> Instruction:
+    """A description that says nothing of the trait."""
+    return neutral_prompt(context.trait, context.direction, speaks=context.speaks, seed=context.seed)

@@ -1,0 +1,143 @@
+"""Open answers to questions about the trait, scored by the embedded model's grammar or by a judge."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from workbench.model.model import Model
+from workbench.outcome.judged import build_judge, judged
+from workbench.outcome.outcome import Asking, Outcome, Split
+from workbench.outcome.quantity import SHARE, Quantity
+from workbench.outcome.questions import TESTBED, open_questions
+from workbench.outcome.results import Results
+from workbench.score.answers import Condition, Rating, Scorer, answer_questions, testbed_scorer
+from workbench.score.judge.settings import JudgeConfig
+
+_ANSWER = 8.0  # rough cost of an answer, in prompts captured
+_LEAST_COVERAGE = 0.5  # share of the unedited model's answers that must have a score
+
+
+@dataclass(frozen=True)
+class Answers(Outcome):
+    """Open answers to questions about each condition's trait, without a persona in the prompt.
+
+    Attributes:
+        traits: whose questions are asked.
+        questions: `testbed` for the embedded model's, or a PersonalityBench folder.
+        scorer: `grammar`, the one that taught the embedded model, or `judge`.
+        judge: which judge.
+        model: the name of the study's model, which a local judge may be.
+        temperature, max_new_tokens: of the answers.
+        search_questions, test_questions: how many for each trait.
+        seed: of the answers.
+    """
+
+    traits: tuple[str, ...]
+    questions: str
+    scorer: Literal["grammar", "judge"]
+    judge: JudgeConfig | None
+    model: str
+    temperature: float
+    max_new_tokens: int
+    search_questions: int
+    test_questions: int
+    seed: int
+
+    name = "answers"
+    cluster = "question"
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:  # type: ignore[override]
+        """Trait score from 1 to 5, well-formedness (with a judge, its fluency rating), share of scored answers."""
+        label = "well-formed sentences" if self.scorer == "grammar" else "rated fluency (of its range)"
+        losses = (0.01, 0.02, 0.05)
+        return (
+            Quantity("trait_score", "trait", "trait score of open answers", "points of 4", column="score"),
+            Quantity("wellformed", "cost", label, SHARE, losses=losses, min_level=0.95),
+            Quantity("coverage", "cost", "answers with a score", SHARE),
+        )
+
+    def questions_of(self, trait: str, split: Split) -> list[str]:
+        """The questions of a split about a trait."""
+        count = self.search_questions if split == "search" else self.test_questions
+        return open_questions(self.questions, trait, split, count, seed=self.seed)
+
+    def check(self) -> None:
+        """Every question is there."""
+        for trait in self.traits:
+            self.questions_of(trait, "search")
+            self.questions_of(trait, "test")
+
+    def prepare(self, model: Model) -> None:
+        """A judge that cannot be asked is reported at once."""
+        if self.judge is not None:
+            build_judge(self.judge, model, self.model)
+
+    def key(self, split: Split) -> str:
+        """A judge rates later, and keeps its ratings itself: it is no part of what was answered."""
+        unjudged = Answers(**{**self.__dict__, "judge": None})
+        texts = [] if self.questions == TESTBED else [self.questions_of(trait, split) for trait in self.traits]
+        return super(Answers, unjudged).key(split) + "".join(f"\n{text}" for several in texts for text in several)
+
+    def work(self, split: Split) -> float:
+        """An answer costs as much as several prompts."""
+        return _ANSWER * (self.search_questions if split == "search" else self.test_questions)
+
+    def ask(self, model: Model, asking: Asking) -> pd.DataFrame:
+        """A row for each answer: see `answer_questions`."""
+        return self.answer(model, asking, asking.conditions)
+
+    def answer(self, model: Model, asking: Asking, conditions: Sequence[Condition]) -> pd.DataFrame:
+        """Each condition's answers to the questions about its trait."""
+        scorer: Scorer = testbed_scorer if self.scorer == "grammar" else _unscored
+        return answer_questions(
+            model,
+            conditions,
+            {trait: self.questions_of(trait, asking.split) for trait in self.traits},
+            scorer=scorer,
+            scope=asking.scope,
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            seed=self.seed,
+            record=asking.record,
+        )
+
+    def rate(
+        self, frame: pd.DataFrame, model: Model, folder: Path, progress: Callable[[str, float], None]
+    ) -> pd.DataFrame:
+        """The judge's ratings, if there is a judge: all arms' together, in a random order."""
+        if self.judge is None:
+            return frame
+        judge = build_judge(self.judge, model, self.model)
+        return judged(frame, judge, folder, seed=self.seed, progress=progress)
+
+    def refuse(self, frame: pd.DataFrame, model: Model) -> None:
+        """At least half of the unedited model's answers must have a score."""
+        coverage = frame["score"].notna().mean()
+        if coverage >= _LEAST_COVERAGE:
+            return
+        if self.judge is not None:
+            raise ValueError(
+                f"The judge {self.judge.model} gave a trait rating to only {coverage:.0%} of {model.name}'s unedited "
+                "answers. Its replies are kept in the study's folder judge; see why, or choose another judge."
+            )
+        raise ValueError(
+            f"The outcome answers scores by the embedded model's grammar, but only {coverage:.0%} of {model.name}'s "
+            "answers can be scored so. Use a model trained on its corpus, scorer = 'judge', or other outcomes."
+        )
+
+    def measured(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with trait_score, wellformed and coverage."""
+        return frame.assign(coverage=frame["score"].notna().astype(float), trait_score=frame["score"])
+
+    def tables(self, results: Results) -> dict[str, pd.DataFrame]:
+        """Every answer."""
+        return {"answers": results.frames[self.name]}
+
+
+def _unscored(answer: str, trait: str) -> Rating:
+    """Scores nothing: a judge will rate the answer later."""
+    return Rating(None, float("nan"))

@@ -1,0 +1,45 @@
+"""Whether a capability is kept, by paired tests item by item."""
+
+from collections.abc import Callable
+
+from workbench.outcome.finding import ALL, Number, Numbers, Verdict
+from workbench.outcome.quantity import SHARE
+from workbench.outcome.results import Results
+
+Judge = Callable[[Results, str], tuple[Verdict, Numbers] | None]
+
+
+def kept(table: str, margin: float) -> Judge:
+    """Judges whether as many items are right as before, to within a margin, from a table of paired tests."""
+
+    def judge(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
+        tests = results.tables.get(table)
+        if tests is None:
+            return None
+        [row] = tests[(tests["arm"] == results.method) & (tests["trait"] == trait) & (tests["task"] == ALL)].to_dict(
+            "records"
+        )
+        verdict: Verdict = "undecided"
+        if row["non_inferior"]:
+            verdict = "supported"
+        elif row["high"] < -margin:
+            verdict = "refuted"
+        share = Number(float(row["change"]), SHARE, float(row["low"]), float(row["high"]), row["mcnemar_p"], row["n"])
+        return verdict, {
+            "gamma": Number(results.gamma),
+            "change": share.scaled(100, "percentage points"),
+            "bound": Number(100 * float(row["lower"]), "percentage points"),
+            "detectable": Number(100 * float(row["detectable"]), "percentage points"),
+        }
+
+    return judge
+
+
+def tell_kept(numbers: Numbers, verdict: Verdict) -> str:
+    """The change with its bound, and the smallest loss that would show."""
+    change = numbers["change"]
+    return (
+        f"At gamma {numbers['gamma'].value:g} exact match changes by {change.text(1)} percentage points over "
+        f"{change.n} items (one-sided bound {numbers['bound'].value:+.1f}; McNemar p = {change.p:.2g}); the smallest "
+        f"loss that so many items would show is {numbers['detectable'].value:.1f}."
+    )

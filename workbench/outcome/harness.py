@@ -1,0 +1,68 @@
+"""Tasks of lm-evaluation-harness as an outcome of a study."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from workbench.model.model import Model
+from workbench.outcome.outcome import Asking, Outcome, Split
+from workbench.outcome.quantity import SHARE, Quantity
+from workbench.score.harness.evaluating import evaluate_harness
+from workbench.score.harness.requests import require_harness
+
+
+@dataclass(frozen=True)
+class Harness(Outcome):
+    """Whether each sample of each task is right, by the harness's own prompts, filters and metrics.
+
+    The harness takes a task's documents in order, so the search split and the test split share them: name a cost
+    that it measures for comparison, and let another outcome choose the dose.
+
+    Attributes:
+        tasks: names of tasks, or YAML files.
+        seed: of few-shot examples.
+        limit: documents of each task.
+        data: a folder of further task files.
+        chat: whether to apply the chat template; arms that speak to the model need it.
+    """
+
+    tasks: tuple[str, ...]
+    seed: int
+    limit: int = 100
+    data: str | None = None
+    chat: bool = True
+
+    name = "harness"
+    cluster = "item"
+    pairing = ("task", "item")
+    when = "chosen dose"
+    main = "tasks"
+    quantities = (
+        Quantity("harness", "cost", "harness tasks", SHARE, column="correct", losses=(0.01, 0.02, 0.05), margin=0.05),
+    )
+
+    def check(self) -> None:
+        """The harness is installed and there is something to ask."""
+        require_harness()
+        if not self.tasks:
+            raise ValueError("The outcome harness needs at least one task, but none arrived.")
+
+    def work(self, split: Split) -> float:
+        """A prompt and its options a document."""
+        return 4.0 * self.limit * len(self.tasks)
+
+    def ask(self, model: Model, asking: Asking) -> pd.DataFrame:
+        """A row per condition, task and sample: task, item, response and correct; see `evaluate_harness`."""
+        outcomes = evaluate_harness(
+            model,
+            asking.conditions,
+            self.tasks,
+            scope=asking.scope,
+            limit=self.limit,
+            chat=self.chat,
+            include_path=self.data,
+            seed=self.seed,
+            record=asking.record,
+        )
+        columns = ["arm", "trait", "direction", "gamma", "task", "item", "response", "correct"]
+        return outcomes.graded[columns].assign(item=lambda frame: frame["item"].astype(str))

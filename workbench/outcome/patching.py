@@ -1,0 +1,67 @@
+"""What a trait's selected neurons and their controls cause when held-out prompts are patched and ablated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from workbench.contrast.contrast import Contrast
+from workbench.edit.ablating import ablate
+from workbench.edit.patching import patch
+from workbench.edit.verdict import causal_verdict
+from workbench.model.model import Model
+from workbench.outcome.claims.patching import carries_persona, tell_persona
+from workbench.outcome.finding import Claim
+from workbench.outcome.outcome import MATCHED, SELECTED, Split, TraitOutcome
+from workbench.vocabulary import NeuronSet
+
+_DONORS = {"increase": "high", "decrease": "low"}
+_PAIR = 80.0  # rough cost of a pair's patching, in prompts captured
+
+
+@dataclass(frozen=True)
+class Patching(TraitOutcome):
+    """Activations of the selected neurons moved between the prompts of a pair, and replaced by their mean.
+
+    Attributes:
+        patching_pairs: how many held-out pairs of each trait.
+    """
+
+    patching_pairs: int
+
+    name = "patching"
+
+    def work(self, split: Split) -> float:
+        """A pair is run many times."""
+        return _PAIR * self.patching_pairs
+
+    def trace(
+        self, model: Model, pairs: Contrast, sets: Mapping[str, NeuronSet], *, resamples: int, seed: int
+    ) -> dict[str, pd.DataFrame]:
+        """Patching by layer, cumulative and joint, both ways; its verdict; and mean ablation."""
+        curves, verdicts, ablated = [], [], []
+        for direction, donor in _DONORS.items():
+            patched = patch(model, pairs, sets, direction=direction, mode=("joint", "by_layer", "cumulative"))
+            curves.append(patched.frame(resamples=resamples, seed=seed))
+            cause = causal_verdict(patched, selected=SELECTED, control=MATCHED, resamples=resamples, seed=seed)
+            verdicts.append({"direction": direction, "verdict": cause.verdict, "text": cause.text})
+            lost = ablate(model, pairs, sets, pole=donor, kind="mean", seed=seed)
+            ablated.append(lost.frame(resamples=resamples, seed=seed))
+        tables = {
+            "patching": pd.concat(curves, ignore_index=True),
+            "patching_verdict": pd.DataFrame(verdicts),
+            "ablation": pd.concat(ablated, ignore_index=True),
+        }
+        return {name: table.assign(trait=pairs.trait) for name, table in tables.items()}
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Whether the selected neurons carry the persona's effect."""
+        return (
+            Claim(
+                "carries-persona",
+                "The selected neurons carry the persona's effect on the next token",
+                carries_persona,
+                tell_persona,
+                ("patching-by-layer", "patching_verdict"),
+            ),
+        )

@@ -1,0 +1,39 @@
+"""The dose at which everything is reported, chosen on search questions."""
+
+import pandas as pd
+
+from workbench.arm.building import Arm
+from workbench.measure.summarising import ALL
+from workbench.model.model import Model
+from workbench.study.asking import ask_jobs
+from workbench.study.comparing.changes import measured_by
+from workbench.study.comparing.doses import tradeoff
+from workbench.study.jobs import search_jobs
+from workbench.study.meter import Meter
+from workbench.study.plan import Plan
+from workbench.study.store import Store
+
+
+def choose_dose(plan: Plan, method: Arm, model: Model, store: Store, meter: Meter) -> tuple[float, pd.DataFrame]:
+    """The dose with the greatest shift within the bounds on costs, and the table from which it was chosen.
+
+    Where no dose keeps within the bounds, the least one comes nearest and is taken.
+
+    Returns:
+        The dose; and the columns of `tradeoff` with `allowed`, a row a dose.
+    """
+    config = plan.config
+    frames, _ = ask_jobs(model, config, store, search_jobs(plan, method), meter)
+    outcomes = [each for each in plan.compared if each in plan.searched]
+    table = tradeoff(measured_by(frames, outcomes), plan.target, resamples=config.resamples)
+    table = table[table["trait"] == ALL].sort_values("gamma", ignore_index=True)
+    allowed = pd.Series(True, index=table.index)
+    for name, (max_loss, min_level) in plan.bounds.items():
+        if max_loss is not None:
+            allowed &= -table[f"{name}_change"] <= max_loss
+        if min_level is not None:
+            allowed &= table[name] >= min_level
+    table = table.assign(allowed=allowed)
+    kept = table[table["allowed"]]
+    chosen = kept.nlargest(1, "shift") if len(kept) else table.head(1)
+    return float(chosen["gamma"].iloc[0]), table

@@ -1,0 +1,91 @@
+"""The shift of a quantity at the chosen dose: of every arm, and of the method beyond each control's."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm
+from workbench.measure.permutation import permutation_test
+from workbench.measure.summarising import ALL, by_trait
+from workbench.outcome.quantity import Quantity
+from workbench.outcome.results import Results
+from workbench.study.comparing.changes import SHIFT, Measured
+from workbench.vocabulary import SIGN
+
+PERMUTATIONS = 2000
+"""Sign flips behind each p-value."""
+
+
+def shifts(measured: Measured, quantity: Quantity, results: Results) -> pd.DataFrame:
+    """Every arm's shift against the unedited model at the chosen dose, by trait and direction.
+
+    Returns:
+        Columns arm, trait, direction (`both` for both), unscored (rows without a value), shift, low, high (95 %),
+        n, p (sign flips of whole clusters) and p_holm (over the traits of an arm and direction).
+    """
+    rows = results.at_chosen_dose(_shifted(measured, quantity))
+    table = []
+    for arm, part in rows.groupby("arm", sort=False):
+        for direction in ("both", *SIGN):
+            one_way = part if direction == "both" else part[part["direction"] == direction]
+            for trait, each in by_trait(one_way):
+                known = each.dropna(subset=[SHIFT])
+                entry = {"arm": arm, "trait": trait, "direction": direction, "unscored": len(each) - len(known)}
+                table.append(entry | _shift_of(known, measured.outcome.cluster, results))
+    return _with_holm(pd.DataFrame(table), ["arm", "direction"])
+
+
+def _shift_of(known: pd.DataFrame, cluster: str, results: Results) -> dict[str, float]:
+    if known.empty:
+        return {"shift": np.nan, "low": np.nan, "high": np.nan, "n": 0, "p": 1.0}
+    clusters = (known["trait"] + known[cluster].astype(str)).to_numpy()
+    shift = known[SHIFT].to_numpy()
+    mean = bootstrap_mean(shift, clusters=clusters, resamples=results.resamples, seed=results.seed)
+    test = permutation_test(
+        np.zeros(len(shift)), shift, clusters=clusters, permutations=PERMUTATIONS, seed=results.seed
+    )
+    return {"shift": mean.estimate, "low": mean.low, "high": mean.high, "n": mean.n, "p": test.pvalue}
+
+
+def against_controls(measured: Measured, quantity: Quantity, results: Results, controls: Sequence[str]) -> pd.DataFrame:
+    """The method's shift beyond each control's at the chosen dose, paired by what was asked.
+
+    Returns:
+        Columns control, trait, difference, low, high (95 %), n, p (sign flips of whole clusters, two-sided) and
+        p_holm (over the traits of a control).
+    """
+    rows = results.at_chosen_dose(_shifted(measured, quantity))
+    cluster = measured.outcome.cluster
+    names = list(dict.fromkeys(["trait", "direction", *measured.outcome.pairs, cluster]))
+    method = rows[rows["arm"] == results.method].set_index(names)[SHIFT]
+    table = []
+    for control in [arm for arm in dict.fromkeys(rows["arm"]) if arm in controls]:
+        other = rows[rows["arm"] == control].set_index(names)[SHIFT]
+        both = pd.DataFrame({"method": method, "control": other}).dropna().reset_index()
+        for trait, each in by_trait(both):
+            pair = (each["control"].to_numpy(), each["method"].to_numpy())
+            clusters = (each["trait"] + each[cluster].astype(str)).to_numpy()
+            drawn = {"clusters": clusters, "seed": results.seed}
+            gap = bootstrap_difference(*pair, resamples=results.resamples, **drawn)
+            p = permutation_test(*pair, permutations=PERMUTATIONS, **drawn).pvalue
+            table.append(
+                {"control": control, "trait": trait, "difference": gap.estimate, "low": gap.low}
+                | {"high": gap.high, "n": gap.n, "p": p}
+            )
+    columns = ["control", "trait", "difference", "low", "high", "n", "p"]
+    return _with_holm(pd.DataFrame(table, columns=columns), "control")
+
+
+def _shifted(measured: Measured, quantity: Quantity) -> pd.DataFrame:
+    """Edited rows with the quantity's change in the intended direction under `shift`."""
+    rows = measured.edited()
+    return rows.assign(**{SHIFT: rows[f"{quantity.name}_shift"]})
+
+
+def _with_holm(table: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
+    """p-values adjusted over the traits of each group; that of all traits together stays as it is."""
+    adjusted = table["p"].copy()
+    for _, rows in table[table["trait"] != ALL].groupby(by, sort=False):
+        adjusted.loc[rows.index] = holm(rows["p"].to_numpy())
+    return table.assign(p_holm=adjusted)
