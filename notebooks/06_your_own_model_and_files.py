@@ -35,7 +35,7 @@ from IPython.display import Markdown
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import workbench as wb
-from workbench.model import PRESETS
+from workbench.select import PRESETS
 
 pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
 
@@ -87,7 +87,7 @@ torch.equal(loaded_effects.cohens_d, wrapped_effects.cohens_d)
 # `select_neurons`.
 
 # %%
-Markdown("\n".join(f"- {each}" for each in (f"of the small Llama: {wb.model.preset_of(small)}", *PRESETS.values())))
+Markdown("\n".join(f"- {each}" for each in (f"of the small Llama: {wb.select.preset_of(small)}", *PRESETS.values())))
 
 # %% [markdown]
 # ## What a random network teaches

@@ -1,9 +1,11 @@
+from . import arm as arm
 from . import contrast as contrast
 from . import edit as edit
 from . import explore as explore
 from . import export as export
 from . import measure as measure
 from . import model as model
+from . import outcome as outcome
 from . import plots as plots
 from . import report as report
 from . import score as score
@@ -11,11 +13,12 @@ from . import select as select
 from . import study as study
 from . import testbed as testbed
 from . import vocabulary as vocabulary
+from .arm.spec import ArmSpec as ArmSpec
 from .capture.capturing import capture as capture
 from .capture.capturing import capture_sites as capture_sites
 from .capture.folder import load_capture as load_capture
+from .capture.planning import plan_capture as plan_capture
 from .capture.settings import CaptureSettings as CaptureSettings
-from .capture.settings import plan_capture as plan_capture
 from .capture.tally import Tally as Tally
 from .contrast.contrast import Contrast as Contrast
 from .contrast.prompt import Prompt as Prompt
@@ -37,6 +40,7 @@ from .measure.separability import separability as separability
 from .model.loading import load_model as load_model
 from .model.loading import wrap_model as wrap_model
 from .model.model import Model as Model
+from .outcome.outcome import Outcome as Outcome
 from .score.calibrating import calibrate as calibrate
 from .select.null import permutation_null as permutation_null
 from .select.rules import select_neurons as select_neurons

@@ -53,18 +53,20 @@ def code_of_type(kind: type) -> str:
     methods = {}
     for one in kind.__mro__:
         if one is not object and one.__module__.split(".")[0] != PACKAGE:
-            methods |= {f"{one.__qualname__}.{name}": _method_hash(value) for name, value in vars(one).items()}
+            methods |= {f"{one.__qualname__}.{name}": _method_hash(name, value) for name, value in vars(one).items()}
     bases = [code_of(one.__module__) for one in kind.__mro__ if one.__module__.split(".")[0] == PACKAGE]
     return key_of(methods=methods, bases=bases)
 
 
-def _method_hash(value: Any) -> str:
+def _method_hash(name: str, value: Any) -> str:
+    """A hash of a class attribute; what Python and dataclasses write into a class themselves counts as nothing."""
     function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
     if isinstance(function, FunctionType):
-        return key_of(
-            code=list(_instructions(function.__code__, function.__doc__)), defaults=repr(function.__defaults__)
-        )
-    return "" if callable(value) or not isinstance(value, str | int | float | bool | tuple | None) else repr(value)
+        if function.__code__.co_filename == "<string>":
+            return ""
+        instructions = list(_instructions(function.__code__, function.__doc__))
+        return key_of(code=instructions, defaults=repr(function.__defaults__))
+    return "" if name.startswith("__") or callable(value) else repr(value)
 
 
 def _instructions(code: CodeType, docstring: str | None = None) -> Iterator[str]:

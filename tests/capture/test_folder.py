@@ -10,8 +10,7 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.capture import Activations
-from workbench.capture import plan as planning
+from workbench.capture import Activations, plan
 from workbench.vocabulary import Pole
 
 SETTINGS = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=16)
@@ -19,7 +18,7 @@ SETTINGS = wb.CaptureSettings(keep=True, clusters=("description", "question"), p
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_ROWS", 12)
+    monkeypatch.setattr(plan, "GROUP_PROMPTS", 12)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def test_ctrl_c_says_how_to_continue(small: wb.Model, pairs: wb.Contrast, tmp_pa
 KILLED = """
 import sys, workbench as wb
 from workbench.capture import plan
-plan.GROUP_ROWS = 12
+plan.GROUP_PROMPTS = 12
 model = wb.load_model(sys.argv[1])
 contrast = wb.Contrast.testbed("Extraversion", n=20, seed=5)
 settings = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=16)
@@ -185,7 +184,7 @@ def test_another_capture_is_never_mixed_in(small: wb.Model, pairs: wb.Contrast, 
         del small.fingerprint
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="is there already and holds no capture"):
+    with pytest.raises(ValueError, match="exists already and holds no capture"):
         captured(small, pairs, tmp_path / "other")
     with pytest.raises(FileNotFoundError, match="holds no capture"):
         wb.load_capture(tmp_path / "other")

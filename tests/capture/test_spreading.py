@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.capture import Activations
-from workbench.capture import plan as planning
+from workbench.capture import Activations, plan
 from workbench.measure.moments import Moments
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dpn-workbench[ray]'")
@@ -27,7 +26,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_ROWS", 10)
+    monkeypatch.setattr(plan, "GROUP_PROMPTS", 10)
 
 
 def workers() -> list[psutil.Process]:

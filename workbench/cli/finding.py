@@ -2,9 +2,9 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -28,7 +28,7 @@ from workbench.cli.options import (
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.report.terminal import answers_table, selection_table
-from workbench.select.rules import RULES, RuleSettings
+from workbench.select.settings import RULES, RuleSettings
 from workbench.study.located import locate_trait, whole_folder, write_located
 from workbench.vocabulary import SITES, Scope
 
@@ -75,11 +75,11 @@ def locate(
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
-    asked = RuleSettings(*_thresholds(quantile, min_d, None), within, by, k, alpha)
-    if rule not in RULES:
-        raise ValueError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
     if rule == "top-k" and k is None:
         raise ValueError("The top-k rule needs --k, the number of neurons, but none arrived.")
+    thresholds = {"quantile": quantile, "min_d": min_d}
+    given: dict[str, Any] = {name: value for name, value in thresholds.items() if value is not None}
+    settings = RuleSettings(rule=rule, within=within, by=by, k=k, alpha=alpha, **given)
     if by not in RANKED_BY:
         raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
     contrast = contrast_asked(trait, model, pairs, n, seed)
@@ -87,11 +87,12 @@ def locate(
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
-        preset = wb.model.preset_of(loaded)
+        preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
             wanted = list(preset.layers) if wanted is None else wanted
-            asked = RuleSettings(*_thresholds(quantile, min_d, preset), within, by, k, alpha)
+            published = {name: getattr(preset.rule, name) for name in thresholds}
+            settings = replace(settings, **published | given)
         with continuing(captured) as check, progress_bar() as progress:
             task = progress.add_task(f"{contrast.trait}: activations", total=None)
 
@@ -102,13 +103,12 @@ def locate(
             located = locate_trait(
                 loaded,
                 contrast,
-                rule=rule,
+                rule=settings,
                 layers=wanted,
                 weighted=weighted,
                 clusters=None if cluster is None else [kind for kind in cluster if kind != "none"],
                 folder=captured,
                 progress=advance,
-                **asdict(asked),
             )
         files = write_located(located, temporary)
     selection = located.selection
@@ -118,12 +118,6 @@ def locate(
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
     if as_json:
         print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
-
-
-def _thresholds(quantile: float | None, min_d: float | None, preset: wb.model.Preset | None) -> tuple[float, float]:
-    """q and tau_d: as asked, else as published for the model, else the rules' own."""
-    known = RuleSettings() if preset is None else preset
-    return known.quantile if quantile is None else quantile, known.min_d if min_d is None else min_d
 
 
 @app.command(

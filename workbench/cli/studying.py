@@ -69,7 +69,7 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
                 "report": str(page),
                 "gamma": done.gamma,
                 "twins": done.twins,
-                "findings": [finding.__dict__ for finding in done.findings],
+                "findings": [finding.entry() for finding in done.findings],
                 "equal_dose": done.tables["equal_dose"].to_dict("records"),
                 "equal_shift": done.tables["equal_shift"].to_dict("records"),
             }
@@ -84,7 +84,7 @@ def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], 
     print_study(done, console)
     console.print(f"\nReport: [bold]{page}[/]", soft_wrap=True)
     if as_json:
-        print_json({"report": str(page), "findings": [finding.__dict__ for finding in done.findings]})
+        print_json({"report": str(page), "findings": [finding.entry() for finding in done.findings]})
 
 
 @app.command(

@@ -14,8 +14,8 @@ from workbench.measure.units import Stack, blocks, flipped, relabelled, stacks
 
 UNITS = ("pair", "question", "description")
 
-Count = Callable[[int, Tensor, Tensor], Tensor]
-"""From the place of a layer and `(b, d_mlp)` mean differences and d: `(b,)` how many neurons pass a rule."""
+Count = Callable[[Tensor, Tensor], Tensor]
+"""From `(b, d_mlp)` mean differences and d of one layer: `(b,)` how many neurons pass a rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def permuted(
             over += (statistic.abs() >= t.abs() * (1 - 1e-6)).sum(0)
             largest.append(statistic.abs().amax(1))
             if count is not None:
-                counts[part] += count(place, difference, d)
+                counts[part] += count(difference, d)
         observed.append(t)
         exceeding.append(over)  # the true labelling, which is the first, counts itself
         maxima.append(torch.cat(largest)[1:])

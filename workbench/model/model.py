@@ -13,6 +13,7 @@ from transformer_lens.hook_points import HookPoint
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
+from workbench.model.generation import Decoder, Sampling, generate
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
@@ -222,6 +223,11 @@ class Model:
         several = configured if isinstance(configured, list) else [configured]
         return frozenset(token for token in (self.tokenizer.eos_token_id, *several) if isinstance(token, int))
 
+    @property
+    def decoder(self) -> Decoder:
+        """What generation needs of this model."""
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every parameter's name, shape, type and a sample of its values: equal for equal weights.
@@ -300,13 +306,11 @@ class Model:
                 are compared under the same draws.
             max_tokens, max_rows: bounds of one batch, padding counted.
         """
-        from workbench.model.generation import Sampling, generate
-
         tokens = self.tokens(prompts, chat=chat)
         if streams is not None and len(streams) != len(tokens):
             raise ValueError(f"Each of {len(tokens)} prompts needs a stream, but {len(streams)} arrived.")
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-        return generate(self, tokens, sampling, streams=streams, max_tokens=max_tokens, max_rows=max_rows)
+        return generate(self.decoder, tokens, sampling, streams=streams, max_tokens=max_tokens, max_rows=max_rows)
 
     def generate(
         self,

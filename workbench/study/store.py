@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from workbench.tensorfile import hash_file
 MANIFEST = "manifest.json"
 
 
+@runtime_checkable
 class Savable(Protocol):
     """What writes itself into a safetensors file."""
 

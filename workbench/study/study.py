@@ -10,7 +10,8 @@ import pandas as pd
 
 from workbench.arm.spec import Role
 from workbench.edit.composite import AnyEdit, load_edit
-from workbench.outcome.finding import ALL, Finding
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Finding
 from workbench.study.config import StudyConfig
 from workbench.study.store import MANIFEST, Store
 

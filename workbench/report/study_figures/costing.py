@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from workbench import plots
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.report.study_figures.figure import StudyFigure, by_trait, shown_arms, wellformed_of
 from workbench.study.study import Study
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.study.study import Study
 
 SHOWN = ("DPN-LE", "broad", "residual", "NPTI", "random")
