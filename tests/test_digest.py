@@ -21,8 +21,39 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def clear() -> None:
-    for function in (digest.code_of, digest._imports, digest._source_hash):
+    for function in (digest.code_of, digest._imports, digest._lazy_names, digest._source_hash):
         function.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("from workbench.parts import f", {"two"}),
+        ("from workbench import parts", {"two", "three"}),
+        ("import workbench.parts as parts", {"two", "three"}),
+        ("from workbench.parts.three import x", {"three"}),
+    ],
+)
+def test_code_that_a_package_loads_lazily_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, counts: set[str]
+) -> None:
+    (tmp_path / "one.py").write_text(f"{line}\n")
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "two.py").write_text("def f():\n    return 1\n")
+    (tmp_path / "three.py").write_text("x = 1\n")
+    (tmp_path / "__init__.pyi").write_text("from . import three as three\nfrom .two import f as f\n")
+    paths = {f"workbench.parts.{name}": tmp_path / f"{name}.py" for name in ("two", "three")}
+    paths |= {"workbench.one": tmp_path / "one.py", "workbench.parts": tmp_path / "__init__.py"}
+    monkeypatch.setattr(digest, "_path_of", paths.get)
+    clear()
+    before = code_of("workbench.one")
+    for changed in ("two", "three"):
+        text = (tmp_path / f"{changed}.py").read_text()
+        (tmp_path / f"{changed}.py").write_text("x = 2\n")
+        clear()
+        assert (code_of("workbench.one") != before) is (changed in counts)
+        (tmp_path / f"{changed}.py").write_text(text)
+    clear()
 
 
 def test_equal_values_have_equal_keys() -> None:

@@ -31,6 +31,12 @@ def key_of(**depends: Any) -> str:
     return hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def hash_file(path: Path) -> str:
+    """SHA-256 over a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @lru_cache(maxsize=256)
 def code_of(module: str) -> str:
     """A hash of a module of the package and of all that it imports from the package, its prose left out.
@@ -125,14 +131,34 @@ def _path_of(name: str) -> Path | None:
 
 @lru_cache(maxsize=512)
 def _imports(path: Path) -> tuple[str, ...]:
-    """Modules of the package that a file imports, also inside functions; `from package import module` counts both."""
+    """Modules of the package that a file imports, also inside functions; `from package import module` counts both.
+
+    A name that a package loads lazily counts as its module; a lazy package that is imported itself, as all of them.
+    """
     names: list[str] = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            lazy = _lazy_names(node.module)
+            names.append(node.module)
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                names += [lazy.get(alias.name, module), *_lazy_names(module).values()]
         elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
+            for alias in node.names:
+                if alias.name.split(".")[0] == PACKAGE:
+                    names += [alias.name, *_lazy_names(alias.name).values()]
     return tuple(dict.fromkeys(name for name in names if name != PACKAGE))
+
+
+@lru_cache(maxsize=512)
+def _lazy_names(package: str) -> dict[str, str]:
+    """The module of each name that a package lists in its stub, to be loaded when it is first used."""
+    path = _path_of(package)
+    stub = None if path is None else path.with_name("__init__.pyi")
+    if path is None or stub is None or path.name != "__init__.py" or not stub.is_file():
+        return {}
+    nodes = [node for node in _tree(stub).body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: f"{package}.{node.module or alias.name}" for node in nodes for alias in node.names}
 
 
 @lru_cache(maxsize=512)

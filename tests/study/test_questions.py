@@ -110,7 +110,7 @@ def test_what_cannot_be_asked_is_told_before_anything_runs(
     table = tmp_path / "pairs.csv"
     table.write_text("high,low\na,b\nc,d\ne,f\n")
     of_texts = config.model_copy(update={"contrast": str(table), "patching_pairs": 2})
-    with pytest.raises(ValueError, match="rows from pairs.csv are no questions put to personas. Give them a neutral"):
+    with pytest.raises(ValueError, match="rows from pairs.csv have no persona to leave out. Give each row a neutral"):
         wb.run_study(of_texts, tmp_path, model=model)
 
 
