@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.contrast.banks import read_bank
 from workbench.testbed import grammar
+from workbench.vocabulary import Pole
 
 
 @pytest.mark.parametrize("source", [wb.Contrast.testbed, wb.Contrast.builtin])
@@ -67,11 +68,11 @@ def test_mistakes_are_told() -> None:
 def test_a_neutral_arm_is_the_question_without_its_persona() -> None:
     pairs = wb.Contrast.testbed("Openness", n=6)
     assert pairs.with_neutral() is pairs
-    ids = {wb.Pole.HIGH: tuple("abcdef")}
+    ids = {Pole.HIGH: tuple("abcdef")}
     two = wb.Contrast(pairs.trait, pairs.high, pairs.low, None, pairs.questions, ids)
     three = two.with_neutral()
     assert three.neutral == tuple(wb.Prompt(prompt.user) for prompt in pairs.high)
-    assert three.descriptions[wb.Pole.NEUTRAL] == ("none",) * 6
+    assert three.descriptions[Pole.NEUTRAL] == ("none",) * 6
     assert (three.high, three.low, three.questions) == (two.high, two.low, two.questions)
     with pytest.raises(ValueError, match="have no persona to leave out. Give each row a neutral text"):
         wb.Contrast.from_texts("Openness", high=["a", "b"], low=["c", "d"]).with_neutral()

@@ -56,7 +56,7 @@ def test_the_quantile_is_torchs(width: int, quantile: float) -> None:
 
 
 def test_sensitivity_tells_what_each_threshold_does(effects: wb.Effects) -> None:
-    table = wb.sensitivity(effects, quantiles=[0.9, 0.99], min_ds=[0.5, 100.0], reference=(0.99, 0.5))
+    table = wb.select.sensitivity(effects, quantiles=[0.9, 0.99], min_ds=[0.5, 100.0], reference=(0.99, 0.5))
     row = table[(table["quantile"] == 0.99) & (table["min_d"] == 0.5)].iloc[0]
     assert row["selected"] == len(wb.select_neurons(effects, quantile=0.99, min_d=0.5))
     assert row["jaccard"] == 1.0
@@ -67,11 +67,11 @@ def test_sensitivity_tells_what_each_threshold_does(effects: wb.Effects) -> None
 def test_agreement_between_rules(effects: wb.Effects, model: wb.Model) -> None:
     effects = effects.with_measures(write_norm=effects.mean_difference.abs() * model.write_norms())
     chosen = {rule: wb.select_neurons(effects, rule=rule, quantile=0.99, min_d=0.5) for rule in ("dual", "write-norm")}
-    table = wb.agreement(chosen)
+    table = wb.select.agreement(chosen)
     assert table["intersection"].item() == len(chosen["dual"].both & chosen["write-norm"].both)
     assert table["jaccard_corrected"].item() <= table["jaccard"].item()
     with pytest.raises(ValueError, match="on the same layers"):
-        wb.agreement({**chosen, "other": wb.select_neurons(effects, layers=[1, 2], quantile=0.9)})
+        wb.select.agreement({**chosen, "other": wb.select_neurons(effects, layers=[1, 2], quantile=0.9)})
 
 
 def test_too_few_clusters_are_refused(contrast: wb.Contrast) -> None:

@@ -6,10 +6,10 @@ from random import Random
 
 import pandas as pd
 import pytest
+from workbench.study.questions import open_questions
 
 import workbench as wb
 from workbench.study.cells import unedited
-from workbench.study.questions import open_questions
 from workbench.testbed import grammar
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "personalitybench"

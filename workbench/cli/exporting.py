@@ -52,7 +52,7 @@ def export(
         settings["any_weights"] = any_weights
     if to == "npti":
         settings["tally"] = tally
-    written = wb.export_edit(loaded, steering, out, to=to, **settings)
+    written = wb.export.export_edit(loaded, steering, out, to=to, **settings)
     console = Console(stderr=as_json)
     console.print(f"{steering!r}\nWritten for {to} to [bold]{written}[/]", soft_wrap=True, highlight=False)
     if as_json:

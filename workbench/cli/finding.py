@@ -87,7 +87,7 @@ def locate(
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
-        preset = wb.preset_of(loaded)
+        preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
             wanted = list(preset.layers) if wanted is None else wanted

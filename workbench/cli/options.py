@@ -80,4 +80,4 @@ def steering_asked(path: Path, model: wb.Model, gamma: float | None, *, any_weig
     if gamma is not None and not math.isfinite(gamma):
         raise ValueError(f"gamma must be finite, but {gamma} arrived.")
     dose: dict[str, Any] = {} if gamma is None else {"gamma": gamma}
-    return wb.read_steering(path, model=model, any_weights=any_weights, **dose)
+    return wb.export.read_steering(path, model=model, any_weights=any_weights, **dose)

@@ -62,10 +62,10 @@ def evaluate(
             raise FileNotFoundError(f"There is no file {path}.")
     loaded = load_asked(model, dtype, device)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
-    conditions = [wb.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
-    conditions = conditions or [wb.Condition.unedited("none")]
-    conditions += [wb.Condition(one.method, one.trait, one.direction, one.gamma, one) for one in edits]
-    specs = [wb.local_task(name, own[name], include_path=include_path) if name in own else name for name in names]
+    conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
+    conditions = conditions or [wb.score.Condition.unedited("none")]
+    conditions += [wb.score.Condition(one.method, one.trait, one.direction, one.gamma, one) for one in edits]
+    specs = [wb.score.local_task(name, own[name], include_path=include_path) if name in own else name for name in names]
     with continuing(out) as check, progress_bar() as progress:
         task = progress.add_task("tasks", total=1.0)
 
@@ -73,7 +73,7 @@ def evaluate(
             check()
             progress.update(task, description=label, completed=share)
 
-        found = wb.evaluate_harness(
+        found = wb.score.evaluate_harness(
             loaded,
             conditions,
             specs,
@@ -88,7 +88,7 @@ def evaluate(
             seed=seed,
             progress=report,
         )
-    compared = wb.compare_arms(found.graded, margin=margin) if edits and len(found.graded) else None
+    compared = wb.measure.compare_arms(found.graded, margin=margin) if edits and len(found.graded) else None
     console = Console(stderr=as_json)
     console.print(_table("Results", found.aggregate, _RESULTS))
     if compared is not None:
@@ -127,7 +127,9 @@ def judge(
 ) -> None:
     frame = read_table(answers)
     url = base_url or default_url()
-    judges = [wb.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named]
+    judges = [
+        wb.score.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named
+    ]
     prices = {name: _price(text) for name, text in _named(price, "--price").items()}
     planned = plan_judging(frame, judges, folder=out, prices=prices)
     console = Console(stderr=as_json)
@@ -143,14 +145,14 @@ def judge(
                 check()
                 progress.update(task, description=label, completed=share)
 
-            judged = wb.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
+            judged = wb.score.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
         judged.to_parquet(out / "judged.parquet", index=False)
         counts = judgement_counts(judged)
         console.print(_table("Ratings", counts, tuple(counts.columns)))
         content["counts"] = counts.to_dict("records")
         if len(judges) > 1:
             pairs = list(combinations((one.name for one in judges), 2))
-            agreed = pd.concat([wb.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
+            agreed = pd.concat([wb.score.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
             console.print(_table("Agreement between judges", agreed, tuple(agreed.columns)))
             content["agreement"] = agreed.to_dict("records")
         console.print(f"Written to [bold]{out / 'judged.parquet'}[/]", soft_wrap=True)

@@ -58,7 +58,7 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
 
         done = wb.run_study(config, out, progress=report)
         progress.update(task, description="writing the report", completed=1.0)
-        page = wb.write_study_report(done)
+        page = wb.report.write_study_report(done)
     console = Console(stderr=as_json)
     print_study(done, console)
     console.print(f"\nReport: [bold]{page}[/]  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}", soft_wrap=True)
@@ -79,7 +79,7 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
 @app.command(help="Write a finished study's report again.\n\nExample: workbench report runs/demo")
 def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], as_json: Json = False) -> None:
     done = wb.load_study(folder)
-    page = wb.write_study_report(done)
+    page = wb.report.write_study_report(done)
     console = Console(stderr=as_json)
     print_study(done, console)
     console.print(f"\nReport: [bold]{page}[/]", soft_wrap=True)

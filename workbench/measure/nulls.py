@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float, Float64, Int64
-from scipy.stats import false_discovery_control
 from torch import Tensor
 
 from workbench.measure.units import Stack, blocks, flipped, relabelled, stacks
@@ -158,7 +158,7 @@ def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> 
     if bool((~((pvalues >= 0) & (pvalues <= 1))).any()):
         raise ValueError("p-values lie in 0 to 1, but one does not. Leave out neurons that could not be tested.")
     # A value just above 1 that rounding made would be refused.
-    adjusted = false_discovery_control(pvalues.double().flatten().numpy(), method=method)  # type: ignore[arg-type]
+    adjusted = scipy.stats.false_discovery_control(pvalues.double().flatten().numpy(), method=method)  # type: ignore[arg-type]
     return torch.from_numpy(np.asarray(adjusted)).view(pvalues.shape)
 
 

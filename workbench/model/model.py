@@ -10,15 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
-from workbench.model.runner import BridgeRunner, HookedRunner
+from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
 from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, Axis, Site
 
 
@@ -48,7 +46,7 @@ class Model:
         self.tokenizer = tokenizer
         self.name = name
         self.recipe = None if recipe is None else dict(recipe)
-        self.runner = BridgeRunner(hooked) if isinstance(hooked, TransformerBridge) else HookedRunner(hooked)
+        self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
         self.current: Pass | None = None
@@ -129,6 +127,8 @@ class Model:
         """
         mlp = self.hooked.blocks[layer].mlp
         if getattr(mlp, "_use_processed_weights", False):  # a bridge that computes the MLP itself
+            from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
+
             return resolve_activation_fn(mlp.config)
         for holder in (mlp, getattr(mlp, "original_component", None)):
             for name in ("act_fn", "activation_fn", "act", "activation"):
