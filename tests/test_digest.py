@@ -21,8 +21,39 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def clear() -> None:
-    for function in (digest.code_of, digest._imports, digest._source_hash):
+    for function in (digest.code_of, digest._imports, digest._lazy_names, digest._source_hash):
         function.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("from workbench.parts import f", {"two"}),
+        ("from workbench import parts", {"two", "three"}),
+        ("import workbench.parts as parts", {"two", "three"}),
+        ("from workbench.parts.three import x", {"three"}),
+    ],
+)
+def test_code_that_a_package_loads_lazily_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, counts: set[str]
+) -> None:
+    (tmp_path / "one.py").write_text(f"{line}\n")
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "two.py").write_text("def f():\n    return 1\n")
+    (tmp_path / "three.py").write_text("x = 1\n")
+    (tmp_path / "__init__.pyi").write_text("from . import three as three\nfrom .two import f as f\n")
+    paths = {f"workbench.parts.{name}": tmp_path / f"{name}.py" for name in ("two", "three")}
+    paths |= {"workbench.one": tmp_path / "one.py", "workbench.parts": tmp_path / "__init__.py"}
+    monkeypatch.setattr(digest, "_path_of", paths.get)
+    clear()
+    before = code_of("workbench.one")
+    for changed in ("two", "three"):
+        text = (tmp_path / f"{changed}.py").read_text()
+        (tmp_path / f"{changed}.py").write_text("x = 2\n")
+        clear()
+        assert (code_of("workbench.one") != before) is (changed in counts)
+        (tmp_path / f"{changed}.py").write_text(text)
+    clear()
 
 
 def test_equal_values_have_equal_keys() -> None:
@@ -85,6 +116,26 @@ def test_a_class_of_ones_own_is_told_apart_by_what_its_methods_do() -> None:
     for kind in (First, Third):
         kind.__qualname__ = "Same"
     assert code_of_type(First) == code_of_type(Third)
+
+
+WORDS = ["a"]
+
+
+def helper() -> int:
+    return 1
+
+
+def test_values_and_functions_that_a_method_names_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own:
+        def ask(self) -> int:
+            return len(WORDS) + helper()
+
+    keys = [code_of_type(Own)]
+    monkeypatch.setitem(globals(), "WORDS", ["b"])
+    keys.append(code_of_type(Own))
+    monkeypatch.setattr(helper, "__code__", (lambda: 2).__code__)
+    keys.append(code_of_type(Own))
+    assert len(set(keys)) == 3
 
 
 def test_what_is_no_module_is_refused() -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from workbench.capture.plan import Plan
 from workbench.capture.tally import Activations, Tally
-from workbench.tensorfile import hash_file, hash_rows, read_tensors, reserve_tensors, write_rows
+from workbench.digest import hash_file
+from workbench.tensorfile import hash_rows, read_tensors, reserve_tensors, write_rows
 from workbench.vocabulary import Pole
 
 LEDGER = "capture.json"

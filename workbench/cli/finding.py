@@ -1,7 +1,6 @@
 """Commands on one trait: read activations, find its neurons, steer."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,18 +17,17 @@ from workbench.cli.options import (
     Dtype,
     Json,
     ModelName,
-    Pairs,
+    PairsFile,
     Precision,
-    contrast_asked,
+    check_edit,
     load_asked,
+    pairs_asked,
     parse_layers,
     steering_asked,
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
-from workbench.report.terminal import answers_table, selection_table
 from workbench.select.settings import RULES, RuleSettings
-from workbench.study.located import locate_trait, whole_folder, write_located
 from workbench.vocabulary import SITES, Scope
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
@@ -43,7 +41,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
-    pairs: Pairs = None,
+    pairs: PairsFile = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     quantile: Annotated[
         float | None,
@@ -82,7 +80,14 @@ def locate(
     settings = RuleSettings(rule=rule, within=within, by=by, k=k, alpha=alpha, **given)
     if by not in RANKED_BY:
         raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
-    contrast = contrast_asked(trait, model, pairs, n, seed)
+    clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
+    wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
+    wanted_pairs = pairs_asked(trait, model, pairs, n, seed)
+
+    from workbench.report.terminal import selection_table
+    from workbench.study.located import locate_trait, whole_folder, write_located
+
+    contrast = wb.Contrast.of(wanted_pairs)
     folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder) as temporary:
@@ -106,7 +111,7 @@ def locate(
                 rule=settings,
                 layers=wanted,
                 weighted=weighted,
-                clusters=None if cluster is None else [kind for kind in cluster if kind != "none"],
+                clusters=clusters,
                 folder=captured,
                 progress=advance,
             )
@@ -130,7 +135,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
-    pairs: Pairs = None,
+    pairs: PairsFile = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     site: Annotated[list[str], typer.Option(help=f"{', '.join(SITES)}; may be repeated.")] = ["hook_post"],  # noqa: B006
     position: Annotated[
@@ -170,7 +175,10 @@ def capture(
         address=address,
         workers=workers,
     )
-    contrast = contrast_asked(trait, model, pairs, n, seed)
+    unknown = [name for name in site if name not in SITES]
+    if unknown:
+        raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
+    contrast = wb.Contrast.of(pairs_asked(trait, model, pairs, n, seed))
     loaded = load_asked(model, dtype, device, device_map)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)
@@ -207,19 +215,19 @@ def steer(
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens of each answer.")] = 64,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.0,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    if gamma is not None and not math.isfinite(gamma):
-        raise ValueError(f"gamma must be finite, but {gamma} arrived.")
+    check_edit(edit, gamma)
     if not all(prompt.strip() for prompt in prompts):
         raise ValueError("A prompt needs text, but an empty one arrived.")
-    if not edit.exists():
-        raise FileNotFoundError(f"There is no file {edit}.")
+
+    from workbench.report.terminal import answers_table
+
     loaded = load_asked(model, dtype, device)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]

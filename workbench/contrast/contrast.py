@@ -41,12 +41,17 @@ class Contrast(Pairs):
     """
 
     @classmethod
+    def of(cls, pairs: Pairs) -> "Contrast":
+        """Pairs that were read already, with all that a contrast offers."""
+        return cls(**_fields_of(pairs))
+
+    @classmethod
     def testbed(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool = False) -> "Contrast":
         """Personas of the embedded model, asked the questions of its training topics; `held_out` takes unseen ones.
 
         The neutral arm has a persona that shows no trait.
         """
-        return cls(**_fields_of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out)))
+        return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out))
 
     @classmethod
     def builtin(cls, trait: str, *, n: int = 500, seed: int = 0) -> "Contrast":
@@ -55,7 +60,7 @@ class Contrast(Pairs):
         The high and the low description of a row are written as a pair (same facet, same situation, similar
         length), so that the two prompts of a row differ in the trait and in little else.
         """
-        return cls(**_fields_of(builtin_pairs(trait, n=n, seed=seed)))
+        return cls.of(builtin_pairs(trait, n=n, seed=seed))
 
     @classmethod
     def personalitybench(
@@ -74,7 +79,7 @@ class Contrast(Pairs):
         Reference:
             Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
         """
-        return cls(**_fields_of(personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split)))
+        return cls.of(personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split))
 
     @classmethod
     def from_table(cls, path: str | Path, *, trait: str | None = None) -> "Contrast":
@@ -85,7 +90,7 @@ class Contrast(Pairs):
         a `question` column the poles' texts are system prompts and the question is the user's turn; without one the
         texts are the user's turn.
         """
-        return cls(**_fields_of(pairs_from_table(Path(path), trait=trait)))
+        return cls.of(pairs_from_table(Path(path), trait=trait))
 
     @classmethod
     def from_texts(

@@ -1,15 +1,15 @@
 from .arms import arms_compared as arms_compared
-from .arms import capability_retention as capability_retention
 from .arms import shift_beyond_controls as shift_beyond_controls
 from .costs import cost_by_breadth as cost_by_breadth
-from .costs import trait_against_capability as trait_against_capability
+from .costs import trait_against_cost as trait_against_cost
 from .counts import neurons_per_layer as neurons_per_layer
+from .criteria import magnitude_against_d as magnitude_against_d
+from .doses import changes_by_dose as changes_by_dose
 from .doses import dose_curves as dose_curves
-from .doses import fluency_by_dose as fluency_by_dose
 from .effects import effect_map as effect_map
-from .effects import magnitude_against_d as magnitude_against_d
 from .geometry import separability_by_layer as separability_by_layer
 from .geometry import trait_pca as trait_pca
+from .legend import Legend as Legend
 from .nulls import balance_love as balance_love
 from .nulls import null_distribution as null_distribution
 from .nulls import stability_bars as stability_bars
@@ -17,6 +17,7 @@ from .overlap import exclusivity_scatter as exclusivity_scatter
 from .overlap import overlap_heatmap as overlap_heatmap
 from .panels import narrowed as narrowed
 from .patching import patching_by_layer as patching_by_layer
+from .retention import retention_by_task as retention_by_task
 from .saving import save_data as save_data
 from .saving import save_figure as save_figure
 from .saving import save_figures as save_figures

@@ -34,14 +34,14 @@ def neurons_per_layer(
         yaxis={"title": "neurons chosen", "tickvals": ticks, "ticktext": [str(abs(tick)) for tick in ticks]},
     )
     for pole, sign in (("high", 1), ("low", -1)):
-        own = rows[rows["pole"] == pole].sort_values("layer")
+        points = rows[rows["pole"] == pole].sort_values("layer")
         colour, _ = look.pole(pole)
         drawn.add_bar(
-            x=own["layer"],
-            y=sign * own["neurons"],
+            x=points["layer"],
+            y=sign * points["neurons"],
             name=f"{pole.capitalize()} neurons",
             marker={"color": colour, "pattern": {"shape": "" if pole == "high" else "/", "size": 5}},
-            customdata=own["neurons"],
+            customdata=points["neurons"],
             hovertemplate="layer %{x}: %{customdata} " + pole + "<extra></extra>",
         )
     drawn.add_hline(y=0, line={"color": look.muted, "width": 1})

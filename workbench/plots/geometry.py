@@ -34,13 +34,13 @@ def trait_pca(
     """
     check_columns("trait_pca", projection, _NEEDED)
     rows, trait = one_trait("trait_pca", projection, trait)
-    there = sorted(int(layer) for layer in rows["layer"].unique())
-    lacking = sorted(set(layers or ()) - set(there))
+    held = sorted(int(layer) for layer in rows["layer"].unique())
+    lacking = sorted(set(layers or ()) - set(held))
     if lacking:
-        raise ValueError(f"trait_pca has no rows of layers {lacking}; the table holds {there}.")
+        raise ValueError(f"trait_pca has no rows of layers {lacking}; the table holds {held}.")
     if layers is None:
-        places = np.unique(np.linspace(0, len(there) - 1, min(len(there), _MOST_PANELS)).round().astype(int))
-        layers = [there[place] for place in places]
+        evenly = np.unique(np.linspace(0, len(held) - 1, min(len(held), _MOST_PANELS)).round().astype(int))
+        layers = [held[index] for index in evenly]
     rows = rows.assign(held_out=rows["held_out"].fillna(False).astype(bool) if "held_out" in rows else False)
     look = Look.of(template)
     titles = []
@@ -64,19 +64,19 @@ def trait_pca(
     )
     # Held-out prompts lie on those that the components were fitted on.
     groups = list(dict.fromkeys(zip(rows["held_out"], rows["pole"].astype(str), strict=True)))
-    for place, layer in enumerate(layers):
+    for panel, layer in enumerate(layers):
         for held_out, pole in sorted(groups, key=lambda group: group[0]):
-            own = rows[(rows["layer"] == layer) & (rows["pole"] == pole) & (rows["held_out"] == held_out)]
+            points = rows[(rows["layer"] == layer) & (rows["pole"] == pole) & (rows["held_out"] == held_out)]
             colour, symbol = look.pole(pole)
             name = f"{pole}, held out" if held_out else pole
             thin = symbol.endswith("thin")
             drawn.add_scatter(
-                x=own["pc1"],
-                y=own["pc2"],
+                x=points["pc1"],
+                y=points["pc2"],
                 mode="markers",
                 name=name,
                 legendgroup=name,
-                showlegend=place == 0,
+                showlegend=panel == 0,
                 marker={
                     "color": colour,
                     "symbol": f"{symbol.removesuffix('-thin')}-open" if held_out else symbol,
@@ -85,7 +85,7 @@ def trait_pca(
                     "line": {"width": 1 if thin or held_out else 0, "color": colour},
                 },
                 hovertemplate=f"layer {layer}, {name}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
-                **axes(place),
+                **axes(panel),
             )
     drawn.update_layout(legend={"itemsizing": "constant"})
     ends = {"xref": "paper", "yref": "paper", "showarrow": False, "font": {"size": 13}}
@@ -136,18 +136,23 @@ def separability_by_layer(
         "shuffled labels": ("shuffled labels", GREY, "cross", "dot"),
         "random neurons": ("random neurons", BLUE, "square", "dash"),
     }
-    for control, own in rows.groupby("control", sort=False):
+    for control, points in rows.groupby("control", sort=False):
         name, colour, symbol, dash = styles.get(str(control), (str(control), GREEN, "diamond", "dash"))
-        colour, own = look.colour(colour), own.sort_values("layer")
+        colour, points = look.colour(colour), points.sort_values("layer")
         drawn.add_scatter(
-            x=own["layer"],
-            y=own["auc"],
-            error_y={"type": "data", "array": 1.96 * own["auc_error"], "color": translucent(colour, 0.55), "width": 2},
+            x=points["layer"],
+            y=points["auc"],
+            error_y={
+                "type": "data",
+                "array": 1.96 * points["auc_error"],
+                "color": translucent(colour, 0.55),
+                "width": 2,
+            },
             mode="lines+markers",
             name=name,
             line={"color": colour, "dash": dash, "width": 2},
             marker={"color": colour, "symbol": symbol, "size": 7},
-            customdata=own["auc_error"],
+            customdata=points["auc_error"],
             hovertemplate="layer %{x}: AUC %{y:.3f} ± %{customdata:.3f}<extra>" + name + "</extra>",
         )
     if start is not None:

@@ -35,11 +35,11 @@ def null_distribution(
         yaxis={"title": "share of permutations", "tickformat": "~%"},
     )
     size = max(1, round(most / 60))
-    for shuffled, own in rows.groupby("shuffled", sort=False):
+    for shuffled, counted in rows.groupby("shuffled", sort=False):
         colour, name = _SHUFFLED.get(str(shuffled), (GREEN, f"{shuffled}s shuffled"))
         colour = look.colour(colour)
         drawn.add_histogram(
-            x=own["selected"],
+            x=counted["selected"],
             name=name,
             histnorm="probability",
             xbins={"start": -0.5, "end": most + size, "size": size},
@@ -81,19 +81,19 @@ def stability_bars(
         yaxis={"autorange": "reversed"},
         scattermode="group",
     )
-    for (unit, own), (colour, symbol) in zip(
+    for (unit, points), (colour, symbol) in zip(
         rows.groupby("unit", sort=False), ((BLUE, "circle"), (GREEN, "diamond")), strict=False
     ):
         drawn.add_scatter(
-            x=own["estimate"],
-            y=own["measure"],
-            error_x=bars(own, "estimate", "low", "high", colour=look.colour(colour)),
+            x=points["estimate"],
+            y=points["measure"],
+            error_x=bars(points, "estimate", "low", "high", colour=look.colour(colour)),
             mode="markers",
             name=f"{unit}s",
             orientation="h",
             offsetgroup=str(unit),
             marker={"color": look.colour(colour), "symbol": symbol, "size": 9},
-            customdata=own[["low", "high"]],
+            customdata=points[["low", "high"]],
             hovertemplate="%{y}: %{x:.2f} [%{customdata[0]:.2f}, %{customdata[1]:.2f}]<extra>%{fullData.name}</extra>",
         )
     return drawn

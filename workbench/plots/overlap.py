@@ -54,19 +54,19 @@ def exclusivity_scatter(
         legend={"itemsizing": "constant"},
     )
     ends = [name for name in with_ends("d_high_neutral", "d_low_neutral") if name not in needed]
-    told = [*needed[:2], *ends] if set(ends) <= set(rows.columns) else needed[:2]
+    hovered = [*needed[:2], *ends] if set(ends) <= set(rows.columns) else needed[:2]
     first, second = (
         (" [%{customdata[2]:+.2f}, %{customdata[3]:+.2f}]", " [%{customdata[4]:+.2f}, %{customdata[5]:+.2f}]")
-        if len(told) > 2
+        if len(hovered) > 2
         else ("", "")
     )
     for name, (mask, colour, symbol) in groups.items():
-        own = rows[mask]
-        if name == "neither" or len(own) > _MOST_POINTS:
-            own = own.iloc[:: max(1, len(own) * 2 // _MOST_POINTS)]
+        points = rows[mask]
+        if name == "neither" or len(points) > _MOST_POINTS:
+            points = points.iloc[:: max(1, len(points) * 2 // _MOST_POINTS)]
         drawn.add_scattergl(
-            x=own["d_high_neutral"],
-            y=own["d_low_neutral"],
+            x=points["d_high_neutral"],
+            y=points["d_low_neutral"],
             mode="markers",
             name=f"{name} ({int(mask.sum()):,})",
             marker={
@@ -75,7 +75,7 @@ def exclusivity_scatter(
                 "size": 4 if name == "neither" else 5.5,
                 "opacity": 0.55,
             },
-            customdata=own[told],
+            customdata=points[hovered],
             hovertemplate="layer %{customdata[0]}, neuron %{customdata[1]}<br>"
             f"d high − neutral %{{x:+.2f}}{first}<br>d low − neutral %{{y:+.2f}}{second}<extra>{name}</extra>",
         )

@@ -45,9 +45,9 @@ def panels(
         foot: pixels below the panels.
     """
     drawn = figure(alt=alt, template=template)
-    for place, title in enumerate(titles):
-        number = str(place + 1) if place else ""
-        matched = {"x": shared_x and place > 0, "y": shared_y and place > 0}
+    for panel, title in enumerate(titles):
+        number = str(panel + 1) if panel else ""
+        matched = {"x": shared_x and panel > 0, "y": shared_y and panel > 0}
         for which, other in ("xy", "yx"):
             drawn.layout[f"{which}axis{number}"] = {
                 "anchor": f"{other}{number}",
@@ -82,27 +82,27 @@ def panels(
     return drawn
 
 
-def axes(place: int) -> dict[str, str]:
+def axes(panel: int) -> dict[str, str]:
     """The axes of a panel, as a trace names them.
 
     Example:
         >>> axes(0), axes(1)
         ({'xaxis': 'x', 'yaxis': 'y'}, {'xaxis': 'x2', 'yaxis': 'y2'})
     """
-    number = "" if place == 0 else str(place + 1)
+    number = "" if panel == 0 else str(panel + 1)
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
 
-def axis(drawn: go.Figure, which: str, place: int) -> Any:
+def axis(drawn: go.Figure, which: str, panel: int) -> Any:
     """The `x` or `y` axis of a panel."""
-    return drawn.layout[f"{which}axis{place + 1 if place else ''}"]
+    return drawn.layout[f"{which}axis{panel + 1 if panel else ''}"]
 
 
 def rule(
-    drawn: go.Figure, place: int, *, line: dict[str, object], x: float | None = None, y: float | None = None
+    drawn: go.Figure, panel: int, *, line: dict[str, object], x: float | None = None, y: float | None = None
 ) -> None:
     """A line across one panel at `x` or at `y`."""
-    names = axes(place)
+    names = axes(panel)
     ends = {"x0": x, "x1": x, "y0": 0, "y1": 1} if y is None else {"x0": 0, "x1": 1, "y0": y, "y1": y}
     spans = {"xref": names["xaxis"], "yref": names["yaxis"]}
     spans["yref" if y is None else "xref"] += " domain"
@@ -120,25 +120,25 @@ def _arrange(drawn: go.Figure, across: int) -> None:
     title = plan["title_lines"] * _TITLE_LINE + 6
     between = title + 10
     if plan["labelled"] and not plan["shared_x"]:
-        shown = [text for place, text in enumerate(x_titles) if _below(x_titles, place, across) not in (None, text)]
+        shown = [text for panel, text in enumerate(x_titles) if _below(x_titles, panel, across) not in (None, text)]
         between += 20 + max((8 + _TITLE_LINE * (text.count("<br>") + 1) for text in shown), default=0)
     total = down * height + (down - 1) * between
     one = _one_title(x_titles, across)
     foot = plan["foot"] + _TITLE_LINE * max(0, *(text.count("<br>") - 1 for text in x_titles))
     wide = (1 - plan["gap"] * (across - 1)) / across
-    for place in range(count):
-        row, column = divmod(place, across)
+    for panel in range(count):
+        row, column = divmod(panel, across)
         left, top = column * (wide + plan["gap"]), 1 - row * (height + between) / total
-        lowest = _below(x_titles, place, across) != x_titles[place]
+        lowest = _below(x_titles, panel, across) != x_titles[panel]
         leftmost = column == 0 or not plan["shared_y"]
-        axis(drawn, "x", place).update(
+        axis(drawn, "x", panel).update(
             domain=[left, left + wide],
-            title_text=x_titles[place] if lowest and (not one or column == across // 2) else "",
+            title_text=x_titles[panel] if lowest and (not one or column == across // 2) else "",
             showticklabels=plan["labelled"] and (lowest or not plan["shared_x"]),
         )
-        axis(drawn, "y", place).update(
+        axis(drawn, "y", panel).update(
             domain=[max(0.0, top - height / total), top],
-            title_text=plan["y_titles"][place] if leftmost else "",
+            title_text=plan["y_titles"][panel] if leftmost else "",
             showticklabels=plan["labelled"] and leftmost,
         )
     drawn.update_layout(
@@ -153,8 +153,8 @@ def _one_title(titles: list[str], across: int) -> bool:
     return len(set(titles)) == 1 and across % 2 == 1 and len(titles) % across == 0
 
 
-def _below(titles: list[str], place: int, across: int) -> str | None:
-    return titles[place + across] if place + across < len(titles) else None
+def _below(titles: list[str], panel: int, across: int) -> str | None:
+    return titles[panel + across] if panel + across < len(titles) else None
 
 
 def narrowed(drawn: go.Figure, *, width: int = 385) -> go.Figure:
@@ -179,8 +179,8 @@ def narrowed(drawn: go.Figure, *, width: int = 385) -> go.Figure:
     room = width - max(_BESIDE, 40 + _CHARACTER * _longest_label(drawn))
     if plan:
         across = min(plan["narrow"], len(plan["x_titles"]))
-        own = room if _one_title(plan["x_titles"], across) else room / across * _CHARACTER / _SMALL
-        plan["x_titles"] = [_broken(title, own) for title in plan["x_titles"]]
+        width_of_panel = room if _one_title(plan["x_titles"], across) else room / across * _CHARACTER / _SMALL
+        plan["x_titles"] = [_broken(title, width_of_panel) for title in plan["x_titles"]]
         plan["y_titles"] = [_broken(title, plan["height"]) for title in plan["y_titles"]]
         layout.meta = {**meta, "panels": plan}
         _arrange(drawn, across)

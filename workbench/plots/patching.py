@@ -47,8 +47,8 @@ def patching_by_layer(
     rows = rows.assign(direction=rows.get("direction", ""))
     modes = [mode for mode in _MODES if mode in set(rows["mode"])]
     if not modes:
-        there = ", ".join(dict.fromkeys(rows["mode"]))
-        raise ValueError(f"patching_by_layer draws the modes {' and '.join(_MODES)}, but the table holds {there}.")
+        held = ", ".join(dict.fromkeys(rows["mode"]))
+        raise ValueError(f"patching_by_layer draws the modes {' and '.join(_MODES)}, but the table holds {held}.")
     sets = list(dict.fromkeys(rows["set"]))
     look = Look.of(template)
     styles = dict(zip(sets, zip(_COLOURS * len(sets), _SYMBOLS * len(sets), strict=True), strict=False))
@@ -62,15 +62,15 @@ def patching_by_layer(
         across=len(modes),
         height=270,
     )
-    for place, mode in enumerate(modes):
-        here = rows[rows["mode"] == mode]
-        for (name, direction), own in here.groupby(["set", "direction"], sort=False):
-            own = own.sort_values("layer")
+    for panel, mode in enumerate(modes):
+        of_mode = rows[rows["mode"] == mode]
+        for (name, direction), points in of_mode.groupby(["set", "direction"], sort=False):
+            points = points.sort_values("layer")
             colour, symbol = look.colour(styles[str(name)][0]), styles[str(name)][1]
-            said = f", {direction}" if direction else ""
-            band = [*own["low"], *own["high"].iloc[::-1]]
+            way = f", {direction}" if direction else ""
+            band = [*points["low"], *points["high"].iloc[::-1]]
             drawn.add_scatter(
-                x=[*own["layer"], *own["layer"].iloc[::-1]],
+                x=[*points["layer"], *points["layer"].iloc[::-1]],
                 y=band,
                 mode="lines",
                 fill="toself",
@@ -79,25 +79,25 @@ def patching_by_layer(
                 hoverinfo="skip",
                 showlegend=False,
                 legendgroup=f"{name}",
-                **axes(place),
+                **axes(panel),
             )
             drawn.add_scatter(
-                x=own["layer"],
-                y=own[quantity],
+                x=points["layer"],
+                y=points[quantity],
                 mode="lines+markers",
                 name=str(name),
                 legendgroup=f"{name}",
-                showlegend=place == 0 and direction == next(iter(dict.fromkeys(here["direction"]))),
+                showlegend=panel == 0 and direction == next(iter(dict.fromkeys(of_mode["direction"]))),
                 line={"color": colour, "width": 2, "dash": _DASHES.get(str(direction), "solid")},
                 marker={"color": colour, "symbol": symbol, "size": 6},
-                customdata=own[["low", "high"]],
-                hovertemplate=f"{name}{said}, layer %{{x}}: %{{y:.1%}} "
+                customdata=points[["low", "high"]],
+                hovertemplate=f"{name}{way}, layer %{{x}}: %{{y:.1%}} "
                 "[%{customdata[0]:.1%}, %{customdata[1]:.1%}]<extra></extra>",
-                **axes(place),
+                **axes(panel),
             )
-        axis(drawn, "x", place).dtick = max(1, int(here["layer"].max()) // 8)
-        axis(drawn, "y", place).tickformat = "~%"
-        axis(drawn, "y", place).zeroline = True
+        axis(drawn, "x", panel).dtick = max(1, int(of_mode["layer"].max()) // 8)
+        axis(drawn, "y", panel).tickformat = "~%"
+        axis(drawn, "y", panel).zeroline = True
     if several:
         drawn.update_layout(
             legend={"title": {"text": "solid: increase, dashed: decrease", "side": "top", "font": {"size": 11}}}

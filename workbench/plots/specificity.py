@@ -12,25 +12,34 @@ _WAYS = {"increase": "increased", "decrease": "decreased"}
 
 
 def specificity_heatmap(
-    specificity: pd.DataFrame, *, arm: str = "DPN-LE", template: go.layout.Template = TEMPLATE
+    specificity: pd.DataFrame,
+    *,
+    arm: str | None = None,
+    template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
     """The trait that is edited against the trait that is measured, a panel for each direction.
 
     Args:
-        specificity: columns arm, edited, measured, direction, shift (points; positive where the measured
-            trait moves the way the edited one is meant to), low, high, p_holm.
+        specificity: columns arm, edited, measured, direction, shift (points; positive where the measured trait moves
+            the way the edited one is meant to), low, high, p_holm.
+        arm: whose edits; by default those of the only arm in the table.
 
     A star marks a shift that differs from 0 at 5 % (Holm over all cells).
 
     Raises:
-        ValueError: for missing columns, or an arm that the table lacks.
+        ValueError: for missing columns, an arm that the table lacks, or several arms and none named.
     """
     needed = ("arm", "edited", "measured", "direction", "shift", "low", "high", "p_holm")
     check_columns("specificity_heatmap", specificity, needed)
+    arms = list(dict.fromkeys(specificity["arm"]))
+    if arm is None and len(arms) > 1:
+        raise ValueError(
+            f"specificity_heatmap draws one arm, but the table holds {', '.join(arms)}. Name one with arm=."
+        )
+    arm = arm or arms[0]
+    if arm not in arms:
+        raise ValueError(f"specificity_heatmap has no rows of arm {arm!r}; the table holds {', '.join(arms)}.")
     rows = specificity[specificity["arm"] == arm]
-    if rows.empty:
-        there = ", ".join(dict.fromkeys(specificity["arm"]))
-        raise ValueError(f"specificity_heatmap has no rows of arm {arm!r}; the table holds {there}.")
     look = Look.of(template)
     directions = [way for way in _WAYS if way in set(rows["direction"])]
     edited, measured = (list(dict.fromkeys(rows[name])) for name in ("edited", "measured"))
@@ -47,15 +56,15 @@ def specificity_heatmap(
         shared_x=True,
         foot=120,
     )
-    for place, way in enumerate(directions):
-        own = rows[rows["direction"] == way]
+    for panel, way in enumerate(directions):
+        one_way = rows[rows["direction"] == way]
         shift, low, high, p = (
-            own.pivot_table(index="edited", columns="measured", values=name)
+            one_way.pivot_table(index="edited", columns="measured", values=name)
             .reindex(index=edited, columns=measured)
             .to_numpy(float)
             for name in ("shift", "low", "high", "p_holm")
         )
-        told = [
+        cells = [
             [
                 f"{v:+.2f}{'*' if sure else ''}".replace("-", "−") if np.isfinite(v) else ""
                 for v, sure in zip(*row, strict=True)
@@ -66,7 +75,7 @@ def specificity_heatmap(
             x=measured,
             y=edited,
             z=shift,
-            text=told,
+            text=cells,
             texttemplate="%{text}",
             textfont={"size": 10},
             customdata=np.stack([low, high, p], axis=-1),
@@ -77,9 +86,9 @@ def specificity_heatmap(
             zmax=bound,
             xgap=1,
             ygap=1,
-            showscale=place == len(directions) - 1,
+            showscale=panel == len(directions) - 1,
             colorbar={"title": {"text": "shift<br>(points)"}, "thickness": 12, "outlinewidth": 0},
-            **axes(place),
+            **axes(panel),
         )
     drawn.update_xaxes(tickangle=40, showgrid=False)
     drawn.update_yaxes(autorange="reversed", showgrid=False)

@@ -4,15 +4,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.legend import SHIFT, Legend
 from workbench.plots.panels import axes, axis, panels, rule
-from workbench.plots.tables import WELLFORMED, bars, check_columns, one_trait, with_ends
+from workbench.plots.tables import bars, check_columns, one_trait, with_ends
 from workbench.plots.theme import BLUE, TEMPLATE, Look, figure, translucent
-
-_PANELS = {
-    "shift": ("trait shift<br>(points, intended direction)", "", "+.2f"),
-    "wellformed_change": ("{} change<br>(percentage points)", "~%", "+.1%"),
-    "capability_change": ("change of exact match<br>(percentage points)", "~%", "+.1%"),
-}
 
 
 def threshold_sweep(
@@ -40,16 +35,16 @@ def threshold_sweep(
     )
     # Lines that lie on each other stay visible: the lower tau_d is paler and wider.
     shades = np.linspace(0.2, 1.0, max(2, rows["min_d"].nunique()))
-    for (min_d, own), shade in zip(rows.groupby("min_d"), shades, strict=False):
-        own = own[own["selected"] > 0].sort_values("kept")
+    for (min_d, points), shade in zip(rows.groupby("min_d"), shades, strict=False):
+        points = points[points["selected"] > 0].sort_values("kept")
         drawn.add_scatter(
-            x=own["kept"],
-            y=own["selected"],
+            x=points["kept"],
+            y=points["selected"],
             mode="lines+markers",
             name=f"{min_d:g}",
             line={"color": translucent(colour, float(shade)), "width": 11 - 9 * float(shade)},
             marker={"size": 5},
-            customdata=own[["quantile", "removed_by_d"]],
+            customdata=points[["quantile", "removed_by_d"]],
             hovertemplate="q = %{customdata[0]}, tau_d = "
             f"{min_d:g}<br>%{{y}} neurons; %{{customdata[1]}} removed by d<extra></extra>",
         )
@@ -61,75 +56,76 @@ def quantile_sweep(
     *,
     trait: str = "all",
     quantile: float | None = None,
-    wellformed: str = WELLFORMED,
+    legend: Legend | None = None,
     template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
-    """What editing more or fewer neurons does: shift and both costs against the share of neurons edited.
+    """What editing more or fewer neurons does: the shift and every cost against the share of neurons edited.
 
     Args:
         sweep: columns arm, quantile, units (neurons edited, mean), share (of the target layers' neurons), gamma,
-            trait and, each with `_low` and `_high`, shift (points), wellformed_change and capability_change (shares,
-            shown as percentage points).
+            trait and, each with `_low` and `_high`, `shift` (the target's), `NAME_shift` (of other quantities of the
+            trait) and `NAME_change` (of costs): a panel for each that it holds.
         quantile: the study's own, marked.
-        wellformed: what the well-formedness columns hold, for titles; a judge's ratings say.
+        legend: arms' roles, and quantities' labels and units.
 
     Raises:
         ValueError: for missing columns, or a trait or quantile that the table lacks.
     """
-    needed = ("arm", "quantile", "units", "share", "gamma", "trait", *with_ends(*_PANELS))
+    needed = ("arm", "quantile", "units", "share", "gamma", "trait", *with_ends(SHIFT))
     check_columns("quantile_sweep", sweep, needed)
     rows, trait = one_trait("quantile_sweep", sweep, trait)
-    look, arms = Look.of(template), list(dict.fromkeys(rows["arm"]))
-    own = rows[np.isclose(rows["quantile"], quantile)] if quantile is not None else rows.head(0)
-    if quantile is not None and own.empty:
-        there = ", ".join(f"{each:g}" for each in sorted(rows["quantile"].unique()))
-        raise ValueError(f"quantile_sweep has no rows of quantile {quantile:g}; the table holds {there}.")
+    legend, look = legend or Legend(), Look.of(template)
+    styles, changes = legend.styles(rows["arm"]), legend.changes(sweep)
+    marked = rows[np.isclose(rows["quantile"], quantile)] if quantile is not None else rows.head(0)
+    if quantile is not None and marked.empty:
+        held = ", ".join(f"{each:g}" for each in sorted(rows["quantile"].unique()))
+        raise ValueError(f"quantile_sweep has no rows of quantile {quantile:g}; the table holds {held}.")
+    labels = ", ".join(wording.label for wording in changes.values())
     drawn = panels(
-        [title.format(wellformed) for title, *_ in _PANELS.values()],
-        alt=f"Lines with intervals: trait shift, {wellformed} and capability of {' and '.join(arms)} against the "
-        "share of neurons edited.",
+        [wording.lines(30) for wording in changes.values()],
+        alt=f"Lines with intervals: {labels} of {' and '.join(styles)} against the share of neurons edited.",
         template=template,
-        x_titles=["share of neurons edited"] * 3,
-        y_titles=[""] * 3,
+        x_titles=["share of neurons edited"] * len(changes),
+        y_titles=[""] * len(changes),
         across=3,
         height=240,
         gap=0.065,
         shared_y=False,
     )
-    for place, (name, (_, ticks, form)) in enumerate(_PANELS.items()):
-        axis(drawn, "x", place).update(_shares(rows["share"]), tickfont={"size": 10})
-        axis(drawn, "y", place).tickformat = ticks
-        axis(drawn, "y", place).zeroline = True
-        if len(own):
-            rule(drawn, place, x=float(own["share"].iloc[0]), line=look.threshold)
-        for turn, arm in reversed(list(enumerate(arms))):  # the first arm on top
-            colour, symbol = look.arm(arm, arms)
-            line = rows[rows["arm"] == arm].sort_values("share")
+    for panel, (change, wording) in enumerate(changes.items()):
+        axis(drawn, "x", panel).update(_shares(rows["share"]), tickfont={"size": 10})
+        axis(drawn, "y", panel).tickformat = wording.ticks
+        axis(drawn, "y", panel).zeroline = True
+        if len(marked):
+            rule(drawn, panel, x=float(marked["share"].iloc[0]), line=look.threshold)
+        for rank, (arm, style) in reversed(list(enumerate(styles.items()))):  # the first arm on top
+            colour = look.colour(style.colour)
+            points = rows[rows["arm"] == arm].sort_values("share")
             drawn.add_scatter(
-                x=line["share"],
-                y=line[name],
-                error_y=bars(line, name, colour=colour),
+                x=points["share"],
+                y=points[change],
+                error_y=bars(points, change, colour=colour),
                 mode="lines+markers",
                 name=arm,
                 legendgroup=arm,
-                legendrank=turn,
-                showlegend=place == 0,
-                line={"color": colour, "width": 2, "dash": "solid" if arm == "DPN-LE" else "dot"},
-                marker={"color": colour, "symbol": symbol, "size": 7, "line": {"color": colour, "width": 1.5}},
+                legendrank=rank,
+                showlegend=panel == 0,
+                line={"color": colour, "width": 2, "dash": "solid" if legend.role(arm) == "method" else "dot"},
+                marker={"color": colour, "symbol": style.symbol, "size": 7, "line": {"color": colour, "width": 1.5}},
                 cliponaxis=False,
-                customdata=line[["quantile", "units", "gamma", f"{name}_low", f"{name}_high"]],
+                customdata=points[["quantile", "units", "gamma", f"{change}_low", f"{change}_high"]],
                 hovertemplate=f"{arm}, q = %{{customdata[0]:~g}}: %{{customdata[1]:,.0f}} neurons, "
-                f"gamma %{{customdata[2]:~g}}<br>%{{y:{form}}} [%{{customdata[3]:{form}}}, "
-                f"%{{customdata[4]:{form}}}]<extra></extra>",
-                **axes(place),
+                f"gamma %{{customdata[2]:~g}}<br>%{{y:{wording.form}}} [%{{customdata[3]:{wording.form}}}, "
+                f"%{{customdata[4]:{wording.form}}}]<extra></extra>",
+                **axes(panel),
             )
-    if len(own):
+    if len(marked):
         drawn.add_scatter(
             x=[None],
             y=[None],
             mode="lines",
             name=f"the study's quantile, {quantile:g}",
-            legendrank=len(arms),
+            legendrank=len(styles),
             line=look.threshold,
             hoverinfo="skip",
         )
@@ -140,5 +136,5 @@ def _shares(values: pd.Series) -> dict[str, object]:
     """A log axis whose ticks are the shares that were run, as percentages of one or two digits."""
     shares = sorted({float(f"{value:.2g}") for value in values if value > 0})
     # Ticks closer than a third of an octave would touch.
-    kept = [share for place, share in enumerate(shares) if place == 0 or share / shares[place - 1] > 1.25]
+    kept = [share for rank, share in enumerate(shares) if rank == 0 or share / shares[rank - 1] > 1.25]
     return {"type": "log", "tickvals": kept, "ticktext": [f"{100 * share:g} %" for share in kept]}

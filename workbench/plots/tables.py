@@ -7,9 +7,6 @@ import pandas as pd
 
 from workbench.plots.theme import translucent
 
-WELLFORMED = "well-formedness"
-"""What the columns of well-formedness are called; under a judge they hold its ratings of fluency."""
-
 
 def check_columns(name: str, frame: pd.DataFrame, needed: Sequence[str], *, may_be_empty: bool = False) -> None:
     """Refuse a frame that a figure cannot draw.
@@ -32,13 +29,13 @@ def one_trait(name: str, frame: pd.DataFrame, trait: str | None) -> tuple[pd.Dat
     """
     if "trait" not in frame:
         return frame, trait or ""
-    there = list(dict.fromkeys(frame["trait"].astype(str)))
+    held = list(dict.fromkeys(frame["trait"].astype(str)))
     if trait is None:
-        if len(there) > 1:
-            raise ValueError(f"{name} draws one trait, but the table holds {', '.join(there)}. Name one with trait=.")
-        trait = there[0]
-    if trait not in there:
-        raise ValueError(f"{name} has no rows of trait {trait!r}; the table holds {', '.join(there)}.")
+        if len(held) > 1:
+            raise ValueError(f"{name} draws one trait, but the table holds {', '.join(held)}. Name one with trait=.")
+        trait = held[0]
+    if trait not in held:
+        raise ValueError(f"{name} has no rows of trait {trait!r}; the table holds {', '.join(held)}.")
     return frame[frame["trait"] == trait], trait
 
 
@@ -46,7 +43,7 @@ def counted(arms: Sized) -> str:
     """How many arms, in words for an alternative text.
 
     Example:
-        >>> counted(["DPN-LE"]), counted(["DPN-LE", "random"])
+        >>> counted(["one"]), counted(["one", "other"])
         ('1 arm', '2 arms')
     """
     return "1 arm" if len(arms) == 1 else f"{len(arms)} arms"

@@ -23,32 +23,6 @@ BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, GREY = (
 POLE_COLOURS = {"high": VERMILLION, "low": BLUE, "neutral": GREY}
 POLE_SYMBOLS = {"high": "circle", "low": "diamond", "neutral": "cross-thin"}
 
-ARM_COLOURS = {
-    "DPN-LE": VERMILLION,
-    "DPN-LE weighted": ORANGE,
-    "magnitude only": PURPLE,
-    "broad": BLUE,
-    "random": GREY,
-    "residual": GREEN,
-    "NPTI": SKY,
-    "heads": "#8c564b",
-    "none": INK,
-}
-ARM_SYMBOLS = {
-    "DPN-LE": "circle",
-    "DPN-LE weighted": "circle-open",
-    "magnitude only": "x-thin-open",
-    "broad": "square",
-    "random": "cross",
-    "residual": "diamond",
-    "NPTI": "triangle-up",
-    "heads": "triangle-down",
-    "none": "star",
-}
-_OTHER_COLOURS = ("#17807e", "#b3446c", "#8a6d00", "#4b4f91")
-# As many symbols as have no factor in common with the colours, so that few pairs recur.
-_OTHER_SYMBOLS = ("pentagon", "hexagon", "star-triangle-up", "hourglass", "bowtie", "star-square", "diamond-wide")
-
 # Zero takes the ground's colour, both signs stand out alike: blue below, vermillion above.
 _DIVERGING = {
     "light": ["#053c66", "#4a94c9", "#f7f7f7", "#e8894f", "#7f3300"],
@@ -98,11 +72,11 @@ def _template(ground: str, *, ink: str, muted: str, grid: str, paper: str) -> go
 
 def _steps(colours: list[str]) -> list[list[float | str]]:
     """Colours evenly apart, as plotly's scales are written."""
-    return [[place / (len(colours) - 1), colour] for place, colour in enumerate(colours)]
+    return [[step / (len(colours) - 1), colour] for step, colour in enumerate(colours)]
 
 
 def _pairs(scale: Iterable[Any]) -> list[list[float | str]]:
-    return [[float(place), str(colour)] for place, colour in scale]
+    return [[float(position), str(colour)] for position, colour in scale]
 
 
 @dataclass(frozen=True)
@@ -163,17 +137,6 @@ class Look:
     def pole(self, pole: str) -> tuple[str, str]:
         """The colour and the symbol of a pole."""
         return self.colour(POLE_COLOURS[pole]) if pole in POLE_COLOURS else self.muted, POLE_SYMBOLS.get(pole, "circle")
-
-    def arm(self, arm: str, arms: Iterable[str]) -> tuple[str, str]:
-        """The colour and the symbol of an arm; arms without one of their own take the next that is free."""
-        if arm in ARM_COLOURS:
-            return self.colour(ARM_COLOURS[arm]), ARM_SYMBOLS[arm]
-        others = [other for other in dict.fromkeys(arms) if other not in ARM_COLOURS]
-        place = others.index(arm)
-        return (
-            self.colour(_OTHER_COLOURS[place % len(_OTHER_COLOURS)]),
-            _OTHER_SYMBOLS[place % len(_OTHER_SYMBOLS)],
-        )
 
     @property
     def threshold(self) -> dict[str, object]:

@@ -43,13 +43,12 @@ def gallery(study: Study, figures: Sequence[StudyFigure], written: Mapping[tuple
 
 def ran(study: Study) -> str:
     """What was run, in a sentence or two."""
-    config = study.config
+    config, measured = study.config, study.quantities.drop_duplicates("name")["label"]
     traits = "1 trait" if len(config.traits) == 1 else f"{len(config.traits)} traits"
-    items = study.tables["capability"].query("arm == 'none'")
     return (
-        f"The study of the model {study.manifest['model']}: {traits}, {config.pairs} pairs of personas a trait, "
-        f"{config.test_questions} held-out questions a trait and {len(items):,} held-out capability items, scope "
-        f"{config.scope}, gamma {study.gamma:g} chosen on search questions, seed {config.seed}."
+        f"The study of {study.method} on the model {study.manifest['model']}: {traits}, {config.pairs} pairs of "
+        f"personas a trait, scope {config.scope}, gamma {study.gamma:g} chosen on search questions, seed "
+        f"{config.seed}. On held-out questions and items were measured: {', '.join(measured)}."
     )
 
 
@@ -68,7 +67,7 @@ def _alt(figure: StudyFigure, trait: str) -> str:
 
 
 def _named(figure: StudyFigure, files: Mapping[str, Sequence[Path]]) -> str:
-    """The names of a figure's files; a trait stands for each."""
+    """The names of a figure's files; TRAIT stands for any trait."""
     endings = ", ".join(f"`{path.suffix}`" for path in next(iter(files.values())))
     stems = [f"`{figure.name}`"] if ALL in files else []
     if len(files) > len(stems):

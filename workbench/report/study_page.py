@@ -1,132 +1,124 @@
 """A study as a page: its question, what the data say, figures, answers, tables, methods and manifest."""
 
+from collections.abc import Collection
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-import pandas as pd
-
-from workbench.report.evidence import evidence_of
-from workbench.report.page import Report, ReportFigure, ReportTable, SteeredAnswer, Verdict, write_report
+from workbench.outcome.finding import Finding
+from workbench.report.contents import Report, ReportFigure, ReportTable, Verdict
+from workbench.report.measured import subject_of
+from workbench.report.page import write_report
+from workbench.report.steered import steered_answers
 from workbench.report.study_figures import StudyFigure, study_figures
 from workbench.report.study_tables import study_tables
 from workbench.report.terminal import chosen_by
+from workbench.report.warned import page_warnings
 from workbench.study.study import Study
 
 PAGE = "report.html"
-_ANSWERS = 4  # questions shown side by side, for each trait
+_MEASURED = "<!-- measured -->"  # where methods.html lists what a study measured
 
 
 def study_report(study: Study) -> Report:
     """Everything that the study's page says."""
-    tables, config = study.tables, study.config
-    selection = tables["selection"]
-    chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
     figures = [_page_figure(figure) for figure in study_figures(study)]
-    shown = [
+    tables = [
         ReportTable(f"table-{table.name}", table.title, table.caption, table.frame, group=table.group)
         for table in study_tables(study)
     ]
-    there = {each.id for each in (*figures, *shown)}
+    ids = {each.id for each in (*figures, *tables)}
     return Report(
-        title=f"DPN-LE on {study.manifest['model']}",
+        title=f"{study.method} on {study.manifest['model']}",
         question=(
-            "Do a few MLP neurons, found by contrasting personas, carry a personality trait, and does editing them "
-            "cost less than editing more, or elsewhere?"
+            f"Does {subject_of(study)} move a personality trait further than controls of equal strength do, and what "
+            "does it cost beside other ways to steer?"
         ),
-        lead=(
-            f"For each of {len(config.traits)} traits, {config.pairs} pairs of personas were put to the model, and "
-            f"{chosen / neurons:.2%} of its MLP neurons were chosen by {chosen_by(config)}: the "
-            f"difference s between the poles and its effect size d. Those neurons and {len(config.arms) - 1} other "
-            "arms were edited or prompted in both directions, the edits without "
-            "any persona in the prompt, and the answers were scored on questions and items that the search never saw."
-        ),
+        lead=_lead(study),
         verdicts=[
-            Verdict(found.claim, found.verdict, found.sentence, shown=evidence_of(found.claim, there))
-            for found in study.findings
+            Verdict(finding.claim, finding.verdict, finding.sentence, shown=evidence_on_page(study, finding, ids))
+            for finding in study.findings
         ],
-        facts={
-            "neurons per trait": f"{chosen / len(config.traits):.0f} of {neurons // len(config.traits):,}",
-            "gamma": f"{study.gamma:g}",
-            "scope": config.scope,
-            "answers": f"{len(tables['answers']):,}",
-            "capability items": f"{len(tables['capability']):,}",
-            "arms": str(len(config.arms)),
-        },
+        facts=_facts(study),
         figures=figures,
-        tables=shown,
+        tables=tables,
         answers=steered_answers(study),
-        methods=files("workbench.report").joinpath("methods.html").read_text(encoding="utf-8"),
+        methods=_methods(study),
         manifest={name: entry for name, entry in study.manifest.items() if name != "findings"},
-        warnings=_warnings(study),
+        warnings=page_warnings(study),
     )
+
+
+def evidence_on_page(study: Study, finding: Finding, ids: Collection[str]) -> tuple[str, ...]:
+    """The ids of the figures and tables behind a finding, of those that the page holds.
+
+    A name in the finding's evidence may be a figure's, a table's, or both.
+    """
+    shown: list[str] = []
+    for name in finding.evidence:
+        table = f"table-{name.replace('_', '-')}" if name in study.tables else ""
+        shown += [each for each in (name, table) if each in ids]
+    return tuple(dict.fromkeys(shown))
+
+
+def _lead(study: Study) -> str:
+    """What was done, in a paragraph."""
+    config, selection = study.config, study.tables["selection"]
+    chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
+    traits = f"each of {len(config.traits)} traits" if len(config.traits) > 1 else ", ".join(config.traits)
+    others = len(study.roles) - 1
+    beside = f" and {others} other {'arm' if others == 1 else 'arms'}" if others else ""
+    measured = ", ".join(study.quantities.drop_duplicates("name")["label"])
+    return (
+        f"For {traits}, {config.pairs} pairs of personas were put to the model, and {chosen / neurons:.2%} of its MLP "
+        f"neurons were chosen by {chosen_by(config)}: the difference s between the poles and its effect size d. "
+        f"{study.method}{beside} then moved the model in both directions, edits without any persona in the prompt. On "
+        f"questions and items that the search for a dose never saw, these were measured: {measured}."
+    )
+
+
+def _facts(study: Study) -> dict[str, str]:
+    """What is read at a glance."""
+    config, selection = study.config, study.tables["selection"]
+    chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
+    traits = len(config.traits)
+    return {
+        "neurons per trait": f"{chosen / traits:.0f} of {neurons // traits:,}",
+        "gamma": f"{study.gamma:g}",
+        "scope": config.scope,
+        **{f"rows of {name}": f"{rows:,}" for name, rows in rows_asked(study).items()},
+        "arms": str(len(study.roles)),
+    }
+
+
+def rows_asked(study: Study) -> dict[str, int]:
+    """How many answers each outcome gave, by its name; of those alone whose table holds them all."""
+    counts = {}
+    for row in study.quantities.drop_duplicates("outcome").to_dict("records"):
+        table = study.tables.get(row["outcome"].replace("-", "_").replace(" ", "_"))
+        if table is not None and {"arm", "gamma", row["cluster"]} <= set(table):
+            counts[row["outcome"]] = len(table)
+    return counts
+
+
+def _methods(study: Study) -> str:
+    """How it was done, as HTML, with what this study measured."""
+    rows = study.quantities.drop_duplicates("name").to_dict("records")
+    items = [
+        f"<li><code>{row['name']}</code>: {escape(row['label'])}, in {escape(row['unit'])}, resampled by "
+        f"{escape(row['cluster'])}</li>"
+        for row in rows
+    ]
+    judge = study.config.judge
+    scored = f"<p>The judge of open answers is {escape(judge.model)}.</p>" if judge else ""
+    text = files("workbench.report").joinpath("methods.html").read_text(encoding="utf-8")
+    return text.replace(_MEASURED, f"<ul>{''.join(items)}</ul>{scored}")
 
 
 def _page_figure(figure: StudyFigure) -> ReportFigure:
     alt = figure.alt(next(iter(figure.figures)))
     file = f"figures/{figure.name}"
     return ReportFigure(figure.name, figure.title, figure.caption, alt, figure.figures, group=figure.group, file=file)
-
-
-def steered_answers(study: Study, *, count: int = _ANSWERS) -> list[SteeredAnswer]:
-    """The first held-out questions of each trait: unedited, and edited by DPN-LE both ways at the chosen gamma."""
-    answers = study.tables["answers"]
-    ours = answers[(answers["arm"] == "DPN-LE") & (answers["gamma"] == study.gamma)]
-    shown = pd.concat([answers[answers["arm"] == "none"], ours])
-    found = []
-    for (trait, question), rows in shown.groupby(["trait", "question"], sort=False):
-        if sum(answer.trait == trait for answer in found) == count:
-            continue
-        given = rows.set_index("direction")
-        said = {str(way): (str(row["answer"]), float(row["score"])) for way, row in given.iterrows()}
-        found.append(
-            SteeredAnswer(
-                str(trait),
-                str(question),
-                base=said["none"][0],
-                increase=said["increase"][0],
-                decrease=said["decrease"][0],
-                base_score=said["none"][1],
-                increase_score=said["increase"][1],
-                decrease_score=said["decrease"][1],
-            )
-        )
-    return found
-
-
-def _told_of_judge(study: Study) -> list[str]:
-    """Where a judge scored the answers, what that changes of what the page says everywhere."""
-    judge = study.config.judge
-    if judge is None:
-        return []
-    answers = study.tables["answers"]
-    return [
-        f"Open answers were scored by the judge {judge.model}, which saw question and answer alone, not by the "
-        "embedded model's grammar. Well-formedness stands for its rating of fluency, 0 for 1 and 1 for 5. "
-        f"{int(answers['score'].isna().sum()):,} of {len(answers):,} answers have no trait rating, and "
-        f"{int(answers['wellformed'].isna().sum()):,} no fluency rating."
-    ]
-
-
-def _warnings(study: Study) -> list[str]:
-    """What a reader must know before quoting a number."""
-    said = _told_of_judge(study) + [
-        f"The arm {arm} is the arm {twin}, value by value: it was not run again." for arm, twin in study.twins.items()
-    ]
-    said += [f"The arm {arm} could not be built: {reason}" for arm, reason in study.left_out.items()]
-    if not study.tables["search"]["allowed"].any():
-        said.append("No dose kept within the bounds on search questions; the least one was taken.")
-    unreached = study.tables["equal_shift"].query("gamma.isna()")["arm"]
-    said += [f"The {arm} arm never moves the traits as far as DPN-LE: no equal shift exists." for arm in unreached]
-    base = study.tables["answers"].query("arm == 'none'")
-    if base["answer"].nunique() < 0.5 * len(base):
-        said.append(
-            f"The unedited model gives only {base['answer'].nunique()} different answers to {len(base)} questions: "
-            "they are not independent, and intervals over questions are too narrow. Sample answers (temperature = 1)."
-        )
-    unscored = 1 - study.tables["answers"]["score"].notna().mean()
-    if unscored > 0.02:
-        said.append(f"{unscored:.1%} of the answers say nothing about their trait and have no score.")
-    return said + [f"Raised while the study ran: {warning}" for warning in study.warnings]
 
 
 def write_study_report(study: Study, path: str | Path | None = None) -> Path:

@@ -1,34 +1,41 @@
 """A study in the terminal: what was found, the arms side by side, and what the data say."""
 
-from collections.abc import Sequence
-from typing import Any
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from workbench.outcome.quantity import SHARE, Quantity
+from workbench.plots import Legend
+from workbench.report.measured import other_traits, shown_costs
 from workbench.select.selection import Selection
-from workbench.study.config import ARMS, StudyConfig
+from workbench.study.config import StudyConfig
 from workbench.study.study import Study
 
-_ARM = max(map(len, ARMS)) + 1  # the longest name, perhaps with a star
+_MISSING = "–"
+_HEAD = 18  # characters of a line of a column's head
 MARKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": ("?", "yellow")}
 
 
 def print_study(study: Study, console: Console) -> None:
     """Print a finished study."""
-    for part in study_summary(study):
+    for part in study_summary(study, width=console.width):
         console.print(part)
 
 
-def study_summary(study: Study) -> list[RenderableType]:
-    """The parts of a study's summary, in reading order."""
+def study_summary(study: Study, *, width: int) -> list[RenderableType]:
+    """The parts of a study's summary, in reading order, in lines of `width` characters."""
     return [
         Padding(Text.from_markup(_found(study)), (1, 0)),
-        _equal_dose(study),
-        _equal_shift(study),
+        *_equal_dose(study, width),
+        *_equal_shift(study, width),
         Text.from_markup(f"[dim]{_legend(study)}[/]"),
         Padding(_findings(study), (1, 0, 0, 0)),
     ]
@@ -66,11 +73,12 @@ def _found(study: Study) -> str:
     selection = tables["selection"]
     chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
     traits = len(config.traits)
+    each = f"for each of {traits} traits" if traits > 1 else f"for {', '.join(config.traits)}"
     return (
-        f"[bold]{chosen / neurons:.2%} of the MLP neurons carry a trait[/]: {chosen / traits:.0f} of "
-        f"{neurons // traits} for each of {traits} traits, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
-        f"gamma {study.gamma:g} was chosen on search questions; what follows was measured on held-out ones "
-        f"(scope {config.scope})."
+        f"[bold]{chosen / neurons:.2%} of the MLP neurons were chosen[/]: {chosen / traits:.0f} of "
+        f"{neurons // traits} {each}, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
+        f"gamma {study.gamma:g} of {escape(study.method)} was chosen on search questions; what follows was measured on "
+        f"held-out ones (scope {config.scope})."
     )
 
 
@@ -81,43 +89,48 @@ def chosen_by(config: StudyConfig) -> str:
 
 
 def _legend(study: Study) -> str:
+    target = Legend.of(study).quantity(study.target)
     text = (
-        "Brackets: 95 % bootstrap intervals, clustered by question or item. Shift: points of the 1–5 scale in the "
-        "intended direction. pp: percentage points, against the unedited model unless said."
+        "Brackets: 95 % bootstrap intervals, clustered by what was asked. Shift: change of the "
+        f"{escape(target.label)} in the intended direction ({target.change_unit}). pp: percentage points. Costs: "
+        "change against the unedited model unless said."
     )
-    same = [f"* {arm}: the same edits as {twin}, value by value." for arm, twin in study.twins.items()]
+    same = [f"* {escape(arm)}: the same edits as {escape(twin)}, value by value." for arm, twin in study.twins.items()]
     return " ".join([text, *same])
 
 
-def _equal_dose(study: Study) -> Table:
-    table = _table(f"Arms at equal dose (gamma {study.gamma:g})", "arm", "shift", "well-formed, pp", "capability, pp")
-    for row in study.tables["equal_dose"].to_dict("records"):
-        table.add_row(
-            _arm(study, row["arm"]),
-            _interval(row, "shift", "{:+.2f}"),
-            _interval(row, "wellformed_change", "{:+.1f}", times=100.0),
-            _interval(row, "capability_change", "{:+.1f}", times=100.0),
-        )
-    return table
+def _equal_dose(study: Study, width: int) -> list[Table]:
+    """Arms at the chosen dose: the shift, that of other quantities of the trait, and the change of costs."""
+    rows, legend = study.tables["equal_dose"], Legend.of(study)
+    columns = {"shift": _column(rows, "shift", legend.quantity(study.target).scale)}
+    for name in other_traits(study):
+        quantity = legend.quantity(name)
+        columns[f"{quantity.label}, shift"] = _column(rows, f"{name}_shift", quantity.scale)
+    for name in shown_costs(study):
+        quantity = legend.quantity(name)
+        columns[_heading(quantity)] = _column(rows, quantity.change, quantity.scale)
+    return _tables(study, f"Arms at equal dose (gamma {study.gamma:g})", rows["arm"], columns, width=width)
 
 
-def _equal_shift(study: Study) -> Table:
-    rows = study.tables["equal_shift"].to_dict("records")
-    title = f"Arms at equal trait shift ({rows[0]['shift']:+.2f} points), against DPN-LE there"
-    table = _table(title, "arm", "gamma needed", "well-formed, pp", "capability, pp")
-    for row in rows:
-        if pd.isna(row["gamma"]):
-            table.add_row(_arm(study, row["arm"]), "[dim]never as far[/]", "–", "–")
-        elif row["arm"] == "DPN-LE":
-            table.add_row("DPN-LE", f"{row['gamma']:.2f}", "–", "–")
-        else:
-            table.add_row(
-                _arm(study, row["arm"]),
-                _interval(row, "gamma", "{:.2f}"),
-                _interval(row, "wellformed_against", "{:+.1f}", times=100.0),
-                _interval(row, "capability_against", "{:+.1f}", times=100.0),
-            )
-    return table
+def _equal_shift(study: Study, width: int) -> list[Table]:
+    """The dose that each arm needs to move the traits as far as the arm under test, and what it costs beyond it."""
+    rows, legend = study.tables["equal_shift"], Legend.of(study)
+    costs = [legend.quantity(name) for name in shown_costs(study) if f"{name}_against" in rows]
+    if rows.empty or not costs:
+        return []
+    never, itself = rows["gamma"].isna(), rows["arm"] == study.method
+    needed = _column(rows, "gamma", signed=False)
+    needed = ["[dim]never as far[/]" if none else cell for none, cell in zip(never, needed, strict=True)]
+    needed = [cell.partition(" ")[0] if chosen else cell for chosen, cell in zip(itself, needed, strict=True)]
+    columns = {"gamma needed": needed}
+    for cost in costs:
+        cells = _column(rows, f"{cost.name}_against", cost.scale)
+        compared = zip(cells, never | itself, strict=True)
+        columns[_heading(cost)] = [_MISSING if skipped else cell for cell, skipped in compared]
+    target = legend.quantity(study.target)
+    shift = f"{target.scale * rows['shift'].iloc[0]:+.2f} {target.change_unit}"
+    title = f"Arms at equal trait shift ({shift}), against {study.method} there"
+    return _tables(study, title, rows["arm"], columns, width=width)
 
 
 def _findings(study: Study) -> RenderableType:
@@ -126,27 +139,69 @@ def _findings(study: Study) -> RenderableType:
     grid.add_column()
     for finding in study.findings:
         mark, colour = MARKS[finding.verdict]
-        said = Text.assemble(
+        sentence = Text.assemble(
             (finding.claim, "bold"), ": ", (finding.verdict, f"bold {colour}"), ". ", (finding.sentence, "default")
         )
-        grid.add_row(Text(mark, style=colour), said)
+        grid.add_row(Text(mark, style=colour), sentence)
     return Group(Text("What the data say", style="bold underline"), grid)
+
+
+def _tables(
+    study: Study, title: str, arms: pd.Series, columns: Mapping[str, Sequence[str]], *, width: int
+) -> list[Table]:
+    """Columns beside the arms' names, in as many tables as lines of `width` characters need."""
+    names = [f"{escape(arm)} *" if arm in study.twins else escape(arm) for arm in arms]
+    heads = {column: "\n".join(textwrap.wrap(column, _HEAD)) for column in columns}
+    first = max(map(len, names))
+    groups: list[list[str]] = []
+    used = width
+    for column, cells in columns.items():
+        wide = 1 + max(Text.from_markup(text).cell_len for text in (*cells, *heads[column].splitlines()))
+        if used + wide > width:
+            groups.append([])
+            used = first
+        groups[-1].append(column)
+        used += wide
+    tables = []
+    for number, group in enumerate(groups):
+        table = _table(f"{title}{', continued' if number else ''}", "arm", *(heads[column] for column in group))
+        for name, *cells in zip(names, *(columns[column] for column in group), strict=True):
+            table.add_row(name, *cells)
+        tables.append(table)
+    return tables
 
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 1, 0, 0)
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        padding=(0, 1, 0, 0),
     )
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True, min_width=0 if place else _ARM)
+    for number, column in enumerate(columns):
+        table.add_column(escape(column), justify="right" if number else "left", no_wrap=True)
     return table
 
 
-def _arm(study: Study, arm: str) -> str:
-    return f"{arm} *" if arm in study.twins else arm
+def _heading(quantity: Quantity) -> str:
+    """A quantity's label and unit, short enough for the head of a column."""
+    return f"{quantity.label}, {'pp' if quantity.unit == SHARE else quantity.unit}"
 
 
-def _interval(row: dict[Any, Any], name: str, form: str, *, times: float = 1.0) -> str:
-    estimate = form.format(times * row[name])
-    low, high = (form.replace("+", "").format(times * row[f"{name}{end}"]) for end in ("_low", "_high"))
-    return estimate if pd.isna(row[f"{name}_low"]) else f"{estimate} [dim]\\[{low}, {high}][/]"
+def _column(rows: pd.DataFrame, name: str, scale: float = 1.0, *, signed: bool = True) -> list[str]:
+    """Estimates with their intervals, scaled; numbers of a percent have one decimal, others at least two."""
+    values = [scale * rows[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high")]
+    sizes = np.abs(values[0][np.isfinite(values[0]) & (values[0] != 0)])
+    wanted = 1 - math.floor(math.log10(np.median(sizes))) if len(sizes) else 2
+    decimals = 1 if scale != 1.0 else min(max(wanted, 2), 4)
+    sign = "+" if signed else ""
+    return [
+        _MISSING
+        if math.isnan(value)
+        else f"{value:{sign}.{decimals}f}"
+        if math.isnan(low)
+        else f"{value:{sign}.{decimals}f} [dim]\\[{low:.{decimals}f},{high:.{decimals}f}][/]"
+        for value, low, high in zip(*values, strict=True)
+    ]

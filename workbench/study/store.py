@@ -8,8 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from workbench.digest import VERSION, key_of
-from workbench.tensorfile import hash_file
+from workbench.digest import VERSION, hash_file, key_of
 
 MANIFEST = "manifest.json"
 

@@ -1,16 +1,21 @@
 """What the neurons cause: activations of a subset, moved between runs."""
 
+from functools import partial
+
 from workbench import plots
-from workbench.report.study_figures.figure import StudyFigure, by_trait
+from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait
 from workbench.study.study import Study
 
 GROUP = "What do the neurons cause?"
 
 
-def _patching(study: Study) -> StudyFigure | None:
-    table = study.tables.get("patching")
-    if table is None:
-        return None
+def drawings(study: Study) -> Drawings:
+    """Patching by layer, where the study patched."""
+    return {"patching-by-layer": partial(_patching, study)} if "patching" in study.tables else {}
+
+
+def _patching(study: Study) -> StudyFigure:
+    table = study.tables["patching"]
     return StudyFigure(
         "patching-by-layer",
         "What the neurons cause",
@@ -21,6 +26,3 @@ def _patching(study: Study) -> StudyFigure | None:
         by_trait(study, lambda trait: plots.patching_by_layer(table, trait=trait)),
         GROUP,
     )
-
-
-FIGURES = {"patching-by-layer": _patching}

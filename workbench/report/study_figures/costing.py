@@ -1,123 +1,115 @@
-"""What editing costs: capability, well-formed sentences and fluency, at equal dose and at equal strength."""
+"""What editing costs: each cost against the shift, over doses, by breadth, and task by task."""
 
+from functools import partial
+
+import pandas as pd
 import plotly.graph_objects as go
 
 from workbench import plots
 from workbench.measure.summarising import ALL
-from workbench.report.study_figures.figure import StudyFigure, by_trait, shown_arms, wellformed_of
+from workbench.plots import Legend
+from workbench.report.measured import label_of
+from workbench.report.study_figures.editing import dose_figure
+from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait, curves
 from workbench.study.study import Study
 
 GROUP = "What does it cost?"
+_TESTS = "_tests"
+_CHANGES = {"arm", "gamma", "quantity", "estimate", "low", "high", "n"}
+"""Columns of a table of changes over doses, as outcomes give them of what arms are not compared at."""
 
-_FORM = {
-    "grammar": ("well-formed sentences", "the share of sentences that the embedded model's grammar accepts"),
-    "judge": ("rated fluency", "the judge's rating of fluency, 0 for 1 and 1 for 5"),
-}
+
+def drawings(study: Study) -> Drawings:
+    """The costs at which arms are compared against the shift, and every cost by whatever tables the study has."""
+    tables, quantities = study.tables, study.quantities
+    costs = list(quantities.loc[quantities["compared"] & (quantities["role"] == "cost"), "name"])
+    compared = [name for name in costs if f"{name}_against" in tables["equal_shift"]]
+    found = {f"trait-against-{name}": partial(_against, study, name) for name in compared}
+    if compared and _reaching(tables["cost_by_breadth"]):
+        found["cost-by-breadth"] = partial(_breadth, study)
+    stems = [name.removesuffix(_TESTS) for name in tables if name.endswith(_TESTS)]
+    found |= {f"{stem}-retention": partial(_retention, study, stem) for stem in stems}
+    found |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in costs}
+    changes = [name for name, table in tables.items() if set(table) >= _CHANGES and "direction" not in table]
+    found |= {name.replace("_", "-"): partial(_changes, study, name) for name in changes}
+    return found
+
+
+def _reaching(breadth: pd.DataFrame) -> bool:
+    """Whether any edit reaches the shift at which arms are compared."""
+    return bool((breadth["gamma"].notna() & (breadth["units"] > 0)).any())
+
+
+def _against(study: Study, cost: str) -> StudyFigure:
+    table, legend = curves(study, study.tables["tradeoff"]), Legend.of(study)
+    label, target = label_of(study, cost), label_of(study, study.target)
+
+    def draw(trait: str) -> go.Figure:
+        shift = _shift(study, trait)
+        return plots.trait_against_cost(table, cost=cost, trait=trait, gamma=study.gamma, shift=shift, legend=legend)
+
+    return StudyFigure(
+        f"trait-against-{cost}",
+        f"Trait shift against its cost in {label}",
+        f"Each arm over its doses: how far the {target} moves in the intended direction, and how {label} changes "
+        f"against the unedited model. The emphasised point is gamma {study.gamma:g}; the line marks the shift of "
+        f"{study.method} there, at which the arms are as strong as each other.",
+        table,
+        by_trait(study, draw, pooled=True),
+        GROUP,
+    )
 
 
 def _shift(study: Study, trait: str) -> float | None:
-    """DPN-LE's shift at the chosen dose, at which arms are compared at equal strength."""
-    rows = study.tables["tradeoff"].query("arm == 'DPN-LE' and trait == @trait and gamma == @study.gamma")
+    """The shift of the arm under test at the chosen dose, at which arms are compared at equal strength."""
+    rows = study.tables["tradeoff"]
+    rows = rows[(rows["arm"] == study.method) & (rows["trait"] == trait) & (rows["gamma"] == study.gamma)]
     return float(rows["shift"].iloc[0]) if len(rows) else None
 
 
-def _capability(study: Study) -> StudyFigure:
-    table = shown_arms(study.tables["tradeoff"])
-
-    def draw(trait: str) -> go.Figure:
-        return plots.trait_against_capability(table, trait=trait, gamma=study.gamma, shift=_shift(study, trait))
-
-    return StudyFigure(
-        "trait-against-capability",
-        "Trait shift against its cost in capability",
-        "Each arm over its doses: how far held-out answers move in the intended direction, and how exact match on "
-        f"held-out items changes against the unedited model. The emphasised point is gamma {study.gamma:g}; the line "
-        "marks DPN-LE's shift there, at which the arms are as strong as each other.",
-        table,
-        by_trait(study, draw, pooled=True),
-        GROUP,
-    )
-
-
-def _wellformed(study: Study) -> StudyFigure:
-    table = shown_arms(study.tables["tradeoff"])
-    name, what = _FORM[study.config.scorer]
-
-    def draw(trait: str) -> go.Figure:
-        return plots.trait_against_capability(
-            table,
-            trait=trait,
-            cost="wellformed_change",
-            gamma=study.gamma,
-            shift=_shift(study, trait),
-            wellformed=wellformed_of(study),
-        )
-
-    return StudyFigure(
-        "trait-against-wellformed",
-        f"Trait shift against its cost in {name}",
-        f"As before, with {what}.",
-        table,
-        by_trait(study, draw, pooled=True),
-        GROUP,
-    )
-
-
-def _breadth(study: Study) -> StudyFigure | None:
-    table = study.tables.get("cost_by_breadth")
-    if table is None or table[["wellformed_change", "capability_change"]].isna().any(axis=1).all():
-        return None
+def _breadth(study: Study) -> StudyFigure:
+    table = study.tables["cost_by_breadth"]
     return StudyFigure(
         "cost-by-breadth",
         "Broad edits against sparse ones, at equal strength",
-        "What each arm costs where it moves the traits as far as DPN-LE does at the chosen gamma, against how many "
-        "units it edits (neurons, residual-stream coordinates or coordinates of attention heads; mean over traits and "
-        "directions). All traits together, with 95 % intervals. If few neurons were the cheaper way, costs would rise "
-        "to the right.",
+        f"What each arm costs where it moves the traits as far as {study.method} does at the chosen gamma, against how "
+        "many units it edits (neurons, residual-stream coordinates or coordinates of attention heads; mean over traits "
+        "and directions). All traits together, with 95 % intervals. If few neurons were the cheaper way, costs would "
+        "rise to the right.",
         table,
-        {ALL: plots.cost_by_breadth(table, wellformed=wellformed_of(study))},
+        {ALL: plots.cost_by_breadth(table, legend=Legend.of(study))},
         GROUP,
     )
 
 
-def _retention(study: Study) -> StudyFigure:
-    tests = shown_arms(study.tables["capability_tests"])
+def _retention(study: Study, stem: str) -> StudyFigure:
+    tests, legend, label = curves(study, study.tables[f"{stem}{_TESTS}"]), Legend.of(study), label_of(study, stem)
 
     def draw(trait: str) -> go.Figure:
-        return plots.capability_retention(tests, trait=trait, margin=study.config.margin)
+        return plots.retention_by_task(tests, label=label, trait=trait, legend=legend)
 
+    margin = "; the line marks the margin of non-inferiority" if "margin" in tests else ""
     return StudyFigure(
-        "capability-retention",
-        "What each arm keeps of each capability",
-        f"Change of exact match on held-out items against the unedited model at gamma {study.gamma:g}, paired item by "
-        f"item, with 95 % intervals; the line marks the margin of non-inferiority, {study.config.margin:.0%}.",
+        f"{stem}-retention",
+        f"What each arm keeps of {label}, by task",
+        f"Change of the share of right items against the unedited model at gamma {study.gamma:g}, paired item by item, "
+        f"with 95 % intervals{margin}.",
         tests,
         by_trait(study, draw, pooled=True),
         GROUP,
     )
 
 
-def _fluency(study: Study) -> StudyFigure | None:
-    table = study.tables.get("fluency")
-    if table is None:
-        return None
-    table = shown_arms(table)
+def _changes(study: Study, name: str) -> StudyFigure:
+    table, legend = curves(study, study.tables[name]), Legend.of(study)
+    quantities = [each.removesuffix("_change") for each in dict.fromkeys(table["quantity"])]
+    labels = ", ".join(f"{legend.quantity(each).label} ({legend.change(each).unit})" for each in quantities)
     return StudyFigure(
-        "fluency",
-        "Fluency over doses",
-        "Change against the unedited model's answer to the same question: log perplexity under the unedited model, "
-        "share of n-grams said before, and length in tokens. All traits together, with 95 % intervals clustered by "
-        "question.",
+        name.replace("_", "-"),
+        f"{name.capitalize().replace('_', ' ')} over doses",
+        f"Change against the unedited model on the same question or item: {labels}. All traits together, with 95 % "
+        "intervals.",
         table,
-        {ALL: plots.fluency_by_dose(table)},
+        {ALL: plots.changes_by_dose(table, legend=legend)},
         GROUP,
     )
-
-
-FIGURES = {
-    "trait-against-capability": _capability,
-    "trait-against-wellformed": _wellformed,
-    "cost-by-breadth": _breadth,
-    "capability-retention": _retention,
-    "fluency": _fluency,
-}

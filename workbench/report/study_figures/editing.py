@@ -1,25 +1,53 @@
-"""What editing does: doses, arms and controls side by side, other quantiles, other traits."""
+"""What editing does: the trait over doses, arms and controls side by side, other quantiles, other traits."""
+
+from functools import partial
 
 import plotly.graph_objects as go
 
 from workbench import plots
 from workbench.measure.summarising import ALL
-from workbench.report.study_figures.figure import StudyFigure, by_trait, shown_arms, wellformed_of
+from workbench.plots import Legend
+from workbench.report.measured import label_of, other_traits, without_other_costs
+from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait, curves
 from workbench.study.study import Study
 
 GROUP = "What does editing do?"
 
 
-def _dose(study: Study) -> StudyFigure:
-    dose = shown_arms(study.tables["dose"])
+def drawings(study: Study) -> Drawings:
+    """The target and other quantities of the trait over doses, and what else the study's tables show of editing."""
+    tables = study.tables
+    found = {"dose-curves": partial(dose_figure, study, study.target, "dose-curves", GROUP)}
+    found |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in other_traits(study)}
+    found["arms-at-equal-dose"] = partial(_arms, study)
+    if len(tables["against_controls"]):
+        found["against-controls"] = partial(_controls, study)
+    if "quantile_sweep" in tables:
+        found["quantile-sweep"] = partial(_quantiles, study)
+    if "specificity" in tables and study.method in set(tables["specificity"]["arm"]):
+        found["specificity"] = partial(_specificity, study)
+    return found
+
+
+def dose_figure(study: Study, quantity: str, name: str, group: str) -> StudyFigure:
+    """One quantity over doses."""
+    legend = Legend.of(study)
+    dose = curves(study, study.tables["dose"])
+    dose = dose[dose["quantity"] == quantity]
+    row = study.quantities.drop_duplicates("name").set_index("name").loc[quantity]
+
+    def draw(trait: str) -> go.Figure:
+        return plots.dose_curves(dose, quantity=quantity, trait=trait, legend=legend)
+
     return StudyFigure(
-        "dose-curves",
-        "Dose and trait score",
-        "Mean trait score (1 to 5) of open answers to held-out questions, without a persona, against gamma; solid "
-        "lines increase the trait, dashed ones decrease it. 95 % bootstrap intervals, clustered by question.",
+        name,
+        f"Dose and {row['label']}",
+        f"Mean of {row['label']} on what the search for a dose never saw, against gamma; gamma 0 is the unedited "
+        "model. Solid lines increase the trait, dashed ones decrease it. 95 % bootstrap intervals, clustered by "
+        f"{row['cluster']}.",
         dose,
-        by_trait(study, lambda trait: plots.dose_curves(dose, trait=trait), pooled=True),
-        GROUP,
+        by_trait(study, draw, pooled=True),
+        group,
     )
 
 
@@ -28,69 +56,56 @@ def _arms(study: Study) -> StudyFigure:
     return StudyFigure(
         "arms-at-equal-dose",
         "Arms at equal dose",
-        f"All arms at gamma {study.gamma:g}, both directions and all traits together, with 95 % intervals.",
+        f"All arms at gamma {study.gamma:g}, both directions and all traits together: the shift in the intended "
+        "direction, and the change of every cost against the unedited model, with 95 % intervals.",
         table,
-        {ALL: plots.arms_compared(table, wellformed=wellformed_of(study, short=True))},
+        {ALL: plots.arms_compared(table, legend=Legend.of(study))},
         GROUP,
     )
 
 
-def _controls(study: Study) -> StudyFigure | None:
-    table = study.tables["against_controls"]
-    if table.empty:
-        return None
+def _controls(study: Study) -> StudyFigure:
+    table, legend = study.tables["against_controls"], Legend.of(study)
     return StudyFigure(
         "against-controls",
-        "Does it take these neurons?",
-        f"How much further DPN-LE moves the trait than each control at gamma {study.gamma:g}, paired by question, with "
-        "95 % intervals. The controls edit other neurons, or the same ones with other values; prompts are beside them.",
+        "Does it take this edit?",
+        f"How much further {study.method} moves the trait than each control at gamma {study.gamma:g}, paired by what "
+        "was asked, with 95 % intervals. The controls edit other units, or the same ones with other values; prompts "
+        "are beside them.",
         table,
-        by_trait(study, lambda trait: plots.shift_beyond_controls(table, trait=trait), pooled=True),
+        by_trait(study, lambda trait: plots.shift_beyond_controls(table, trait=trait, legend=legend), pooled=True),
         GROUP,
     )
 
 
-def _quantiles(study: Study) -> StudyFigure | None:
-    table = study.tables.get("quantile_sweep")
-    if table is None:
-        return None
-    quantile = study.config.quantile
+def _quantiles(study: Study) -> StudyFigure:
+    table, legend = without_other_costs(study, study.tables["quantile_sweep"]), Legend.of(study)
+    quantile, arms = study.config.quantile, " and ".join(dict.fromkeys(table["arm"]))
 
     def draw(trait: str) -> go.Figure:
-        return plots.quantile_sweep(table, trait=trait, quantile=quantile, wellformed=wellformed_of(study))
+        return plots.quantile_sweep(table, trait=trait, quantile=quantile, legend=legend)
 
     return StudyFigure(
         "quantile-sweep",
         "More neurons, or fewer",
-        f"DPN-LE and as many random neurons with the same values at gamma {study.gamma:g}, against the share of the "
-        f"target layers' neurons that the quantile leaves; the study's own is q = {quantile:g}. Points show the shift "
-        "in the intended direction and both costs against the unedited model, with 95 % intervals.",
+        f"{arms} at gamma {study.gamma:g}, against the share of the target layers' neurons that the quantile leaves; "
+        f"the study's own is q = {quantile:g}. Points show the shift of the {label_of(study, study.target)} in the "
+        "intended direction and the change of costs against the unedited model, with 95 % intervals.",
         table,
         by_trait(study, draw, pooled=True),
         GROUP,
     )
 
 
-def _specificity(study: Study) -> StudyFigure | None:
-    table = study.tables.get("specificity")
-    if table is None:
-        return None
+def _specificity(study: Study) -> StudyFigure:
+    table = study.tables["specificity"]
     return StudyFigure(
         "specificity",
         "What else moves",
-        f"Each trait's score of held-out answers when each trait is edited at gamma {study.gamma:g}, against the "
-        "unedited model, positive where it moves the way the edited trait is meant to; a star marks a shift that "
-        "differs from 0 at 5 %, Holm-corrected over all cells.",
+        f"Each trait's score of held-out answers when each trait is edited by {study.method} at gamma {study.gamma:g}, "
+        "against the unedited model, positive where it moves the way the edited trait is meant to; a star marks a "
+        "shift that differs from 0 at 5 %, Holm-corrected over all cells.",
         table,
-        {ALL: plots.specificity_heatmap(table)},
+        {ALL: plots.specificity_heatmap(table, arm=study.method)},
         GROUP,
     )
-
-
-FIGURES = {
-    "dose-curves": _dose,
-    "arms-at-equal-dose": _arms,
-    "against-controls": _controls,
-    "quantile-sweep": _quantiles,
-    "specificity": _specificity,
-}

@@ -1,17 +1,17 @@
 """One figure of a study: what it shows, what its caption says, and the table that it draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.arm.registry import ARMS
 from workbench.measure.summarising import ALL
 from workbench.study.study import Study
 
-SHOWN = ("DPN-LE", "broad", "residual", "NPTI", "random")
-"""Arms that are drawn as curves; the tables hold them all."""
+_CURVES = 5  # arms that are drawn as curves together, so that a reader can tell them apart
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,8 @@ class StudyFigure:
         return {trait: self.name if trait == ALL else f"{self.name}-{trait.casefold()}" for trait in self.figures}
 
 
-def wellformed_of(study: Study, *, short: bool = False) -> str:
-    """What a study's columns of well-formedness hold; in a word where there is little room."""
-    names = {"grammar": ("well-formedness", "well-formed"), "judge": ("rated fluency", "fluency")}
-    return names[study.config.scorer][short]
+Drawings = Mapping[str, Callable[[], StudyFigure]]
+"""The figures that a study has something to draw for, by name; each is drawn when it is called."""
 
 
 def by_trait(study: Study, draw: Callable[[str], go.Figure], *, pooled: bool = False) -> dict[str, go.Figure]:
@@ -62,6 +60,32 @@ def of_trait(table: pd.DataFrame, trait: str) -> pd.DataFrame:
     return table[table["trait"] == trait]
 
 
-def shown_arms(table: pd.DataFrame) -> pd.DataFrame:
+def curve_arms(study: Study) -> list[str]:
+    """The arms that are drawn as curves, in the order of tables, which hold them all.
+
+    These are the arm under test, the first control that ran at several doses, and the rivals that claims name or that
+    somebody has added to the built-in ones. Where that makes fewer than five, other rivals are drawn too: first those
+    that edit where no other one does.
+    """
+    arms, doses = study.tables["arms"], study.tables["tradeoff"].groupby("arm")["gamma"].nunique()
+    sites = study.tables["neurons_edited"].groupby("arm")["site"].first()
+    dosed = [row for row in arms.to_dict("records") if row["has_dose"]]
+    rivals = [row for row in dosed if row["role"] == "rival"]
+    controls = [row["arm"] for row in dosed if row["role"] == "control" and doses.get(row["arm"], 0) > 1]
+    wanted = [row["arm"] for row in rivals if row["claimed_as"] or row["arm"] not in ARMS]
+    drawn = {study.method, *controls[:1], *wanted}
+    others = [row["arm"] for row in rivals if row["arm"] not in drawn and row["arm"] not in study.twins]
+    seen = {sites.get(arm) for arm in drawn}
+    elsewhere = []
+    for arm in others:
+        if sites.get(arm) not in seen:
+            elsewhere.append(arm)
+            seen.add(sites.get(arm))
+    others = [*elsewhere, *(arm for arm in others if arm not in elsewhere)]
+    drawn |= set(others[: max(0, _CURVES - len(drawn))])
+    return [arm for arm in arms["arm"] if arm in drawn]
+
+
+def curves(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     """A table's rows on the arms that are drawn as curves."""
-    return table[table["arm"].isin(SHOWN)]
+    return table[table["arm"].isin(curve_arms(study))]

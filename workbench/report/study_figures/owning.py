@@ -1,13 +1,23 @@
 """Whose the neurons are: one pole's against the other's, one trait's against another's."""
 
+from functools import partial
+
 import plotly.graph_objects as go
 
 from workbench import plots
 from workbench.measure.summarising import ALL
-from workbench.report.study_figures.figure import StudyFigure, by_trait
+from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait
 from workbench.study.study import Study
 
 GROUP = "Are the neurons the trait's own?"
+
+
+def drawings(study: Study) -> Drawings:
+    """The poles' and the traits' neurons against each other."""
+    return {
+        "exclusivity": partial(_exclusivity, study),
+        "trait-overlap": partial(_overlap, study),
+    }
 
 
 def _exclusivity(study: Study) -> StudyFigure:
@@ -39,6 +49,3 @@ def _overlap(study: Study) -> StudyFigure:
         {ALL: plots.overlap_heatmap(table)},
         GROUP,
     )
-
-
-FIGURES = {"exclusivity": _exclusivity, "trait-overlap": _overlap}

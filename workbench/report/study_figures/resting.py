@@ -1,10 +1,22 @@
 """What the selection rests on: chance, other prompts, other thresholds, and what else differs between the poles."""
 
+from functools import partial
+
 from workbench import plots
-from workbench.report.study_figures.figure import StudyFigure, by_trait
+from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait
 from workbench.study.study import Study
 
 GROUP = "Is it more than chance?"
+
+
+def drawings(study: Study) -> Drawings:
+    """What the selection rests on."""
+    return {
+        "null-distribution": partial(_null, study),
+        "stability": partial(_stability, study),
+        "threshold-sweep": partial(_thresholds, study),
+        "balance": partial(_balance, study),
+    }
 
 
 def _null(study: Study) -> StudyFigure:
@@ -59,11 +71,3 @@ def _balance(study: Study) -> StudyFigure:
         by_trait(study, lambda trait: plots.balance_love(table, trait=trait)),
         GROUP,
     )
-
-
-FIGURES = {
-    "null-distribution": _null,
-    "stability": _stability,
-    "threshold-sweep": _thresholds,
-    "balance": _balance,
-}

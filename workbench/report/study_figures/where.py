@@ -1,14 +1,30 @@
 """Where the trait is: effects on neurons, what was chosen of them, and the poles in activation space."""
 
+from functools import partial
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from workbench import plots
-from workbench.report.study_figures.figure import StudyFigure, by_trait, of_trait
+from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait, of_trait
 from workbench.study.study import Study
 
 GROUP = "Where is the trait?"
 _NEURON = ["trait", "layer", "neuron", "mean_difference", "cohens_d", "d_low", "d_high", "n_high", "n_low"]
+
+
+def drawings(study: Study) -> Drawings:
+    """The effects, the chosen neurons and the poles; probes where there are prompts enough to hold some out."""
+    found = {
+        "effect-map": partial(_effect_map, study),
+        "effect-map-by-neuron": partial(_by_neuron, study),
+        "magnitude-against-d": partial(_magnitude, study),
+        "neurons-per-layer": partial(_per_layer, study),
+        "trait-pca": partial(_pca, study),
+    }
+    if len(study.tables["separability"]):
+        found["separability"] = partial(_separability, study)
+    return found
 
 
 def _effects(study: Study) -> pd.DataFrame:
@@ -89,10 +105,8 @@ def _pca(study: Study) -> StudyFigure:
     )
 
 
-def _separability(study: Study) -> StudyFigure | None:
+def _separability(study: Study) -> StudyFigure:
     table, start = study.tables["separability"], study.tables["start_layer"].set_index("trait")["layer"]
-    if table.empty:
-        return None
 
     def draw(trait: str) -> go.Figure:
         first = start[trait]
@@ -108,13 +122,3 @@ def _separability(study: Study) -> StudyFigure | None:
         by_trait(study, draw),
         GROUP,
     )
-
-
-FIGURES = {
-    "effect-map": _effect_map,
-    "effect-map-by-neuron": _by_neuron,
-    "magnitude-against-d": _magnitude,
-    "neurons-per-layer": _per_layer,
-    "trait-pca": _pca,
-    "separability": _separability,
-}
