@@ -68,6 +68,7 @@ bench: $(READY) ## measure speed and memory beside peers and a floor (benchmarks
 	$(BIN)/python -m benchmarks.capture
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.decode
+	$(BIN)/python -m benchmarks.startup
 
 clean: ## remove what was made, apart from studies
 	rm -rf $(VENV) docs/_build docs/reference/api *.egg-info .pytest_cache .ruff_cache

@@ -33,6 +33,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.capture.settings import MAX_TOKENS
 from workbench.model.rendering import pad_left
 
@@ -189,7 +190,7 @@ def speed(pairs: int, turns: int) -> dict:
     with torch.inference_mode():
         rows, cached = authors_way(plain, model, contrast), run_with_cache(model, contrast)
     kept = wb.capture(model, contrast, keep=True)
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     ours = torch.cat([kept.activations[pole] for pole in contrast.poles])
     return {
         "model": "random Qwen2, 12 layers, hidden 512, MLP 2816, vocabulary 32,000, float32",

@@ -36,8 +36,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 import workbench as wb
-from workbench.measure.paired import bootstrap_difference
-from workbench.score.answers import answer_questions
+from workbench.measure import bootstrap_difference
+from workbench.score import answer_questions
 from workbench.testbed import grammar
 
 pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
@@ -147,12 +147,14 @@ pd.DataFrame(answers, index=shown).style.set_table_styles([{"selector": "th, td"
 # %%
 arms = {
     "DPN-LE": edit,
-    "random": wb.random_control(edit, seed=0),
-    "shuffled": wb.shuffled_control(edit, seed=0),
-    "flipped": wb.flipped_control(edit),
+    "random": wb.edit.random_control(edit, seed=0),
+    "shuffled": wb.edit.shuffled_control(edit, seed=0),
+    "flipped": wb.edit.flipped_control(edit),
 }
-conditions = [wb.Condition(name, "Extraversion", "increase", 1.0, arm) for name, arm in arms.items()]
-scored = answer_questions(model, [wb.Condition.unedited("Extraversion"), *conditions], {"Extraversion": questions})
+conditions = [wb.score.Condition(name, "Extraversion", "increase", 1.0, arm) for name, arm in arms.items()]
+scored = answer_questions(
+    model, [wb.score.Condition.unedited("Extraversion"), *conditions], {"Extraversion": questions}
+)
 score = scored.pivot_table(index="question", columns="arm", values="score").dropna()
 shifts = pd.DataFrame([vars(bootstrap_difference(score["none"], score[name])) for name in arms], index=list(arms))
 shifts[["estimate", "low", "high", "n"]].join(scored.groupby("arm")["wellformed"].mean())
@@ -173,8 +175,8 @@ shifts[["estimate", "low", "high", "n"]].join(scored.groupby("arm")["wellformed"
 
 # %%
 held_out = wb.Contrast.testbed("Extraversion", n=24, held_out=True)
-sets = {"selected": chosen.both, "matched": wb.matched_neurons(chosen.both, effects)}
-verdict = wb.causal_verdict(wb.patch(model, held_out, sets), control="matched")
+sets = {"selected": chosen.both, "matched": wb.select.matched_neurons(chosen.both, effects)}
+verdict = wb.edit.causal_verdict(wb.patch(model, held_out, sets), control="matched")
 Markdown(str(verdict))
 
 # %% [markdown]

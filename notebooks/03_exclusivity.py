@@ -77,7 +77,7 @@ pd.DataFrame(found).T[["size_a", "size_b", "intersection", "p_depletion"]]
 columns = ["high", "low", "intersection", "matched_expected", "correlation_halves"]
 rows = {}
 for persona in ("exclusive", "shared", "independent"):
-    simulated = wb.planted(rows=400, width=400, neurons=40, effect=2.0, persona=persona, seed=0)
+    simulated = wb.measure.planted(rows=400, width=400, neurons=40, effect=2.0, persona=persona, seed=0)
     judged = wb.exclusivity(simulated.rows, min_d=0.8, seed=0)
     rows[persona] = {name: judged.total[name] for name in columns} | {"verdict": judged.verdict}
 pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(columns[:3], int)).rename_axis("planted")
@@ -145,7 +145,7 @@ table.astype(dict.fromkeys(counts, int)).set_index("trait")[["high", "low", *nam
 effects_of = {trait: wb.effect_sizes(tally) for trait, tally in tallies.items()}
 selections = {trait: wb.select_neurons(each, quantile=0.98) for trait, each in effects_of.items()}
 sets = {(trait, pole): getattr(each, pole) for trait, each in selections.items() for pole in ("high", "low")}
-matrix = wb.overlap_matrix(sets, population=neurons)
+matrix = wb.measure.overlap_matrix(sets, population=neurons)
 wb.plots.overlap_heatmap(matrix)
 
 # %% [markdown]
@@ -159,7 +159,7 @@ across = matrix[matrix["trait_a"] != matrix["trait_b"]]
 drawn = []
 for seed in range(20):
     replaced = {
-        key: wb.matched_neurons(each, effects_of[key[0]], exclude=selections[key[0]].both, seed=seed)
+        key: wb.select.matched_neurons(each, effects_of[key[0]], exclude=selections[key[0]].both, seed=seed)
         for key, each in sets.items()
     }
     shared = [(len(replaced[a] & sets[b]) + len(sets[a] & replaced[b])) / 2 for a in sets for b in sets if a[0] < b[0]]
@@ -189,7 +189,7 @@ pd.DataFrame(
 # desirable; Conscientiousness and Neuroticism share most where they are *not*. Something other than valence is there.
 
 # %%
-structure = wb.valence_structure(matrix)
+structure = wb.measure.valence_structure(matrix)
 structure.table.assign(ratio=structure.ratio, p=structure.pvalue).set_index("poles")
 
 # %% [markdown]
@@ -199,6 +199,6 @@ structure.table.assign(ratio=structure.ratio, p=structure.pvalue).set_index("pol
 # share sits in the few strongest neurons.
 
 # %%
-valence = wb.shared_valence(effects_of)
+valence = wb.measure.shared_valence(effects_of)
 shares = valence.share.query("layer == -1").set_index("trait")[["cosine", "share"]]
 shares.assign(mean_cosine_between_traits=valence.mean_cosine, p=valence.pvalue)

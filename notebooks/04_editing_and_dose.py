@@ -28,8 +28,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 import workbench as wb
-from workbench.score.answers import answer_questions
-from workbench.score.capability import answer_items
+from workbench.score import answer_items, answer_questions
 from workbench.study import comparison
 from workbench.testbed import grammar, tasks
 
@@ -93,7 +92,7 @@ pd.Series(
 # change. (A page without a kernel shows nothing here; all that follows does without it.)
 
 # %%
-wb.trait_panel(model, effects, question="How do you spend your time at the office party?")
+wb.explore.trait_panel(model, effects, question="How do you spend your time at the office party?")
 
 # %% [markdown]
 # ## Scopes
@@ -130,7 +129,7 @@ items = [item for task in tasks.TASKS for item in tasks.items(task, "test", n=8,
 def outcomes(arms: dict[str, dict[str, wb.Edit]], doses: tuple[float, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Open answers and capability items under every arm, direction and dose."""
     conditions = [
-        wb.Condition(name, "Extraversion", direction, dose, arm.with_gamma(dose))
+        wb.score.Condition(name, "Extraversion", direction, dose, arm.with_gamma(dose))
         for name, both in arms.items()
         for direction, arm in both.items()
         for dose in doses
@@ -141,11 +140,11 @@ def outcomes(arms: dict[str, dict[str, wb.Edit]], doses: tuple[float, ...]) -> t
 
 directions = ("increase", "decrease")
 dpn = {direction: wb.dpn_edit(effects, chosen, direction=direction) for direction in directions}
-random = {direction: wb.random_control(each, seed=0) for direction, each in dpn.items()}
-unedited = [wb.Condition("none", "Extraversion", direction, 0.0, None) for direction in directions]
+random = {direction: wb.edit.random_control(each, seed=0) for direction, each in dpn.items()}
+unedited = [wb.score.Condition("none", "Extraversion", direction, 0.0, None) for direction in directions]
 asked = [
     (
-        answer_questions(model, [wb.Condition.unedited("Extraversion")], questions, temperature=1.0, seed=0),
+        answer_questions(model, [wb.score.Condition.unedited("Extraversion")], questions, temperature=1.0, seed=0),
         answer_items(model, unedited, [items] * 2),
     ),
     outcomes({"DPN-LE": dpn, "random": random}, (0.25, 0.5, 0.75, 1.0, 1.5)),
@@ -182,7 +181,7 @@ Markdown(found.reason)
 # Asked of the random control, it finds nothing, and says how near it came.
 
 # %%
-control = wb.calibrate(model, wb.random_control(edit, seed=0), target=0.4, gammas=(1.0,), **search)
+control = wb.calibrate(model, wb.edit.random_control(edit, seed=0), target=0.4, gammas=(1.0,), **search)
 Markdown(control.reason)
 
 # %% [markdown]
@@ -212,7 +211,7 @@ stream = wb.effect_sizes(wb.capture(model, pairs, site="resid_post"))
 every = wb.select_neurons(effects, rule="broad")
 w_out = {layer: model.w_out(layer) for layer in range(model.n_layers)}
 broad = {direction: wb.dpn_edit(effects, every, direction=direction) for direction in directions}
-residual = {direction: wb.residual_edit(stream, each, w_out) for direction, each in dpn.items()}
+residual = {direction: wb.edit.residual_edit(stream, each, w_out) for direction, each in dpn.items()}
 asked += [outcomes({"broad": broad}, (0.1, 0.2, 0.3)), outcomes({"residual": residual}, (0.25, 0.5, 0.75))]
 answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
 tradeoff = comparison.tradeoff(answers, capability, resamples=1000)
@@ -228,6 +227,6 @@ wb.plots.trait_against_capability(tradeoff.query("gamma <= 1"), trait="Extravers
 # steer. What 34 questions of one trait show here, the full study (`make demo`) shows for five.
 
 # %%
-losses = wb.equal_loss(answers, capability, losses=(0.02, 0.05), cost="wellformed", resamples=1000, seed=0)
+losses = wb.measure.equal_loss(answers, capability, losses=(0.02, 0.05), cost="wellformed", resamples=1000, seed=0)
 columns = [f"{name}{end}" for name in ("shift", "against") for end in ("", "_low", "_high")]
 losses.set_index(["loss", "arm"])[["gamma", *columns]]

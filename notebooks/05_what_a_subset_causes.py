@@ -48,8 +48,8 @@ selected
 # the selection has over them is therefore partly size, and no proof that these very neurons are special.
 
 # %%
-matched = wb.matched_neurons(selected, effects, seed=0)
-wb.match_quality(selected, matched, effects).set_index("layer")[["neurons", "set", "control", "ratio"]]
+matched = wb.select.matched_neurons(selected, effects, seed=0)
+wb.select.match_quality(selected, matched, effects).set_index("layer")[["neurons", "set", "control", "ratio"]]
 
 # %% [markdown]
 # ## Patching in
@@ -63,7 +63,7 @@ wb.match_quality(selected, matched, effects).set_index("layer")[["neurons", "set
 
 # %%
 everything = wb.select_neurons(effects, rule="broad").both
-random = wb.random_control(wb.dpn_edit(effects, chosen), seed=0).neurons
+random = wb.edit.random_control(wb.dpn_edit(effects, chosen), seed=0).neurons
 sets = {"selected": selected, "matched": matched, "random": random, "all": everything}
 patched = wb.patch(model, held_out, sets, mode=["joint", "by_layer", "cumulative"])
 patched.frame().query("mode == 'joint'").set_index("set")[["neurons", "effect", "low", "high", "n", "clusters"]]
@@ -76,16 +76,16 @@ patched.frame().query("mode == 'joint'").set_index("set")[["neurons", "effect", 
 # below `smallest`; *undecided* otherwise.
 
 # %%
-Markdown(str(wb.causal_verdict(patched, control=["matched", "random"], smallest=0.05)))
+Markdown(str(wb.edit.causal_verdict(patched, control=["matched", "random"], smallest=0.05)))
 
 # %% [markdown]
 # It has to be able to say otherwise. The matched controls in the place of the selection, against other neurons that
 # match *them*:
 
 # %%
-again = wb.matched_neurons(matched, effects, exclude=selected, seed=1)
+again = wb.select.matched_neurons(matched, effects, exclude=selected, seed=1)
 other = wb.patch(model, held_out, {"selected": matched, "matched": again})
-Markdown(str(wb.causal_verdict(other, control="matched", smallest=0.05)))
+Markdown(str(wb.edit.causal_verdict(other, control="matched", smallest=0.05)))
 
 # %% [markdown]
 # ## Layer by layer
@@ -111,7 +111,7 @@ found = []
 for direction in ("increase", "decrease"):
     for base in ("opposite", "neutral"):
         one = wb.patch(model, held_out, pair, direction=direction, base=base)
-        over = wb.compare_sets(one, "selected", "matched").iloc[0]
+        over = wb.edit.compare_sets(one, "selected", "matched").iloc[0]
         table = one.frame().set_index("set")["effect"]
         found.append(
             {"direction": direction, "base": base, "selected": table["selected"], "matched": table["matched"]}
@@ -152,7 +152,7 @@ pd.DataFrame(
 rows = []
 for kind in ("zero", "mean", "resample"):
     ablation = wb.ablate(model, held_out, pair, kind=kind, seed=0)
-    over = wb.compare_sets(ablation, "selected", "matched").iloc[0]
+    over = wb.edit.compare_sets(ablation, "selected", "matched").iloc[0]
     lost = ablation.frame().set_index("set")["lost"]
     rows.append(
         {"kind": kind, "selected": lost["selected"], "matched": lost["matched"]}
@@ -169,7 +169,7 @@ pd.DataFrame(rows).set_index("kind")
 # neurons of each layer. On this model it may be trusted.
 
 # %%
-screen = wb.attribution(model, held_out)
+screen = wb.edit.attribution(model, held_out)
 Markdown(str(screen.agreement(model, held_out.rows(range(8)), neurons=4, seed=0)))
 
 # %% [markdown]
@@ -179,11 +179,11 @@ Markdown(str(screen.agreement(model, held_out.rows(range(8)), neurons=4, seed=0)
 # quarter of its neurons with it. What differs most is a real guide to what causes, and not the best one.
 
 # %%
-training = wb.attribution(model, wb.Contrast.testbed("Extraversion", n=64, seed=1))
+training = wb.edit.attribution(model, wb.Contrast.testbed("Extraversion", n=64, seed=1))
 best = training.top(len(selected))
 rival = wb.patch(model, held_out, {"selected": selected, "attribution": best})
 shared = wb.overlap(selected, best, population=len(everything))
-over = wb.compare_sets(rival, "attribution", "selected").iloc[0]
+over = wb.edit.compare_sets(rival, "attribution", "selected").iloc[0]
 frame = rival.frame().set_index("set")[["neurons", "effect", "low", "high"]]
 Markdown(
     f"The {len(best)} neurons of greatest attribution bring {frame.loc['attribution', 'effect']:.2f} "
@@ -201,5 +201,5 @@ Markdown(
 # kind of place)*. The picture is the same, so it does not hang on the readout.
 
 # %%
-words = wb.token_difference(model, ["Wonderful", "Count"], ["Too", "Not"])
+words = wb.edit.token_difference(model, ["Wonderful", "Count"], ["Too", "Not"])
 wb.patch(model, held_out, sets, metric=words).frame().set_index("set")[["neurons", "effect", "low", "high", "dropped"]]

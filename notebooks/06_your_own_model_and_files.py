@@ -35,7 +35,7 @@ from IPython.display import Markdown
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import workbench as wb
-from workbench.model.presets import PRESETS
+from workbench.select import PRESETS
 
 pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
 
@@ -87,7 +87,7 @@ torch.equal(loaded_effects.cohens_d, wrapped_effects.cohens_d)
 # `select_neurons`.
 
 # %%
-Markdown("\n".join(f"- {each}" for each in (f"of the small Llama: {wb.preset_of(small)}", *PRESETS.values())))
+Markdown("\n".join(f"- {each}" for each in (f"of the small Llama: {wb.select.preset_of(small)}", *PRESETS.values())))
 
 # %% [markdown]
 # ## What a random network teaches
@@ -102,7 +102,7 @@ Markdown("\n".join(f"- {each}" for each in (f"of the small Llama: {wb.preset_of(
 # %%
 bank = wb.effect_sizes(wb.capture(testbed, contrast))
 swept = {
-    name: wb.sensitivity(each, quantiles=[0.98], min_ds=[0.0, 0.2, 0.5, 0.8]).set_index("min_d")["selected"]
+    name: wb.select.sensitivity(each, quantiles=[0.98], min_ds=[0.0, 0.2, 0.5, 0.8]).set_index("min_d")["selected"]
     for name, each in {"random network": loaded_effects, "embedded model": bank}.items()
 }
 pd.DataFrame(swept).rename_axis("tau_d")
@@ -141,12 +141,12 @@ baked = wb.bake(testbed, edit, here / "baked")
 paths = {
     "edit": edit.save(here / "increase.safetensors"),
     "hf": baked.folder,
-    "lm-eval": wb.export_edit(testbed, edit, here / "increase.pt", to="lm-eval"),
-    "dpn-le": wb.export_edit(testbed, edit, here / "dpn-le", to="dpn-le"),
-    "npti": wb.export_edit(testbed, edit, here / "npti", to="npti", tally=tallies["hook_pre"]),
+    "lm-eval": wb.export.export_edit(testbed, edit, here / "increase.pt", to="lm-eval"),
+    "dpn-le": wb.export.export_edit(testbed, edit, here / "dpn-le", to="dpn-le"),
+    "npti": wb.export.export_edit(testbed, edit, here / "npti", to="npti", tally=tallies["hook_pre"]),
 }
 if find_spec("gguf"):
-    paths["gguf"] = wb.export_edit(testbed, edit, here / "increase.gguf", to="gguf")
+    paths["gguf"] = wb.export.export_edit(testbed, edit, here / "increase.gguf", to="gguf")
 sizes = {
     kind: sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir())) / 1000
     for kind, path in paths.items()
@@ -177,7 +177,7 @@ for kind, path in paths.items():
     if kind == "hf":
         given[kind] = (baked.architecture, answers(wb.load_model(path)))
     else:
-        back = wb.read_steering(path, model=testbed)
+        back = wb.export.read_steering(path, model=testbed)
         with wb.edited(testbed, back, scope="all"):
             given[kind] = (f"{type(back).__name__} at {back.site}, gamma {back.gamma:g}", answers(testbed))
 rows = [
@@ -206,9 +206,9 @@ Markdown(
 # effects.
 
 # %%
-wb.write_dpn_le(here / "measured", effects=effects, selection=chosen)
-published = wb.read_dpn_le(here / "measured", model=testbed)
-npti = wb.read_npti_folder(here / "npti")
+wb.export.write_dpn_le(here / "measured", effects=effects, selection=chosen)
+published = wb.export.read_dpn_le(here / "measured", model=testbed)
+npti = wb.export.read_npti_folder(here / "npti")
 pd.Series(
     {
         "DPN-LE: High neurons": len(published.high),
@@ -242,13 +242,15 @@ whole = wb.dpn_edit(effects, wb.select_neurons(effects))
 attempts: dict[str, Callable[[], object]] = {
     "bake an edit of decoding alone": lambda: wb.bake(testbed, edit, here / "no", scope="decode"),
     "bake over a folder that is there": lambda: wb.bake(testbed, edit, here / "baked"),
-    "use it on another model": lambda: wb.read_steering(paths["edit"], model=small),
+    "use it on another model": lambda: wb.export.read_steering(paths["edit"], model=small),
     "a dose that is no number": lambda: edit.with_gamma(float("nan")),
     "a rule that selects nothing": lambda: wb.select_neurons(effects, min_d=50),
-    "an unknown export": lambda: wb.export_edit(testbed, edit, here / "no", to="onnx"),
+    "an unknown export": lambda: wb.export.export_edit(testbed, edit, here / "no", to="onnx"),
 }
 if find_spec("gguf"):
-    attempts["a control vector for block 0"] = lambda: wb.export_edit(testbed, whole, here / "no.gguf", to="gguf")
+    attempts["a control vector for block 0"] = lambda: wb.export.export_edit(
+        testbed, whole, here / "no.gguf", to="gguf"
+    )
 reasons = pd.DataFrame({"the reason": {what: refusal(attempt) for what, attempt in attempts.items()}})
 reasons.style.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
 

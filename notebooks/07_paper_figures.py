@@ -145,7 +145,7 @@ wb.plots.patching_by_layer(study.tables["patching"], trait="Extraversion")
 
 # %%
 missing: list[str] = []
-written = wb.write_figures(
+written = wb.report.write_figures(
     study, here / "figures", only=["dose-curves"], formats=("html", "pdf", "png"), width_mm=85, told=missing.append
 )
 pd.DataFrame({"file": [path.name for path in written], "kB": [path.stat().st_size / 1000 for path in written]})
@@ -164,12 +164,12 @@ Image(png[0].read_bytes(), width=420) if png else Markdown(f"No image was drawn 
 # brackets. A caption and a label are there; `\input` it.
 
 # %%
-tables = wb.write_tables(study, here / "tables", only=["equal-dose", "equal-shift"], formats=("csv", "tex"))
+tables = wb.report.write_tables(study, here / "tables", only=["equal-dose", "equal-shift"], formats=("csv", "tex"))
 Markdown(f"```latex\n{next(path for path in tables if path.suffix == '.tex').read_text(encoding='utf-8')}\n```")
 
 # %% [markdown]
-# `wb.write_study_report(study)` puts all of it on one page that opens in a browser without a network, and `workbench
-# explore FOLDER` lets a reader walk through it.
+# `wb.report.write_study_report(study)` puts all of it on one page that opens in a browser without a network, and
+# `workbench explore FOLDER` lets a reader walk through it.
 
 # %%
 folder.cleanup()

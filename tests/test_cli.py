@@ -13,6 +13,7 @@ import pytest
 
 import workbench as wb
 from workbench import cli
+from workbench.vocabulary import Pole
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
@@ -331,7 +332,7 @@ def test_a_capture_says_what_it_takes_and_keeps_it(workbench, tmp_path: Path) ->
     assert status == 0
     found = wb.load_capture(tmp_path / "c")
     assert set(found) == {"hook_post", "z"}
-    assert found["hook_post"].moments[wb.Pole.NEUTRAL].count == 20
+    assert found["hook_post"].moments[Pole.NEUTRAL].count == 20
     status, _, err = workbench(*common, "--out", str(tmp_path / "c"))
     assert (status, "holds another capture" in err) == (2, True)
     status, _, err = workbench("capture", "--trait", "Openness", "--site", "mlp_in", "--out", str(tmp_path / "d"))

@@ -15,6 +15,8 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 import workbench as wb
+from workbench.capture import Activations
+from workbench.vocabulary import Pole
 
 LAYERS = range(2, 8)
 QUANTILE, MIN_D = 0.99, 0.8
@@ -145,9 +147,9 @@ def test_activations_equal_plain_hooks_on_down_proj(
     model: wb.Model, contrast: wb.Contrast, published: dict[str, np.ndarray]
 ) -> None:
     kept = wb.capture(model, contrast, keep=True)
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     for pole in ("high", "low"):
-        ours = kept.activations[wb.Pole(pole)].numpy()
+        ours = kept.activations[Pole(pole)].numpy()
         np.testing.assert_allclose(ours, published[pole], rtol=2e-6, atol=1e-5)
 
 

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import workbench as wb
-from workbench.model.presets import PRESETS, Shape
+from workbench.select.presets import PRESETS, Shape
 
 PAGE = (Path(__file__).parents[1] / "docs" / "llama-3-8b.md").read_text(encoding="utf-8")
 NAME, DTYPE, LAYERS = "meta-llama/Meta-Llama-3-8B-Instruct", "bfloat16", "12-31"
@@ -100,7 +100,7 @@ def test_the_page_has_a_command_for_every_step() -> None:
     (preset,) = [preset for shape, preset in PRESETS.items() if shape.model_type == "llama"]
     locate = " ".join(next(words for words in commands() if words[0] == "locate"))
     assert f"--layers {preset.layers[0]}-{preset.layers[-1]}" in locate
-    assert f"--quantile {preset.quantile} --min-d {preset.min_d}" in locate
+    assert f"--quantile {preset.rule.quantile} --min-d {preset.rule.min_d}" in locate
 
 
 def test_the_plan_says_what_it_would_take(ran: dict[str, tuple[Path, dict]]) -> None:

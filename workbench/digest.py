@@ -13,6 +13,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 PACKAGE = "workbench"
+_PLAIN = (str, bytes, int, float, bool, tuple, list, dict, frozenset, type(None))
 VERSION = version("dpn-workbench")
 """The package's version, which the key of every kept result holds."""
 
@@ -28,6 +29,12 @@ def key_of(**depends: Any) -> str:
         (True, False)
     """
     return hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 over a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache(maxsize=256)
@@ -53,18 +60,31 @@ def code_of_type(kind: type) -> str:
     methods = {}
     for one in kind.__mro__:
         if one is not object and one.__module__.split(".")[0] != PACKAGE:
-            methods |= {f"{one.__qualname__}.{name}": _method_hash(value) for name, value in vars(one).items()}
+            methods |= {f"{one.__qualname__}.{name}": _method_hash(name, value) for name, value in vars(one).items()}
     bases = [code_of(one.__module__) for one in kind.__mro__ if one.__module__.split(".")[0] == PACKAGE]
     return key_of(methods=methods, bases=bases)
 
 
-def _method_hash(value: Any) -> str:
+def _method_hash(name: str, value: Any) -> str:
+    """A hash of a class attribute; what Python and dataclasses write into a class themselves counts as nothing."""
     function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
     if isinstance(function, FunctionType):
-        return key_of(
-            code=list(_instructions(function.__code__, function.__doc__)), defaults=repr(function.__defaults__)
-        )
-    return "" if callable(value) or not isinstance(value, str | int | float | bool | tuple | None) else repr(value)
+        return "" if function.__code__.co_filename == "<string>" else _function_hash(function, set())
+    return "" if name.startswith("__") or callable(value) else repr(value)
+
+
+def _function_hash(function: FunctionType, seen: set[str]) -> str:
+    """A hash of a function's instructions, and of the plain values and its module's functions that it names."""
+    seen.add(function.__qualname__)
+    closed = inspect.getclosurevars(function)
+    named = {}
+    for name, value in sorted({**closed.globals, **closed.nonlocals}.items()):
+        if isinstance(value, _PLAIN):
+            named[name] = repr(value)
+        elif isinstance(value, FunctionType) and value.__module__ == function.__module__:
+            named[name] = "" if value.__qualname__ in seen else _function_hash(value, seen)
+    instructions = list(_instructions(function.__code__, function.__doc__))
+    return key_of(code=instructions, defaults=repr(function.__defaults__), named=named)
 
 
 def _instructions(code: CodeType, docstring: str | None = None) -> Iterator[str]:
@@ -111,14 +131,34 @@ def _path_of(name: str) -> Path | None:
 
 @lru_cache(maxsize=512)
 def _imports(path: Path) -> tuple[str, ...]:
-    """Modules of the package that a file imports, also inside functions; `from package import module` counts both."""
+    """Modules of the package that a file imports, also inside functions; `from package import module` counts both.
+
+    A name that a package loads lazily counts as its module; a lazy package that is imported itself, as all of them.
+    """
     names: list[str] = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            lazy = _lazy_names(node.module)
+            names.append(node.module)
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                names += [lazy.get(alias.name, module), *_lazy_names(module).values()]
         elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
+            for alias in node.names:
+                if alias.name.split(".")[0] == PACKAGE:
+                    names += [alias.name, *_lazy_names(alias.name).values()]
     return tuple(dict.fromkeys(name for name in names if name != PACKAGE))
+
+
+@lru_cache(maxsize=512)
+def _lazy_names(package: str) -> dict[str, str]:
+    """The module of each name that a package lists in its stub, to be loaded when it is first used."""
+    path = _path_of(package)
+    stub = None if path is None else path.with_name("__init__.pyi")
+    if path is None or stub is None or path.name != "__init__.py" or not stub.is_file():
+        return {}
+    nodes = [node for node in _tree(stub).body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: f"{package}.{node.module or alias.name}" for node in nodes for alias in node.names}
 
 
 @lru_cache(maxsize=512)

@@ -120,12 +120,6 @@ def hash_rows(path: Path, name: str, rows: Iterable[int]) -> str:
     return digest.hexdigest()
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 over a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _extent(path: Path, name: str) -> tuple[int, int]:
     """Where a tensor begins in a file, and the bytes of one of its rows."""
     with path.open("rb") as file:

@@ -29,19 +29,27 @@ def floors() -> list[str]:
     return [part.strip().split(".")[1] for layer in reversed(layers) for part in layer.split("|")]
 
 
+def packages() -> list[ModuleType]:
+    """The root, and every package that has names of its own."""
+    floors_with_names = [name for name in floors() if (ROOT / "workbench" / name / "__init__.py").is_file()]
+    return [wb, *(importlib.import_module(f"workbench.{name}") for name in floors_with_names if name != "cli")]
+
+
 @cache
 def homes(package: ModuleType) -> dict[str, str]:
-    """Each public name's module, as the package imports it."""
-    tree = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8"))
+    """Each public name's module, as the package's stub, or else the package itself, imports it."""
+    path = Path(str(package.__file__))
+    stub = path.with_suffix(".pyi")
+    tree = ast.parse((stub if stub.is_file() else path).read_text(encoding="utf-8"))
     imported = {
-        alias.asname or alias.name: line.module
+        alias.asname or alias.name: f"{package.__name__}.{line.module}" if line.level else line.module
         for line in ast.walk(tree)
         if isinstance(line, ast.ImportFrom) and line.module
         for alias in line.names
     }
     values = {name: getattr(package, name) for name in package.__all__}
     return {
-        name: imported.get(name) or value.__module__
+        name: imported.get(name, package.__name__)
         for name, value in values.items()
         if not isinstance(value, ModuleType)
     }
@@ -49,11 +57,15 @@ def homes(package: ModuleType) -> dict[str, str]:
 
 @cache
 def public() -> dict[str, tuple[str, Any]]:
-    """Every public name as it is used (`workbench.capture`, `workbench.plots.dose_curves`): its module and value."""
+    """Every public name as it is used (`workbench.capture`, `workbench.plots.dose_curves`): its module and value.
+
+    A name that stands at the root is not repeated for its package.
+    """
     found: dict[str, tuple[str, Any]] = {}
-    for package in (wb, wb.plots):
+    for package in packages():
         for name, home in homes(package).items():
-            found[f"{package.__name__}.{name}"] = (home, getattr(package, name))
+            if package is wb or name not in homes(wb):
+                found[f"{package.__name__}.{name}"] = (home, getattr(package, name))
     return found
 
 

@@ -5,14 +5,15 @@ import pytest
 import torch
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.capture.capturing import capture_sites
 from workbench.measure.moments import Moments
-from workbench.vocabulary import HOOK_POST
+from workbench.vocabulary import HOOK_POST, Pole
 
 
-def kept(model: wb.Model, contrast: wb.Contrast, **settings) -> wb.Activations:
+def kept(model: wb.Model, contrast: wb.Contrast, **settings) -> Activations:
     activations = wb.capture(model, contrast, keep=True, **settings)
-    assert isinstance(activations, wb.Activations)
+    assert isinstance(activations, Activations)
     return activations
 
 
@@ -51,19 +52,19 @@ def test_several_sites_in_one_pass_equal_one_at_a_time(model: wb.Model, contrast
     both = capture_sites(model, contrast, sites=["hook_post", "resid_post"])
     for name, tally in both.items():
         alone = wb.capture(model, contrast, site=name)
-        assert tally.moments[wb.Pole.HIGH].equal(alone.moments[wb.Pole.HIGH])
+        assert tally.moments[Pole.HIGH].equal(alone.moments[Pole.HIGH])
     assert both["resid_post"].width == model.d_model
     assert both["hook_post"].width == model.d_mlp
 
 
 def test_shuffled_poles_have_no_large_effect(model: wb.Model, contrast: wb.Contrast) -> None:
     activations = kept(model, contrast)
-    rows = torch.cat([activations.activations[pole] for pole in (wb.Pole.HIGH, wb.Pole.LOW)])
+    rows = torch.cat([activations.activations[pole] for pole in (Pole.HIGH, Pole.LOW)])
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
     half = len(rows) // 2
     moments = {
-        wb.Pole.HIGH: Moments.of(rows[order[:half]]),
-        wb.Pole.LOW: Moments.of(rows[order[half:]]),
+        Pole.HIGH: Moments.of(rows[order[:half]]),
+        Pole.LOW: Moments.of(rows[order[half:]]),
     }
     shuffled = wb.Tally(activations.trait, "hook_post", activations.layers, moments)
     assert wb.effect_sizes(activations).cohens_d.abs().max() > 3

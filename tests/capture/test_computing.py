@@ -23,9 +23,10 @@ from transformers import (
 )
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.capture.computing import Budget
 from workbench.model.model import Model
-from workbench.vocabulary import HOOK_POST, SITES, Site, site_named
+from workbench.vocabulary import HOOK_POST, SITES, Pole, Site, site_named
 
 WORDS = ("calm", "loud", "party", "rain", "book", "quiet")
 texts = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=7).map(" ".join), min_size=2, max_size=9)
@@ -46,9 +47,9 @@ def alone(model: wb.Model, tokens: list[int], site: Site) -> torch.Tensor:
     return torch.stack(seen, 1)
 
 
-def kept(model: wb.Model, contrast: wb.Contrast, **chosen: Any) -> wb.Activations:
+def kept(model: wb.Model, contrast: wb.Contrast, **chosen: Any) -> Activations:
     found = wb.capture(model, contrast, keep=True, **chosen)
-    assert isinstance(found, wb.Activations)
+    assert isinstance(found, Activations)
     return found
 
 
@@ -78,10 +79,10 @@ def test_every_site_is_read_in_one_pass(small: wb.Model) -> None:
     chosen = wb.CaptureSettings(keep=True, min_saving=1)
     found = wb.capture_sites(small, contrast, sites=list(SITES), settings=chosen)
     for name, tally in found.items():
-        assert isinstance(tally, wb.Activations)
+        assert isinstance(tally, Activations)
         for row in (0, 5):
             expected = alone(small, small.tokens(contrast.low[row])[0], site_named(name))[-1]
-            torch.testing.assert_close(tally.activations[wb.Pole.LOW][row], expected, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(tally.activations[Pole.LOW][row], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_the_same_prompt_gives_the_same_row_in_any_batch(model: wb.Model) -> None:
@@ -107,12 +108,12 @@ def test_responses_are_read_along(small: wb.Model) -> None:
         ids = small.tokens(prompt)[0]
         said = small.tokenizer(answer, add_special_tokens=False)["input_ids"]
         expected.append(alone(small, [*ids, *said], HOOK_POST)[len(ids) :])
-    torch.testing.assert_close(each.activations[wb.Pole.HIGH], torch.cat(expected), atol=1e-5, rtol=1e-5)
-    assert each.prompts[wb.Pole.HIGH].tolist() == [i for i, rows in enumerate(expected) for _ in rows]
+    torch.testing.assert_close(each.activations[Pole.HIGH], torch.cat(expected), atol=1e-5, rtol=1e-5)
+    assert each.prompts[Pole.HIGH].tolist() == [i for i, rows in enumerate(expected) for _ in rows]
     means = torch.stack([rows.mean(0) for rows in expected])
-    torch.testing.assert_close(mean.activations[wb.Pole.HIGH], means, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(mean.activations[Pole.HIGH], means, atol=1e-5, rtol=1e-5)
     last = kept(small, told)  # reading the prompt alone leaves the answers out
-    torch.testing.assert_close(last.activations[wb.Pole.HIGH], kept(small, contrast).activations[wb.Pole.HIGH])
+    torch.testing.assert_close(last.activations[Pole.HIGH], kept(small, contrast).activations[Pole.HIGH])
 
 
 def test_masks_choose_positions(small: wb.Model) -> None:
@@ -194,7 +195,7 @@ def test_other_architectures_share_beginnings_too(kind: str, model: wb.Model, tm
     assert other.shares_beginnings
     for row, tokens in enumerate(other.tokens(contrast.high)):
         expected = alone(other, tokens, HOOK_POST)[-1]
-        torch.testing.assert_close(found.activations[wb.Pole.HIGH][row], expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found.activations[Pole.HIGH][row], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_model_that_cannot_share_says_so_and_is_right(model: wb.Model, tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_a_model_that_cannot_share_says_so_and_is_right(model: wb.Model, tmp_pat
         found = kept(recurrent, contrast, min_saving=1)
     for row, tokens in enumerate(recurrent.tokens(contrast.high)):
         expected = alone(recurrent, tokens, HOOK_POST)[-1]
-        torch.testing.assert_close(found.activations[wb.Pole.HIGH][row], expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found.activations[Pole.HIGH][row], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_shared_beginning_that_comes_out_wrong_is_noticed(
@@ -223,7 +224,7 @@ def test_a_shared_beginning_that_comes_out_wrong_is_noticed(
         return new_cache(past, **rest)
 
     monkeypatch.setattr(broken.runner, "new_cache", forgetful)
-    with pytest.warns(UserWarning, match="differs by .* of its size from one computed alone"):
+    with pytest.warns(UserWarning, match="on a shared beginning differs by .* of its size from one computed alone"):
         found = wb.capture(broken, contrast)
     for pole, moments in right.moments.items():
         torch.testing.assert_close(found.moments[pole].mean, moments.mean, atol=1e-6, rtol=1e-5)
@@ -263,6 +264,6 @@ def test_an_edit_acts_during_a_capture_as_in_a_plain_pass(small: wb.Model) -> No
             assert not torch.allclose(shared.activations[pole], base.activations[pole], atol=1e-2)
     edits = [edit, edit.with_gamma(0.0)]
     with wb.edited(small, edits, scope="all", rows=[i % 2 for i in range(3 * 8)]):
-        apart = kept(small, contrast, min_saving=1).activations[wb.Pole.HIGH]
-    assert torch.allclose(apart[1], base.activations[wb.Pole.HIGH][1], atol=1e-4)
-    assert not torch.allclose(apart[0], base.activations[wb.Pole.HIGH][0], atol=1e-2)
+        apart = kept(small, contrast, min_saving=1).activations[Pole.HIGH]
+    assert torch.allclose(apart[1], base.activations[Pole.HIGH][1], atol=1e-4)
+    assert not torch.allclose(apart[0], base.activations[Pole.HIGH][0], atol=1e-2)

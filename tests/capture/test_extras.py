@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.capture.sample import RowSample
 from workbench.measure.moments import Moments
 
@@ -18,14 +19,14 @@ def small(checkpoint: Path) -> wb.Model:
 
 
 @pytest.fixture(scope="module")
-def everything(small: wb.Model, contrast: wb.Contrast) -> wb.Activations:
+def everything(small: wb.Model, contrast: wb.Contrast) -> Activations:
     chosen = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=1024)
     found = wb.capture_sites(small, contrast, sites=["hook_post"], settings=chosen)["hook_post"]
-    assert isinstance(found, wb.Activations)
+    assert isinstance(found, Activations)
     return found
 
 
-def test_clusters_hold_the_moments_of_their_rows(everything: wb.Activations, contrast: wb.Contrast) -> None:
+def test_clusters_hold_the_moments_of_their_rows(everything: Activations, contrast: wb.Contrast) -> None:
     for pole, rows in everything.activations.items():
         for kind, ids in (("description", contrast.descriptions[pole]), ("question", contrast.questions)):
             found = everything.clusters[kind][pole]
@@ -38,7 +39,7 @@ def test_clusters_hold_the_moments_of_their_rows(everything: wb.Activations, con
                 torch.testing.assert_close(moments.m2, expected.m2, atol=1e-12, rtol=1e-6)
 
 
-def test_counts_and_quantiles_are_those_of_the_rows(everything: wb.Activations) -> None:
+def test_counts_and_quantiles_are_those_of_the_rows(everything: Activations) -> None:
     for pole, rows in everything.activations.items():
         np.testing.assert_allclose(everything.probability_positive(pole), (rows > 0).double().mean(0))
         for q in (0.0, 0.5, 0.95):

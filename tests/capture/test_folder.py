@@ -10,14 +10,15 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.capture import plan as planning
+from workbench.capture import Activations, plan
+from workbench.vocabulary import Pole
 
 SETTINGS = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=16)
 
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_ROWS", 12)
+    monkeypatch.setattr(plan, "GROUP_PROMPTS", 12)
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +31,14 @@ def pairs() -> wb.Contrast:
     return wb.Contrast.testbed("Extraversion", n=20, seed=5)
 
 
-def captured(model: wb.Model, contrast: wb.Contrast, folder: Path | None, **more) -> wb.Activations:
+def captured(model: wb.Model, contrast: wb.Contrast, folder: Path | None, **more) -> Activations:
     found = wb.capture_sites(model, contrast, sites=["hook_post"], settings=SETTINGS, folder=folder, **more)
     tally = found["hook_post"]
-    assert isinstance(tally, wb.Activations)
+    assert isinstance(tally, Activations)
     return tally
 
 
-def same(a: wb.Activations, b: wb.Activations) -> None:
+def same(a: Activations, b: Activations) -> None:
     assert list(a.moments) == list(b.moments)
     for pole, moments in a.moments.items():
         assert moments.equal(b.moments[pole])
@@ -81,7 +82,7 @@ def test_a_stopped_capture_continues_and_ends_the_same(small: wb.Model, pairs: w
     assert seen == [(60, 60)]  # nothing is computed again
     same(again, expected)
     loaded = wb.load_capture(tmp_path / "c")["hook_post"]
-    assert isinstance(loaded, wb.Activations)
+    assert isinstance(loaded, Activations)
     same(loaded, expected)
 
 
@@ -94,7 +95,7 @@ def test_ctrl_c_says_how_to_continue(small: wb.Model, pairs: wb.Contrast, tmp_pa
 KILLED = """
 import sys, workbench as wb
 from workbench.capture import plan
-plan.GROUP_ROWS = 12
+plan.GROUP_PROMPTS = 12
 model = wb.load_model(sys.argv[1])
 contrast = wb.Contrast.testbed("Extraversion", n=20, seed=5)
 settings = wb.CaptureSettings(keep=True, clusters=("description", "question"), positive=True, sample=16)
@@ -183,7 +184,7 @@ def test_another_capture_is_never_mixed_in(small: wb.Model, pairs: wb.Contrast, 
         del small.fingerprint
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="is there already and holds no capture"):
+    with pytest.raises(ValueError, match="exists already and holds no capture"):
         captured(small, pairs, tmp_path / "other")
     with pytest.raises(FileNotFoundError, match="holds no capture"):
         wb.load_capture(tmp_path / "other")
@@ -193,19 +194,19 @@ def test_kept_rows_are_mapped_from_their_file(small: wb.Model, pairs: wb.Contras
     for dtype, expected in (("float32", torch.float32), ("model", torch.bfloat16)):
         narrow = wb.load_model(small.name, dtype=torch.bfloat16)
         found = wb.capture(narrow, pairs, keep=True, keep_dtype=dtype, folder=tmp_path / dtype)
-        assert isinstance(found, wb.Activations)
-        rows = found.activations[wb.Pole.HIGH]
+        assert isinstance(found, Activations)
+        rows = found.activations[Pole.HIGH]
         assert rows.dtype == expected
         assert rows.shape == (20, 2, 48)
         maps = Path("/proc/self/maps")
         if maps.exists():
             assert str(tmp_path / dtype / "activations" / "hook_post.high.safetensors") in maps.read_text()
-        torch.testing.assert_close(rows.double().mean(0), found.moments[wb.Pole.HIGH].mean, atol=2e-3, rtol=1e-2)
+        torch.testing.assert_close(rows.double().mean(0), found.moments[Pole.HIGH].mean, atol=2e-3, rtol=1e-2)
 
 
 def test_temporary_rows_go_with_the_result(small: wb.Model, pairs: wb.Contrast) -> None:
     found = wb.capture(small, pairs, keep=True)
-    assert isinstance(found, wb.Activations)
+    assert isinstance(found, Activations)
     folder = found.keeps.path
     assert folder.is_dir()
     del found

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.capture import plan as planning
-from workbench.capture.plan import Group, Row
+from workbench.capture import plan
+from workbench.capture.plan import Group, PlannedPrompt
 from workbench.vocabulary import Pole
 
 few = settings(max_examples=80, deadline=None)
@@ -12,7 +12,7 @@ prompts = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size
 
 def group_of(token_lists: list[list[int]]) -> Group:
     rows = [
-        Row(Pole.HIGH, i, i, np.array(ids, dtype=np.int32), len(ids), np.array([len(ids) - 1]))
+        PlannedPrompt(Pole.HIGH, i, i, np.array(ids, dtype=np.int32), len(ids), np.array([len(ids) - 1]))
         for i, ids in enumerate(token_lists)
     ]
     return Group(tuple(sorted(rows, key=lambda row: row.tokens.astype(">i4").tobytes())))
@@ -27,17 +27,17 @@ def test_every_prompt_is_the_path_to_its_leaf(token_lists: list[list[int]], min_
     for node in nodes:
         if not node.leaf:
             continue
-        for place in node.rows:
-            ends.append(place)
+        for member in node.members:
+            ends.append(member)
             path, at = [], node
             while True:
-                path = [*group.rows[at.rows[0]].tokens[at.start : at.stop].tolist(), *path]
+                path = [*group.prompts[at.members[0]].tokens[at.start : at.stop].tolist(), *path]
                 if at.parent < 0:
                     break
                 assert not nodes[at.parent].leaf
                 assert nodes[at.parent].stop == at.start
                 at = nodes[at.parent]
-            assert path == group.rows[place].tokens.tolist()
+            assert path == group.prompts[member].tokens.tolist()
     assert sorted(ends) == list(range(len(token_lists)))
 
 
@@ -54,13 +54,13 @@ def test_each_token_is_computed_once(token_lists: list[list[int]]) -> None:
 @few
 @given(prompts)
 def test_groups_hold_every_row_once(token_lists: list[list[int]]) -> None:
-    rows = group_of(token_lists).rows
-    before = planning.GROUP_ROWS, planning.GROUP_TOKENS
-    planning.GROUP_ROWS, planning.GROUP_TOKENS = 4, 20
+    rows = group_of(token_lists).prompts
+    before = plan.GROUP_PROMPTS, plan.GROUP_TOKENS
+    plan.GROUP_PROMPTS, plan.GROUP_TOKENS = 4, 20
     try:
-        cuts = planning._cuts(rows)
+        cuts = plan._cuts(rows)
     finally:
-        planning.GROUP_ROWS, planning.GROUP_TOKENS = before
+        plan.GROUP_PROMPTS, plan.GROUP_TOKENS = before
     assert [i for low, high in cuts for i in range(low, high)] == list(range(len(rows)))
     for low, high in cuts:
         assert high - low <= 4
@@ -68,7 +68,7 @@ def test_groups_hold_every_row_once(token_lists: list[list[int]]) -> None:
 
 
 def test_a_cut_falls_between_descriptions() -> None:
-    rows = group_of([[d, d, d, d, q] for d in range(6) for q in range(40)]).rows
-    inside = [cut for cut, _ in planning._cuts(rows)[1:]]
+    rows = group_of([[d, d, d, d, q] for d in range(6) for q in range(40)]).prompts
+    inside = [cut for cut, _ in plan._cuts(rows)[1:]]
     assert inside
     assert all(cut % 40 == 0 for cut in inside)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.capture import plan as planning
+from workbench.capture import Activations, plan
 from workbench.measure.moments import Moments
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dpn-workbench[ray]'")
@@ -26,7 +26,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_ROWS", 10)
+    monkeypatch.setattr(plan, "GROUP_PROMPTS", 10)
 
 
 def workers() -> list[psutil.Process]:
@@ -46,7 +46,7 @@ def test_two_workers_one_of_them_killed_count_everything_once(checkpoint: Path, 
     model = wb.load_model(checkpoint)
     contrast = wb.Contrast.testbed("Extraversion", n=40, seed=2)
     expected = wb.capture(model, contrast, positive=True, keep=True)
-    assert isinstance(expected, wb.Activations)
+    assert isinstance(expected, Activations)
     killed: list[int] = []
 
     def kill_one(done: int, total: int) -> None:
@@ -66,7 +66,7 @@ def test_two_workers_one_of_them_killed_count_everything_once(checkpoint: Path, 
         progress=kill_one,
     )
     assert killed, "no worker was there to be killed"
-    assert isinstance(found, wb.Activations)
+    assert isinstance(found, Activations)
     for pole, moments in expected.moments.items():
         assert found.moments[pole].count == moments.count == 40
         # The workers' own float32 rows differ in their last digits; merging them adds nothing to that.

@@ -3,17 +3,19 @@
 import pytest
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.capture.top_prompts import top_prompts
+from workbench.vocabulary import Pole
 
 
 @pytest.fixture(scope="module")
-def kept(model: wb.Model, contrast: wb.Contrast) -> wb.Activations:
+def kept(model: wb.Model, contrast: wb.Contrast) -> Activations:
     kept = wb.capture(model, contrast, keep=True, layers=[2, 5])
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     return kept
 
 
-def test_ends_are_those_of_all_rows_sorted(kept: wb.Activations, contrast: wb.Contrast) -> None:
+def test_ends_are_those_of_all_rows_sorted(kept: Activations, contrast: wb.Contrast) -> None:
     found = top_prompts(kept, contrast, 5, 17, k=4)
     every = sorted(
         (float(value), str(pole), row)
@@ -25,34 +27,34 @@ def test_ends_are_those_of_all_rows_sorted(kept: wb.Activations, contrast: wb.Co
     assert least["activation"].tolist() == pytest.approx([value for value, _, _ in every[:4]])
     assert found["rank"].tolist() == [1, 2, 3, 4] * 2
     for told in found.itertuples():
-        prompt = contrast.poles[wb.Pole(str(told.pole))][told.row]  # type: ignore[index]
+        prompt = contrast.poles[Pole(str(told.pole))][told.row]  # type: ignore[index]
         assert (told.question, told.description) == (prompt.user, prompt.system or "")
         assert float(kept.at(5, str(told.pole))[told.row, 17]) == told.activation  # type: ignore[index]
 
 
-def test_one_pole_alone(kept: wb.Activations, contrast: wb.Contrast) -> None:
+def test_one_pole_alone(kept: Activations, contrast: wb.Contrast) -> None:
     found = top_prompts(kept, contrast, 2, 0, k=3, pole="low")
     assert set(found["pole"]) == {"low"}
     assert found["activation"].iloc[0] == float(kept.at(2, "low")[:, 0].max())
 
 
-def test_more_rows_than_there_are_gives_all(kept: wb.Activations, contrast: wb.Contrast) -> None:
+def test_more_rows_than_there_are_gives_all(kept: Activations, contrast: wb.Contrast) -> None:
     assert len(top_prompts(kept, contrast, 2, 0, k=1000, pole="high")) == 2 * len(contrast)
 
 
 def test_rows_of_several_positions_name_their_prompt(model: wb.Model, contrast: wb.Contrast) -> None:
     few = contrast.rows(range(3))
     kept = wb.capture(model, few, keep=True, layers=[1], position="all")
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     told = top_prompts(kept, few, 1, 3, k=1).iloc[0]
-    own = kept.activations[wb.Pole(told["pole"])][:, 0, 3]
+    own = kept.activations[Pole(told["pole"])][:, 0, 3]
     assert told["activation"] == float(own.max())
     place = int(own.argmax())
-    pole = wb.Pole(told["pole"])
+    pole = Pole(told["pole"])
     assert (told["row"], told["position"]) == (int(kept.prompts[pole][place]), int(kept.positions[pole][place]))
 
 
-def test_mistakes_are_named(kept: wb.Activations, contrast: wb.Contrast) -> None:
+def test_mistakes_are_named(kept: Activations, contrast: wb.Contrast) -> None:
     other = wb.Contrast.testbed("Openness", n=40, seed=3)
     with pytest.raises(ValueError, match=r"of other prompts than Contrast\('Openness', 40 rows"):
         top_prompts(kept, other, 2, 0)

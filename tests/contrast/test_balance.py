@@ -4,7 +4,9 @@ import pytest
 import torch
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.contrast.balance import MEASURES, lexical_overlap
+from workbench.vocabulary import Pole
 
 
 class Bags:
@@ -21,7 +23,7 @@ def pairs(high: str, low: str, rows: int = 40) -> wb.Contrast:
         tuple(wb.Prompt(question, f"Person {i % 20}. {high}") for i, question in enumerate(questions)),
         tuple(wb.Prompt(question, f"Person {i % 20}. {low}") for i, question in enumerate(questions)),
         questions=tuple(questions),
-        descriptions={pole: tuple(f"{pole} {i % 20}" for i in range(rows)) for pole in (wb.Pole.HIGH, wb.Pole.LOW)},
+        descriptions={pole: tuple(f"{pole} {i % 20}" for i in range(rows)) for pole in (Pole.HIGH, Pole.LOW)},
     )
 
 
@@ -75,26 +77,26 @@ def test_matching_keeps_what_is_alike_and_says_what_it_dropped(model: wb.Model) 
 
 def test_the_packaged_embedder_tells_meaning(model: wb.Model) -> None:
     pytest.importorskip("sentence_transformers", reason="the embedding extra is not installed")
-    embedder = wb.SentenceEmbedder()
+    embedder = wb.contrast.SentenceEmbedder()
     texts = ["I love big parties.", "I enjoy large celebrations.", "The train leaves at nine."]
     vectors = embedder.encode(texts)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
     alike = wb.Contrast.from_texts("any", high=[texts[0], texts[0], texts[1]], low=[texts[1], texts[2], texts[0]])
     assert len(alike.matched(model, max_length_ratio=5.0, min_cosine=0.5)) == 2
     with pytest.raises(ValueError, match="no sentence-transformers model"):
-        wb.SentenceEmbedder("no/such-model")
+        wb.contrast.SentenceEmbedder("no/such-model")
 
 
 def test_covariates_regress_out(model: wb.Model, contrast: wb.Contrast) -> None:
     lengths = contrast.covariates(model)
-    assert lengths[wb.Pole.HIGH].shape == (40, 1)
+    assert lengths[Pole.HIGH].shape == (40, 1)
     acts = wb.capture(model, contrast, keep=True, layers=[3])
-    assert isinstance(acts, wb.Activations)
-    left = wb.partial_d(
-        acts.activations[wb.Pole.HIGH],
-        acts.activations[wb.Pole.LOW],
-        high_covariates=lengths[wb.Pole.HIGH],
-        low_covariates=lengths[wb.Pole.LOW],
+    assert isinstance(acts, Activations)
+    left = wb.measure.partial_d(
+        acts.activations[Pole.HIGH],
+        acts.activations[Pole.LOW],
+        high_covariates=lengths[Pole.HIGH],
+        low_covariates=lengths[Pole.LOW],
     )
     assert left.shape == (1, model.d_mlp)
     with pytest.raises(ValueError, match="no confound 'mood'"):

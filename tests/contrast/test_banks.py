@@ -5,6 +5,7 @@ import pytest
 
 import workbench as wb
 from workbench.contrast.banks import personalitybench_questions
+from workbench.vocabulary import Pole
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "personalitybench"
 
@@ -26,7 +27,7 @@ def test_personalitybench_files_load(tmp_path: Path) -> None:
     assert set(contrast.poles) == {"high", "low"}
     assert set(contrast.questions[:5]) == {f"What of {i}?" for i in range(5)}
     for row, prompt in enumerate(contrast.high):
-        assert prompt.system == f"You dream {contrast.descriptions[wb.Pole.HIGH][row]}."
+        assert prompt.system == f"You dream {contrast.descriptions[Pole.HIGH][row]}."
 
 
 def test_a_pair_shares_its_question_only_and_equal_descriptions_their_id(tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_a_pair_shares_its_question_only_and_equal_descriptions_their_id(tmp_pat
     folder = bench(tmp_path, descriptions, [{"question": f"What of {i}?"} for i in range(6)])
     contrast = wb.Contrast.personalitybench(folder, "openness", n=200, seed=1)
     assert [prompt.user for prompt in contrast.high] == [prompt.user for prompt in contrast.low]
-    high, low = contrast.descriptions[wb.Pole.HIGH], contrast.descriptions[wb.Pole.LOW]
+    high, low = contrast.descriptions[Pole.HIGH], contrast.descriptions[Pole.LOW]
     assert set(high) == {"0", "1", "2"}
     assert set(low) == {"0", "1", "2", "3"}
     for prompt, own in zip(contrast.high, high, strict=True):
@@ -71,9 +72,9 @@ def test_the_published_files_load(trait: str) -> None:
     assert [prompt.user for prompt in contrast.high] == [prompt.user for prompt in contrast.low]
     assert all(prompt.system for prompt in contrast.high + contrast.low)
     for pole in ("high", "low"):
-        texts = {prompt.system for prompt in contrast.poles[wb.Pole(pole)]}
+        texts = {prompt.system for prompt in contrast.poles[Pole(pole)]}
         # 1000 draws leave out one of 80 descriptions with probability 80 * (79/80)^1000 < 0.0003.
-        assert len(texts) == len(set(contrast.descriptions[wb.Pole(pole)]))
+        assert len(texts) == len(set(contrast.descriptions[Pole(pole)]))
         assert len(texts) in (79, 80)
     assert contrast.digest == wb.Contrast.personalitybench(SHARED, trait, n=1000, split="test").digest
 

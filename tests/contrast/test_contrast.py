@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workbench as wb
+from workbench.contrast.banks import read_bank
 from workbench.testbed import grammar
+from workbench.vocabulary import Pole
 
 
 @pytest.mark.parametrize("source", [wb.Contrast.testbed, wb.Contrast.builtin])
@@ -32,15 +34,9 @@ def test_held_out_personas_share_no_question_with_training() -> None:
 
 
 def test_builtin_uses_each_question_before_any_twice() -> None:
-    asked = len({question["text"] for question in wb_bank("Openness")["questions"]})
+    asked = len({question["text"] for question in read_bank("Openness")["questions"]})
     contrast = wb.Contrast.builtin("Openness", n=asked + 10)
     assert len(set(contrast.questions[:asked])) == asked
-
-
-def wb_bank(trait: str) -> dict:
-    from workbench.contrast.banks import read_bank
-
-    return read_bank(trait)
 
 
 @given(st.integers(0, 100), st.sampled_from([0.1, 0.3, 0.5]))
@@ -72,13 +68,13 @@ def test_mistakes_are_told() -> None:
 def test_a_neutral_arm_is_the_question_without_its_persona() -> None:
     pairs = wb.Contrast.testbed("Openness", n=6)
     assert pairs.with_neutral() is pairs
-    ids = {wb.Pole.HIGH: tuple("abcdef")}
+    ids = {Pole.HIGH: tuple("abcdef")}
     two = wb.Contrast(pairs.trait, pairs.high, pairs.low, None, pairs.questions, ids)
     three = two.with_neutral()
     assert three.neutral == tuple(wb.Prompt(prompt.user) for prompt in pairs.high)
-    assert three.descriptions[wb.Pole.NEUTRAL] == ("none",) * 6
+    assert three.descriptions[Pole.NEUTRAL] == ("none",) * 6
     assert (three.high, three.low, three.questions) == (two.high, two.low, two.questions)
-    with pytest.raises(ValueError, match="are no questions put to personas. Give them a neutral text each"):
+    with pytest.raises(ValueError, match="have no persona to leave out. Give each row a neutral text"):
         wb.Contrast.from_texts("Openness", high=["a", "b"], low=["c", "d"]).with_neutral()
-    with pytest.raises(ValueError, match="are read along answers"):
+    with pytest.raises(ValueError, match="but the rows from texts have responses"):
         two.with_responses(high=["x"] * 6, low=["y"] * 6).with_neutral()

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import workbench as wb
+from workbench.vocabulary import Pole
 
 ROWS = [
     {"high": "You love crowds.", "low": "You avoid crowds.", "question": "Where do you eat?", "trait": "Extraversion"},
@@ -36,7 +37,7 @@ def test_every_kind_of_table_gives_the_same_pairs(tmp_path: Path, suffix: str) -
     )
     assert contrast.low[1] == wb.Prompt("Whom do you call?", "You say little.")
     assert contrast.neutral is None
-    assert contrast.descriptions[wb.Pole.HIGH] == ("You love crowds.", "You talk a lot.")
+    assert contrast.descriptions[Pole.HIGH] == ("You love crowds.", "You talk a lot.")
 
 
 def test_without_questions_the_texts_are_the_users_turn(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_mistakes_are_told(model: wb.Model, edit: wb.Edit) -> None:
 def test_the_residual_arm_writes_as_much_as_the_edit(model: wb.Model, contrast: wb.Contrast, edit: wb.Edit) -> None:
     residual = wb.effect_sizes(wb.capture(model, contrast, site="resid_post"))
     w_out = {layer: model.w_out(layer) for layer in edit.layers}
-    arm = wb.residual_edit(residual, edit, w_out)
+    arm = wb.edit.residual_edit(residual, edit, w_out)
     for layer in edit.layers:
         written = (edit.delta(layer) @ w_out[layer]).norm()
         torch.testing.assert_close(arm.delta(layer).norm(), written)

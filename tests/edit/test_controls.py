@@ -88,7 +88,7 @@ def test_controls_keep_the_operation(edit: wb.Edit) -> None:
         edit.neurons, 0.0, operation="set", width=edit.width, trait="t", method="m", direction="increase",
         site="hook_post",
     )  # fmt: skip
-    control = wb.random_control(clamp, seed=2)
+    control = wb.edit.random_control(clamp, seed=2)
     assert control.operation == "set"
     assert len(control) == len(clamp)
     assert bool((control.neurons & clamp.neurons).layer.numel()) is False

@@ -38,20 +38,20 @@ def test_directional_edits_one_pole(effects: wb.Effects, selection: wb.Selection
 
 def test_the_random_control_keeps_count_and_norm_on_other_neurons(effects: wb.Effects, selection: wb.Selection) -> None:
     edit = wb.dpn_edit(effects, selection, gamma=0.7, direction="decrease")
-    control = wb.random_control(edit, seed=5)
+    control = wb.edit.random_control(edit, seed=5)
     assert not len(control.neurons & edit.neurons)
     assert control.gamma == edit.gamma
     for layer in edit.layers:
         own, theirs = edit.delta(layer), control.delta(layer)
         assert torch.equal(own[own != 0].sort().values, theirs[theirs != 0].sort().values)
-    assert control == wb.random_control(edit, seed=5)
-    assert control != wb.random_control(edit, seed=6)
+    assert control == wb.edit.random_control(edit, seed=5)
+    assert control != wb.edit.random_control(edit, seed=6)
 
 
 def test_a_control_needs_enough_other_neurons() -> None:
     edit = wb.Edit.of({0: torch.ones(3)}, trait="t", method="m", direction="increase", site="hook_post")
     with pytest.raises(ValueError, match="Layer 0 has 3 neurons of which 3 are edited"):
-        wb.random_control(edit)
+        wb.edit.random_control(edit)
 
 
 def test_mistakes_are_told(effects: wb.Effects, selection: wb.Selection) -> None:

@@ -9,6 +9,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.edit.rivals import head_edit, npti_edit
 from workbench.vocabulary import Axis, Site, Z
 
@@ -26,10 +27,10 @@ def network(checkpoint: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def tally(tiny: wb.Model, contrast: wb.Contrast) -> wb.Activations:
+def tally(tiny: wb.Model, contrast: wb.Contrast) -> Activations:
     chosen = wb.CaptureSettings(keep=True, positive=True, sample=1024)
     found = wb.capture_sites(tiny, contrast, sites=["hook_pre"], settings=chosen)["hook_pre"]
-    assert isinstance(found, wb.Activations)
+    assert isinstance(found, Activations)
     return found
 
 
@@ -78,7 +79,7 @@ def plain_npti(network: Any, pushed: dict, silenced: dict, *, gamma: float, firs
 
 
 @pytest.mark.parametrize("direction", ["increase", "decrease"])
-def test_npti_equals_the_published_forward(tiny: wb.Model, network: Any, tally: wb.Activations, direction: str) -> None:
+def test_npti_equals_the_published_forward(tiny: wb.Model, network: Any, tally: Activations, direction: str) -> None:
     edit = npti_edit(tally, direction=direction, min_delta=0.1, min_neurons=0)
     assert edit.gamma == 1.4
     rows = {str(pole): values.double().numpy() for pole, values in tally.activations.items()}
@@ -105,7 +106,7 @@ def test_npti_equals_the_published_forward(tiny: wb.Model, network: Any, tally: 
             torch.testing.assert_close(tiny.hooked(ids, return_type="logits"), last, atol=2e-5, rtol=1e-4)
 
 
-def test_npti_is_the_same_in_any_batch(tiny: wb.Model, tally: wb.Activations) -> None:
+def test_npti_is_the_same_in_any_batch(tiny: wb.Model, tally: Activations) -> None:
     edit = npti_edit(tally, min_neurons=0, mask=0.1)
     assert [part.mask for part in edit.parts] == [0.0, 0.1]
     with wb.edited(tiny, edit, scope="decode"):
@@ -118,7 +119,7 @@ def test_npti_is_the_same_in_any_batch(tiny: wb.Model, tally: wb.Activations) ->
     assert set(run.certificate()["pairs"]) == {"decode"}
 
 
-def test_npti_takes_the_most_different_where_few_pass(tally: wb.Activations) -> None:
+def test_npti_takes_the_most_different_where_few_pass(tally: Activations) -> None:
     edit = npti_edit(tally, min_delta=0.99, min_neurons=5)
     assert [len(part) for part in edit.edits] == [5, 5]
     assert edit.provenance is not None
@@ -188,7 +189,7 @@ def test_the_head_arm_may_match_each_layer(
 
 
 def test_mistakes_are_told(
-    model: wb.Model, effects: wb.Effects, selection: wb.Selection, heads: wb.Effects, tally: wb.Activations
+    model: wb.Model, effects: wb.Effects, selection: wb.Selection, heads: wb.Effects, tally: Activations
 ) -> None:
     edit = wb.dpn_edit(effects, selection)
     with pytest.raises(ValueError, match="shifted at z, but these effects are of hook_post"):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.explore.explorer import Explorer
 from workbench.explore.settings import Settings
 from workbench.model.lens import top_tokens
@@ -100,7 +101,7 @@ def test_a_card_s_numbers_are_computed_directly(explorer: Explorer, study: wb.St
     card = explorer.card(settings, layer, neuron)
     contrast = wb.Contrast.testbed("Openness", n=30, seed=0)
     kept = wb.capture(model, contrast, keep=True, layers=[layer])
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     for pole in ("high", "low", "neutral"):
         mine = card.activations[card.activations["pole"] == pole]["activation"]
         theirs = kept.at(layer, pole)[:, neuron]
@@ -129,7 +130,7 @@ def test_patching_is_that_of_the_held_out_pairs(explorer: Explorer, model: wb.Mo
         assert found.loc[way, "effect"] == pytest.approx(truth["effect"].iloc[0], abs=1e-6)
         low, effect, high = (float(found.loc[way, name]) for name in ("low", "effect", "high"))  # type: ignore[arg-type]
         assert low <= effect <= high
-        ranked = wb.attribution(model, pairs, direction=way)
+        ranked = wb.edit.attribution(model, pairs, direction=way)
         score = float(ranked.scores[layer, neuron])
         assert found.loc[way, "attribution"] == pytest.approx(score, rel=1e-4, abs=1e-7)
         assert found.loc[way, "attribution_rank"] == 1 + int((ranked.scores.abs() > abs(score)).sum())
@@ -193,7 +194,7 @@ def test_threads_get_what_one_gets(explorer: Explorer, study: wb.Study, model: w
 
 def test_contrasts_and_kept_rows_do_as_well(model: wb.Model, contrast: wb.Contrast) -> None:
     kept = wb.capture(model, contrast, keep=True)
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     told = Explorer(model, {"Extraversion": contrast}, defaults={"quantile": 0.99})
     given = Explorer(model, {"Extraversion": kept}, contrasts={"Extraversion": contrast}, defaults={"quantile": 0.99})
     a, b = (each.chosen(each.settings()).selection for each in (told, given))

@@ -136,7 +136,7 @@ def test_an_edit_that_depends_on_the_input_is_refused(checkpoint: Path, contrast
     neurons = wb.NeuronSet.of([(0, 3), (1, 40)])
     of = {"width": 48, "trait": "t", "method": "m", "direction": "increase", "site": "hook_post"}
     for edit, reason in (
-        (wb.npti_edit(tally, min_neurons=1), "add a constant to the residual stream, but this one is at act"),
+        (wb.edit.npti_edit(tally, min_neurons=1), "add a constant to the residual stream, but this one is at act"),
         (wb.Edit.on(neurons, 0.5, operation="scale", **of), "Only edits that always add have a constant delta"),
     ):
         with pytest.raises(ValueError, match=reason):

@@ -121,7 +121,7 @@ def test_what_is_no_such_edit_is_refused(model: wb.Model, edit: wb.Edit, residua
     with pytest.raises(ValueError, match="hold constants added at hook_post, but Edit.*resid_post"):
         write_dpn_le_edit(model, residual, tmp_path)
     with pytest.raises(ValueError, match="hold constants added at hook_post, but Composite"):
-        write_dpn_le_edit(model, wb.Composite((edit,)), tmp_path)
+        write_dpn_le_edit(model, wb.edit.Composite((edit,)), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

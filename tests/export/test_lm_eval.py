@@ -107,7 +107,7 @@ def test_hookpoints_of_both_kinds_and_several_coefficients(model: wb.Model, tmp_
     }
     torch.save(entries, tmp_path / "steer.pt")
     back = read_lm_eval(tmp_path / "steer.pt", model=model)
-    assert isinstance(back, wb.Composite)
+    assert isinstance(back, wb.edit.Composite)
     after, written = sorted(back.parts, key=lambda part: part.site, reverse=True)
     assert (after.site, after.delta(1)[0], after.delta(2)[0]) == ("resid_post", 2.0, 3.0)
     assert (written.site, written.delta(2)[0]) == ("mlp_out", 1.0)

@@ -25,7 +25,7 @@ def test_a_file_gives_its_neurons(tmp_path: Path) -> None:
     path = write(tmp_path / "Openness_reversed_dict.json", rows)
     assert list(wb.read_npti(path)) == [(1, 9), (3, 2), (3, 7)]
     write(tmp_path / "Openness_dict.json", {"0": [[0, 1, 0.2, 0.3, 0.1]]})
-    assert set(wb.read_npti_folder(tmp_path)) == {("Openness", "low"), ("Openness", "high")}
+    assert set(wb.export.read_npti_folder(tmp_path)) == {("Openness", "low"), ("Openness", "high")}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_no_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="There is no file"):
         wb.read_npti(tmp_path / "none.json")
     with pytest.raises(FileNotFoundError, match="holds no NPTI sets"):
-        wb.read_npti_folder(tmp_path)
+        wb.export.read_npti_folder(tmp_path)
     (tmp_path / "x.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="is no JSON"):
         wb.read_npti(tmp_path / "x.json")
@@ -91,7 +91,7 @@ def tally(model: wb.Model, contrast: wb.Contrast) -> wb.Tally:
 
 @pytest.mark.parametrize("direction", ["increase", "decrease"])
 def test_nptis_edit_comes_back_from_its_files(model: wb.Model, tally: wb.Tally, direction: str, tmp_path: Path) -> None:
-    edit = wb.npti_edit(tally, direction=direction, gamma=0.6, min_neurons=5)
+    edit = wb.edit.npti_edit(tally, direction=direction, gamma=0.6, min_neurons=5)
     paths = write_npti_edit(model, edit, tmp_path, tally=tally)
     assert {pole: path.name for pole, path in paths.items()} == {
         "high": "Extraversion_dict.json",

@@ -36,7 +36,7 @@ def test_our_own_edits(model: wb.Model, edit: wb.Edit, residual: wb.Edit, checkp
     edit.save(tmp_path / "edit.safetensors")
     assert read_steering(tmp_path / "edit.safetensors", model=model) == edit
     assert read_steering(tmp_path / "edit.safetensors", model=model, gamma=0.25) == edit.with_gamma(0.25)
-    both = wb.Composite((edit, residual))
+    both = wb.edit.Composite((edit, residual))
     both.save(tmp_path / "both.safetensors")
     assert read_steering(tmp_path / "both.safetensors", model=model) == both
     with pytest.raises(ValueError, match=r"edit.safetensors: The edit is for a hook_post of width 768, but .* has 48"):
@@ -52,7 +52,7 @@ def test_our_own_edits(model: wb.Model, edit: wb.Edit, residual: wb.Edit, checkp
         {1: torch.ones(128)}, trait="T", method="m", direction="increase", site="resid_post",
         provenance={"model_fingerprint": "f" * 64},
     )  # fmt: skip
-    for one in (here, wb.Composite((here, edit))):
+    for one in (here, wb.edit.Composite((here, edit))):
         one.save(tmp_path / "here.safetensors")
         with pytest.raises(ValueError, match=f"on weights ffffffffffff, but testbed has {model.fingerprint[:12]}"):
             read_steering(tmp_path / "here.safetensors", model=model)
@@ -78,7 +78,7 @@ def test_foreign_files_are_recognised(
 def test_nptis_files_go_out_and_come_in(model: wb.Model, contrast: wb.Contrast, tmp_path: Path) -> None:
     settings = wb.CaptureSettings(positive=True, sample=256)
     tally = wb.capture_sites(model, contrast, sites=["hook_pre"], settings=settings)["hook_pre"]
-    edit = wb.npti_edit(tally, gamma=0.6)
+    edit = wb.edit.npti_edit(tally, gamma=0.6)
     export_edit(model, edit, tmp_path / "npti", to="npti", tally=tally)
     assert read_steering(tmp_path / "npti", model=model, gamma=0.6) == edit
     with pytest.raises(ValueError, match="delta, P and q95, which an edit does not keep"):

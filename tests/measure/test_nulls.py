@@ -63,7 +63,7 @@ def test_planted_neurons_are_found_over_the_whole_model() -> None:
 
 def test_counts_are_the_rules_under_each_labelling() -> None:
     rows = noise(5)
-    null = permuted(rows, unit="question", permutations=50, count=lambda place, s, d: (d.abs() > 0.2).sum(1))
+    null = permuted(rows, unit="question", permutations=50, count=lambda s, d: (d.abs() > 0.2).sum(1))
     assert null.counts is not None
     assert len(null.counts) == 50
     assert 0 < null.count_pvalue <= 1

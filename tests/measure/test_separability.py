@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.measure.planted import planted
 from workbench.measure.separability import separability, start_layer
 from workbench.measure.units import Rows
@@ -71,7 +72,7 @@ def test_what_cannot_be_split_is_refused() -> None:
 def test_on_the_embedded_model(model: wb.Model) -> None:
     pairs = wb.Contrast.testbed("Extraversion", n=80, seed=1)
     acts = wb.capture(model, pairs, keep=True, layers=[0, 5])
-    assert isinstance(acts, wb.Activations)
+    assert isinstance(acts, Activations)
     found = wb.separability(acts, probes=["logistic"], folds=3)
     assert found[(found["control"] == "none") & (found["layer"] == 5)]["auc"].item() > 0.95
     assert torch.equal(acts.activations[Pole.HIGH][:, 0], acts.at(0, "high"))

@@ -70,18 +70,18 @@ def sets(shared: bool) -> dict[tuple[str, str], wb.NeuronSet]:
 
 
 def test_sets_of_one_valence_overlap_where_they_were_made_to() -> None:
-    found = valence_structure(wb.overlap_matrix(sets(True), population=2000))
+    found = valence_structure(wb.measure.overlap_matrix(sets(True), population=2000))
     assert found.ratio > 2
     assert found.pvalue == 1 / 4
     assert found.table["pairs"].tolist() == [3, 3, 6]
-    assert valence_structure(wb.overlap_matrix(sets(False), population=2000)).ratio < 1.5
+    assert valence_structure(wb.measure.overlap_matrix(sets(False), population=2000)).ratio < 1.5
 
 
 @pytest.mark.skipif(not NPTI.is_dir(), reason="the published NPTI sets are not on this machine")
 def test_the_published_npti_sets_are_structured_by_valence() -> None:
-    published = wb.read_npti_folder(NPTI)
+    published = wb.export.read_npti_folder(NPTI)
     assert len(published) == 8
-    matrix = wb.overlap_matrix(published, population=POPULATION)
+    matrix = wb.measure.overlap_matrix(published, population=POPULATION)
     found = valence_structure(matrix)
     assert found.ratio > 2
     assert found.pvalue == 1 / 8  # the least that four traits allow

@@ -32,6 +32,7 @@ from transformers import (
 )
 
 import workbench as wb
+from workbench.capture import Activations
 from workbench.model.norms import normalises_mlp_output
 
 LAYERS, WIDTH, HIDDEN = 3, 48, 32
@@ -168,7 +169,7 @@ def test_what_it_is_is_read_from_it(pair: Pair) -> None:
 def test_capture_reads_the_down_projections_input(pair: Pair) -> None:
     contrast = wb.Contrast.testbed("Extraversion", n=6)
     found = wb.capture(pair.hooked, contrast, keep=True)
-    assert isinstance(found, wb.Activations)
+    assert isinstance(found, Activations)
     for pole, prompts in contrast.poles.items():
         for row, ids in enumerate(pair.hooked.tokens(prompts)):
             seen: dict[int, torch.Tensor] = {}

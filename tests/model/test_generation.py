@@ -52,10 +52,10 @@ def test_texts_end_an_answer_where_they_first_stand(model: wb.Model, max_rows: i
     sampling = Sampling(24, 0.0, 0)
     bounds: dict[str, Any] = {"max_tokens": 4096, "max_rows": max_rows}
     prompts = model.tokens(PROMPTS)
-    whole = generate(model, prompts, sampling, **bounds)
+    whole = generate(model.decoder, prompts, sampling, **bounds)
     texts = (" always", ". I", "ville")
     until = Until(texts, model.tokenizer)
-    cut = generate(model, prompts, sampling, until=until, **bounds)
+    cut = generate(model.decoder, prompts, sampling, until=until, **bounds)
     assert any(len(short) < len(full) for short, full in zip(cut, whole, strict=True))
     for short, full in zip(cut, whole, strict=True):
         assert short == full[: len(short)]

@@ -6,6 +6,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import workbench as wb
+from workbench.capture import Activations
+from workbench.vocabulary import Pole
 
 
 def test_the_embedded_model_answers(model: wb.Model) -> None:
@@ -31,14 +33,14 @@ def test_a_model_with_plain_mlps_loads_too(model: wb.Model, tmp_path: Path) -> N
     assert loaded.d_mlp == 128
     contrast = wb.Contrast.from_texts("mood", high=["I am glad.", "What a day!"], low=["I am sad.", "What a bore."])
     kept = wb.capture(loaded, contrast, keep=True)
-    assert isinstance(kept, wb.Activations)
+    assert isinstance(kept, Activations)
     plain: Any = GPT2LMHeadModel.from_pretrained(tmp_path).eval()
     seen: list[torch.Tensor] = []
     for block in plain.transformer.h:
         block.mlp.c_proj.register_forward_pre_hook(lambda module, args: seen.append(args[0][0, -1]))
     with torch.no_grad():
         plain(torch.tensor(loaded.tokens("I am glad.", chat=False)))
-    torch.testing.assert_close(kept.activations[wb.Pole.HIGH][0], torch.stack(seen), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(kept.activations[Pole.HIGH][0], torch.stack(seen), atol=1e-5, rtol=1e-5)
     effects = wb.effect_sizes(kept)
     edit = wb.dpn_edit(effects, wb.select_neurons(effects, quantile=0.9), gamma=5.0)
     with wb.edited(loaded, edit, scope="all") as run:

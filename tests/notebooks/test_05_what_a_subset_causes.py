@@ -13,7 +13,7 @@ def test_what_a_subset_causes(executed: Executed) -> None:
         "05_what_a_subset_causes",
         joint="patched.frame().query(\"mode == 'joint'\").set_index('set')['effect'].to_dict()",
         first="patched.values('all', mode='by_layer', layer=0)['effect'].mean()",
-        swapped="wb.causal_verdict(other, control='matched').verdict",
+        swapped="wb.edit.causal_verdict(other, control='matched').verdict",
         neutral="[row['selected'] for row in found if row['base'] == 'neutral']",
         direct="float(direct.loc['selected', 'effect'])",
         lost="{row['kind']: row['selected'] for row in rows}",

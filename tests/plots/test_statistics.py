@@ -79,7 +79,7 @@ def test_overlap_heatmap_is_symmetric_and_marks_what_is_beyond_chance() -> None:
         ("Openness", "low"): wb.NeuronSet.of([(0, i) for i in range(20, 40)]),
         ("Extraversion", "high"): wb.NeuronSet.of([(0, i) for i in range(15)]),
     }
-    table = wb.overlap_matrix(sets, population=1000)
+    table = wb.measure.overlap_matrix(sets, population=1000)
     drawn: Any = plots.overlap_heatmap(table)
     z = np.array(drawn.data[0].z, dtype=float)
     np.testing.assert_array_equal(np.nan_to_num(z), np.nan_to_num(z.T))
@@ -98,7 +98,7 @@ def test_balance_love_and_threshold_sweep(model: wb.Model, contrast: wb.Contrast
     balance = contrast.balance(model)
     drawn: Any = plots.balance_love(balance.table)
     np.testing.assert_allclose(drawn.data[0].x, balance.table["difference"])
-    table = wb.sensitivity(effects, quantiles=[0.9, 0.99], min_ds=[0.0, 0.5])
+    table = wb.select.sensitivity(effects, quantiles=[0.9, 0.99], min_ds=[0.0, 0.5])
     lines: Any = plots.threshold_sweep(table)
     assert [line.name for line in lines.data] == ["0", "0.5"]
     assert lines.layout.yaxis.type == "log"

@@ -7,6 +7,7 @@ import torch
 import workbench as wb
 from workbench.measure.planted import planted
 from workbench.select.criteria import passes, upper_quantile
+from workbench.select.settings import RuleSettings
 from workbench.select.stability import jaccard
 
 
@@ -38,10 +39,13 @@ def test_chance_is_taken_off() -> None:
 def test_replicated_masks_are_those_of_the_rule(effects: wb.Effects) -> None:
     for rule in ("dual", "magnitude-only", "d-only"):
         chosen = wb.select_neurons(effects, rule=rule, quantile=0.98, min_d=0.5)
-        mask = passes(rule, effects.mean_difference, effects.cohens_d, quantile=0.98, min_d=0.5)
+        settings = RuleSettings(rule=rule, quantile=0.98, min_d=0.5)
+        mask = passes(settings, effects.mean_difference, effects.cohens_d)
         assert wb.NeuronSet.from_mask(mask, effects.layers) == chosen.both
-    with pytest.raises(ValueError, match="but not 'fdr'"):
-        passes("fdr", effects.mean_difference, effects.cohens_d, quantile=0.9, min_d=0.1)
+    with pytest.raises(ValueError, match="but not for fdr within the layer"):
+        passes(RuleSettings(rule="fdr"), effects.mean_difference, effects.cohens_d)
+    with pytest.raises(ValueError, match="but not for dual within the model"):
+        passes(RuleSettings(within="model"), effects.mean_difference, effects.cohens_d)
 
 
 @pytest.mark.parametrize("width", [2, 3, 50, 768])
@@ -52,7 +56,7 @@ def test_the_quantile_is_torchs(width: int, quantile: float) -> None:
 
 
 def test_sensitivity_tells_what_each_threshold_does(effects: wb.Effects) -> None:
-    table = wb.sensitivity(effects, quantiles=[0.9, 0.99], min_ds=[0.5, 100.0], reference=(0.99, 0.5))
+    table = wb.select.sensitivity(effects, quantiles=[0.9, 0.99], min_ds=[0.5, 100.0], reference=(0.99, 0.5))
     row = table[(table["quantile"] == 0.99) & (table["min_d"] == 0.5)].iloc[0]
     assert row["selected"] == len(wb.select_neurons(effects, quantile=0.99, min_d=0.5))
     assert row["jaccard"] == 1.0
@@ -63,16 +67,16 @@ def test_sensitivity_tells_what_each_threshold_does(effects: wb.Effects) -> None
 def test_agreement_between_rules(effects: wb.Effects, model: wb.Model) -> None:
     effects = effects.with_measures(write_norm=effects.mean_difference.abs() * model.write_norms())
     chosen = {rule: wb.select_neurons(effects, rule=rule, quantile=0.99, min_d=0.5) for rule in ("dual", "write-norm")}
-    table = wb.agreement(chosen)
+    table = wb.select.agreement(chosen)
     assert table["intersection"].item() == len(chosen["dual"].both & chosen["write-norm"].both)
     assert table["jaccard_corrected"].item() <= table["jaccard"].item()
     with pytest.raises(ValueError, match="on the same layers"):
-        wb.agreement({**chosen, "other": wb.select_neurons(effects, layers=[1, 2], quantile=0.9)})
+        wb.select.agreement({**chosen, "other": wb.select_neurons(effects, layers=[1, 2], quantile=0.9)})
 
 
 def test_too_few_clusters_are_refused(contrast: wb.Contrast) -> None:
     rows = planted(rows=30, width=10, neurons=2, descriptions=3, seed=0).rows
     with pytest.raises(ValueError, match="at least 4 descriptions a pole, but there are 3"):
         wb.stability(rows)
-    with pytest.raises(ValueError, match="over description or questions, but 'row'"):
+    with pytest.raises(ValueError, match="The unit is one of description, question, but 'row'"):
         wb.stability(rows, unit="row")

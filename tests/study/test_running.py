@@ -1,6 +1,5 @@
-"""A whole small study: run, resumed, changed, damaged; and the page, figures and summary that come of it."""
+"""A whole small study: run, resumed, changed, damaged."""
 
-import html
 import json
 import os
 import shutil
@@ -8,21 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from io import StringIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from rich.console import Console
 
 import workbench as wb
-from workbench.report.cells import table_cells
-from workbench.report.study_figures import study_figures
-from workbench.report.study_page import steered_answers, study_report
-from workbench.report.terminal import print_study
-from workbench.study import cells, engines, steps
-from workbench.study.config import ARMS
+from workbench.arm.registry import ARMS
+from workbench.outcome.outcome import Outcome
+from workbench.outcome.patching import Patching
+from workbench.study import asking, cells, traits
 
 CONFIG = wb.StudyConfig(
     traits=("Extraversion", "Openness"),
@@ -132,7 +127,7 @@ def test_a_second_run_computes_nothing_again(study: wb.Study, model: wb.Model, m
     def never(*arguments: object, **settings: object) -> None:
         raise AssertionError("a finished step ran again")
 
-    for place, name in ((steps, "capture_sites"), (engines, "run_cell"), (steps, "patched_tables")):
+    for place, name in ((traits, "capture_sites"), (asking, "ask_cell"), (Patching, "trace")):
         monkeypatch.setattr(place, name, never)
     seen: list[float] = []
     again = wb.run_study(CONFIG, study.folder, model=model, progress=lambda label, share: seen.append(share))
@@ -153,7 +148,7 @@ def test_a_stopped_run_continues_where_it_stopped(
     assert not list(tmp_path.rglob(".*.parquet"))
     with pytest.raises(ValueError, match="was not finished. Run it again"):
         wb.load_study(tmp_path)
-    monkeypatch.setattr(steps, "capture_sites", None)
+    monkeypatch.setattr(traits, "capture_sites", None)
     finished = wb.run_study(FEW, tmp_path, model=model)
     same_tables(finished, few)
 
@@ -163,17 +158,17 @@ def test_a_changed_file_runs_only_what_it_touches(
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(few.folder, copy)
-    run: list[str] = []
+    asked: list[str] = []
 
-    def counted(model: wb.Model, config: wb.StudyConfig, cell: cells.Cell) -> cells.Outcomes:
-        run.append(cell.name)
-        return cells.run_cell(model, config, cell)
+    def counted(model: wb.Model, cell: cells.Cell, outcomes: Sequence[Outcome], known: Mapping) -> asking.Given:
+        asked.append(cell.name)
+        return cells.ask_cell(model, cell, outcomes, known)
 
-    monkeypatch.setattr(engines, "run_cell", counted)
+    monkeypatch.setattr(asking, "ask_cell", counted)
     config = FEW.model_copy(update={"arms": (*FEW.arms, "residual"), "broad_gammas": (0.1, 0.2, 0.3)})
     wb.run_study(config, copy, model=model)
-    assert {name.partition(".gamma")[0] for name in run} == {"test/residual", "test/broad"}
-    assert sum(name.startswith("test/broad") for name in run) == 1
+    assert {name.partition(".gamma")[0] for name in asked} == {"test/residual", "test/broad"}
+    assert sum(name.startswith("test/broad") for name in asked) == 1
 
 
 def test_a_killed_study_ends_as_an_undisturbed_one(few: wb.Study, tmp_path: Path) -> None:
@@ -209,7 +204,7 @@ def test_a_damaged_step_is_refused_by_name(few: wb.Study, model: wb.Model, tmp_p
 
 def test_a_model_that_does_not_speak_the_grammar_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"model": str(checkpoint), "min_d": 0.0})
-    with pytest.raises(ValueError, match="can be scored so. Use a model trained on its corpus"):
+    with pytest.raises(ValueError, match=r"can be scored so. Use a model trained on its corpus"):
         wb.run_study(config, tmp_path)
 
 
@@ -219,115 +214,29 @@ def test_what_is_no_study_is_told(tmp_path: Path) -> None:
 
 
 def test_findings_quote_their_numbers_and_never_claim_the_construction(study: wb.Study) -> None:
-    said = {finding.claim: finding for finding in study.findings}
-    assert "disjoint by construction" in said["A trait's poles use different neurons"].text
-    assert said["A trait's neurons are its own"].verdict in ("undecided", "refuted")
-    assert said["The effect-size criterion adds to the magnitude criterion"].verdict == "refuted"
-    assert f"gamma {study.gamma:g}" in said["The selected neurons move the trait"].text
-
-
-def test_the_terminal_shows_arms_and_findings(study: wb.Study) -> None:
-    console = Console(width=80, record=True, file=StringIO())
-    print_study(study, console)
-    text = console.export_text()
-    for arm in set(CONFIG.arms) - set(study.left_out):
-        assert arm in text
-    assert "Arms at equal trait shift" in text
-    assert "the same edits as DPN-LE" in text
-    assert max(map(len, text.splitlines())) <= 80
-
-
-def test_the_page_holds_what_the_study_says(study: wb.Study, tmp_path: Path) -> None:
-    report = study_report(study)
-    assert [verdict.claim for verdict in report.verdicts] == [finding.claim for finding in study.findings]
-    # Every claim has a figure and a table behind it, so that none is reworded away from its evidence.
-    for verdict in report.verdicts:
-        tables = {each for each in verdict.shown if each.startswith("table-")}
-        assert tables, verdict.claim
-        assert set(verdict.shown) - tables, verdict.claim
-    assert "magnitude only" in " ".join(report.warnings)
-    page = wb.write_study_report(study, tmp_path / "page.html").read_text(encoding="utf-8")
+    found = {finding.id: finding for finding in study.findings}
+    assert "disjoint by construction" in found["poles-exclusive"].sentence
+    assert found["traits-own"].verdict in ("undecided", "refuted")
+    assert found["d-criterion-adds"].verdict == "refuted"
+    moves = found["moves:trait_score"]
+    assert f"gamma {study.gamma:g}" in moves.sentence
+    shifts = study.tables["shifts"].query("arm == @study.method and trait == 'all' and direction == 'both'")
+    [row] = shifts.to_dict("records")
+    assert (moves.numbers["shift"].value, moves.numbers["shift"].p) == (row["shift"], row["p_holm"])
     for finding in study.findings:
-        assert finding.claim in html.unescape(page)
-    assert "arXiv 2604.27929" in page
-    answers = steered_answers(study)
-    assert len(answers) == 8
-    table = study.tables["answers"]
-    assert answers[0].base in set(table[table["arm"] == "none"]["answer"])
+        tables = {name for name in finding.evidence if name in study.tables}
+        assert tables, finding.id
 
 
-def test_figures_cover_what_the_study_asked(study: wb.Study, few: wb.Study) -> None:
-    drawn = study_figures(study)
-    assert {"against-controls", "specificity", "patching-by-layer", "quantile-sweep"} <= {f.name for f in drawn}
-    assert all(figure.caption and figure.group and len(figure.data) for figure in drawn)
-    assert {"null-distribution", "stability", "exclusivity", "balance"} <= {f.name for f in drawn}
-    assert not {"specificity", "patching-by-layer", "quantile-sweep"} & {f.name for f in study_figures(few)}
-    with pytest.raises(ValueError, match="There is no figure 'pie'. Choose among effect-map,"):
-        study_figures(study, only=["pie"])
-    with pytest.raises(ValueError, match="nothing to draw 'specificity' from: what it shows was not asked for"):
-        study_figures(few, only=["specificity"])
-
-
-def test_figures_are_written_beside_their_data(study: wb.Study, tmp_path: Path) -> None:
-    written = wb.write_figures(study, tmp_path, only=["dose-curves", "effect-map"])
-    assert [path.name for path in written] == [
-        "effect-map-extraversion.html",
-        "effect-map-openness.html",
-        "dose-curves.html",
-        "dose-curves-extraversion.html",
-        "dose-curves-openness.html",
-    ]
-    data = pd.read_parquet(tmp_path / "effect-map.parquet")
-    assert set(data["trait"]) == set(CONFIG.traits)
-    assert not (tmp_path / "README.md").exists()
-    with pytest.raises(ValueError, match="Figures come as html, svg, pdf, png, but 'gif' was asked for"):
-        wb.write_figures(study, tmp_path, formats=["gif"])
-
-
-def test_without_a_browser_pages_are_written_and_the_reason_is_told(
-    study: wb.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def without(figures: list[tuple[Any, Path]], **settings: Any) -> list[Path]:
-        if any(path.suffix != ".html" for _, path in figures):
-            raise RuntimeError("Images need a Chromium on this machine.")
-        return [path for _, path in figures]
-
-    monkeypatch.setattr(wb.plots, "save_figures", without)
-    with pytest.raises(RuntimeError, match="Images need a Chromium"):
-        wb.write_figures(study, tmp_path, only=["balance"], formats=["png", "html"])
-    told: list[str] = []
-    written = wb.write_figures(study, tmp_path, formats=["png", "html"], told=told.append)
-    assert told == ["Images need a Chromium on this machine."]
-    assert {path.suffix for path in written} == {".html"}
-    page = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "![" not in page
-    assert "Files: `dose-curves` and `dose-curves-TRAIT`, a file a trait; `.html`. Data: `dose-curves.parquet`." in page
-    for figure in study_figures(study):
-        assert figure.caption in page
-        assert (tmp_path / f"{figure.name}.parquet").is_file()
-
-
-def test_tables_have_the_names_and_numbers_of_the_page(study: wb.Study, tmp_path: Path) -> None:
-    written = wb.write_tables(study, tmp_path)
-    shown = {table.id.removeprefix("table-"): table.frame for table in study_report(study).tables}
-    assert {path.stem for path in written} == set(shown)
-    for name, frame in shown.items():
-        assert (tmp_path / f"{name}.tex").read_text(encoding="utf-8").count(rf"\label{{tab:{name}}}") == 1
-        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(frame)
-    exact = pd.read_csv(tmp_path / "equal-dose.csv")
-    pd.testing.assert_frame_equal(exact, shown["equal-dose"], rtol=1e-12, check_dtype=False)
-    [own] = [line for line in (tmp_path / "equal-dose.tex").read_text().splitlines() if line.startswith("DPN-LE &")]
-    _, rows = table_cells(shown["equal-dose"])
-    assert [each.strip() for each in own.removesuffix(r"\\").split("&")] == [
-        cell.text.replace("\u2212", "$-$") for cell in rows[0]
-    ]
-    with pytest.raises(ValueError, match="There is no table 'pie'. Choose among equal-dose,"):
-        wb.write_tables(study, tmp_path, only=["pie"])
-    with pytest.raises(ValueError, match="Tables come as csv, tex, but 'xls' was asked for"):
-        wb.write_tables(study, tmp_path, formats=["xls"])
+def test_numbers_are_whole_in_the_manifest(study: wb.Study) -> None:
+    again = wb.load_study(study.folder)
+    assert again.findings == study.findings
+    assert all(isinstance(each.value, int | float) for one in again.findings for each in one.numbers.values())
 
 
 def test_the_manifest_says_what_was_used(study: wb.Study) -> None:
     manifest = json.loads((study.folder / "manifest.json").read_text(encoding="utf-8"))
     assert {"model", "model_fingerprint", "seed", "machine", "versions", "steps", "findings", "gamma"} <= set(manifest)
-    assert all(len(step["sha256"]) == 64 for step in manifest["steps"].values())
+    files = [file for step in manifest["steps"].values() for file in step["files"].values()]
+    assert len(files) > 50
+    assert all(len(file["sha256"]) == 64 for file in files)

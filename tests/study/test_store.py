@@ -1,49 +1,80 @@
+"""Steps of a study: kept, made again where what they depend on has changed, refused where they were tampered with."""
+
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from workbench.study.store import Store, key_of
+from workbench.study import store as storing
+from workbench.study.store import Store
+
+TABLE = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", None]})
 
 
-def test_keys_tell_inputs_apart() -> None:
-    assert key_of(a=1, b=[1, 2]) == key_of(b=[1, 2], a=1)
-    assert key_of(a=1) != key_of(a=2)
+class Counted:
+    """Makes a step's parts, and counts how often."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> dict[str, pd.DataFrame]:
+        self.calls += 1
+        return {"first": TABLE, "second": TABLE.head(1)}
 
 
-def test_a_step_is_held_until_its_inputs_change(tmp_path: Path) -> None:
+def test_a_step_is_made_once_for_a_key(tmp_path: Path) -> None:
+    make = Counted()
+    made = Store(tmp_path).frames("outcomes/one", "key", make)
+    again = Store(tmp_path).frames("outcomes/one", "key", make)
+    assert make.calls == 1
+    pd.testing.assert_frame_equal(made["first"], TABLE)
+    pd.testing.assert_frame_equal(again["second"], made["second"])
+    assert (tmp_path / "outcomes" / "one.first.parquet").is_file()
+    Store(tmp_path).frames("outcomes/one", "another key", make)
+    assert make.calls == 2
+
+
+def test_files_are_named_by_step_and_part(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write("sub/a.txt", "key", lambda path: path.write_text("content"))
-    again = Store(tmp_path)
-    assert again.holds("sub/a.txt", "key")
-    assert not again.holds("sub/a.txt", "other key")
-    assert not again.holds("sub/b.txt", "key")
+    assert store.step("tables/", "k", lambda: {"dose": TABLE})["dose"] == tmp_path / "tables" / "dose.parquet"
+    assert store.step("edits/x", "k", lambda: {"": TABLE})[""] == tmp_path / "edits" / "x.parquet"
+
+
+def test_another_version_of_the_package_answers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Counted()
+    Store(tmp_path).step("one", "key", make)
+    monkeypatch.setattr(storing, "VERSION", "0.0.0")
+    assert Store(tmp_path).kept("one", "key") is None
+    Store(tmp_path).step("one", "key", make)
+    assert make.calls == 2
 
 
 def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    path = store.write("a.txt", "key", lambda path: path.write_text("content"))
-    path.write_text("tampered")
-    with pytest.raises(ValueError, match=r"a.txt is not as the study wrote it \(its hash differs\)"):
-        Store(tmp_path).holds("a.txt", "key")
+    path = store.step("one", "key", Counted())["first"]
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match=r"one.first.parquet is not as the study wrote it \(its hash differs\)"):
+        Store(tmp_path).kept("one", "key")
     path.unlink()
-    assert not Store(tmp_path).holds("a.txt", "key")
+    assert Store(tmp_path).kept("one", "key") is None
 
 
-def test_a_stopped_write_leaves_nothing(tmp_path: Path) -> None:
+def test_a_stopped_step_leaves_nothing_that_is_used(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
-    def stopped(path: Path) -> None:
-        path.write_text("half")
-        raise KeyboardInterrupt
+    class Stopped:
+        def save(self, path: Path) -> None:
+            path.write_text("half")
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.write("a.txt", "key", stopped)
-    assert not [path for path in tmp_path.iterdir() if path.name != "manifest.json"]
-    assert not Store(tmp_path).holds("a.txt", "key")
+        store.step("one", "key", lambda: {"whole": TABLE, "half": Stopped()})
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".") or "half" in path.name]
+    assert Store(tmp_path).kept("one", "key") is None
 
 
-def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_reported(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"steps": ')
     with pytest.raises(ValueError, match="is damaged"):
         Store(tmp_path)

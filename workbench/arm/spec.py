@@ -3,14 +3,10 @@
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from workbench.arm.context import ArmContext
-    from workbench.edit.edit import AnyEdit
-    from workbench.edit.prompting import Instruction
-
-    Build = Callable[[ArmContext], AnyEdit | Instruction]
+Build = Callable[[Any], Any]
+"""Makes an edit at gamma 1 or an instruction from an `ArmContext`."""
 
 Role = Literal["method", "rival", "control", "prompt", "reference"]
 """`method`, what a study tests; `rival`, another way to move the trait; `control`, what should move it less; `prompt`,
@@ -49,9 +45,9 @@ class ArmSpec:
     """
 
     name: str
-    role: Role
-    doses: Doses | tuple[float, ...]
-    build: "Build | str"
+    role: Role | str
+    doses: Doses | str | tuple[float, ...]
+    build: Build | str
     across: bool = False
     swept: bool = False
     claimed_as: str = ""
@@ -72,7 +68,7 @@ class ArmSpec:
         """Whether a dose scales it; what is only said to the model has none."""
         return self.doses != "none"
 
-    def builder(self) -> "Build":
+    def builder(self) -> Build:
         """The function that makes it, imported where only its place is known.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A capture on disk: each group of prompts committed whole, so that a kill at any moment loses one group."""
+"""A capture on disk: each group of prompts is committed as a whole, so that a kill at any moment loses one group."""
 
 import json
 import os
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from workbench.capture.plan import Plan
 from workbench.capture.tally import Activations, Tally
-from workbench.tensorfile import hash_file, hash_rows, read_tensors, reserve_tensors, write_rows
+from workbench.digest import hash_file
+from workbench.tensorfile import hash_rows, read_tensors, reserve_tensors, write_rows
 from workbench.vocabulary import Pole
 
 LEDGER = "capture.json"
@@ -28,34 +29,34 @@ ROWS_FORMAT = "workbench activations 1"
 class CaptureFolder:
     """The folder of a capture that is under way or finished.
 
-    `capture.json` says what the capture depends on and which groups are done, with the hash of each; it is replaced
-    in one step after a group's files are in place. `parts/` holds each group's tallies until they are merged.
-    Kept rows lie in `activations/`, a file for each site and pole, and are filled in group by group.
+    `capture.json` records what the capture depends on and which groups are done, with the hash of each; it is
+    replaced in one step after a group's files are in place. `parts/` holds each group's tallies until they are merged.
+    Kept rows are in `activations/`, in a file for each site and pole that is filled group by group.
 
     Raises:
-        ValueError: if the folder holds another capture, naming what differs, or something else; or if a file is
-            not as it was written, naming the file.
+        ValueError: if the folder holds another capture, naming what differs, or something else; or if a file was
+            changed after it was written, naming the file.
     """
 
-    def __init__(self, folder: str | Path, describes: Mapping[str, Any], plan: Plan, *, keeps: Sequence[str]) -> None:
+    def __init__(self, folder: str | Path, depends_on: Mapping[str, Any], plan: Plan, *, keeps: Sequence[str]) -> None:
         self.folder, self.plan = Path(folder), plan
         self._files = {(site, pole): self.rows_file(site, pole) for site in keeps for pole in plan.rows}
-        self._targets = _row_places(plan) if keeps else None
-        described = json.loads(json.dumps(dict(describes)))
+        self._targets = _row_targets(plan) if keeps else None
+        recorded = json.loads(json.dumps(dict(depends_on)))
         path = self.folder / LEDGER
         if path.is_file():
             self.ledger = _read_ledger(path)
-            _check_same(self.folder, self.ledger["describes"], described)
+            _check_same(self.folder, self.ledger["describes"], recorded)
             for temporary in (*self.folder.glob(".*"), *(self.folder / "parts").glob(".*")):
                 temporary.unlink()
             self._verify()
             return
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise ValueError(f"{self.folder} is there already and holds no capture. Choose another folder.")
+            raise ValueError(f"{self.folder} exists already and holds no capture. Choose another folder.")
         (self.folder / "parts").mkdir(parents=True, exist_ok=True)
         self.ledger = {
             "format": FORMAT,
-            "describes": described,
+            "describes": recorded,
             "groups": len(plan.groups),
             "done": {},
             "finished": None,
@@ -68,18 +69,18 @@ class CaptureFolder:
 
     @property
     def done(self) -> set[int]:
-        """Groups that are committed."""
+        """The numbers of the groups that are committed."""
         return {int(group) for group in self.ledger["done"]}
 
     @property
     def finished(self) -> bool:
-        """Whether the whole capture is there."""
+        """Whether every group is committed and merged."""
         return self.ledger["finished"] is not None
 
     def reserve_rows(
         self, shapes: Mapping[str, tuple[int, int]], dtype: torch.dtype, header: Mapping[str, Any]
     ) -> None:
-        """Make the files of kept rows; `shapes` says each site's layers and width."""
+        """Make the files of kept rows, for `shapes` of (layers, width) by site."""
         for (site, pole), path in self._files.items():
             if path.is_file():
                 continue
@@ -92,7 +93,7 @@ class CaptureFolder:
             reserve_tensors(path, format=ROWS_FORMAT, header={**header, "site": site, "pole": str(pole)}, tensors=shape)
 
     def name_prompts(self, ids: Mapping[str, Mapping[Pole, Sequence[str]]]) -> None:
-        """Write down each prompt's clusters, so that kept rows can be told apart by them."""
+        """Write down to which clusters each prompt belongs, so that kept rows can be grouped by them."""
         tables = []
         for pole in self.plan.rows:
             named = {kind: list(by_pole[pole]) for kind, by_pole in ids.items() if pole in by_pole}
@@ -105,17 +106,17 @@ class CaptureFolder:
     def commit(
         self, group: int, part: Mapping[str, Tally], rows: Mapping[tuple[str, Pole], Float[Tensor, "n layer width"]]
     ) -> None:
-        """Put a finished group in place: its rows and tallies first, then the ledger that says so."""
+        """Write a finished group: its rows and tallies first, then the ledger, which says that it is done."""
         entry: dict[str, Any] = {"parts": {}, "rows": {}}
         for (site, pole), values in rows.items():
             assert self._targets is not None
-            path, places = self._files[site, pole], self._targets[group][pole]
+            path, targets = self._files[site, pole], self._targets[group][pole]
             for name, tensor in (
                 ("rows", values),
-                ("prompts", torch.tensor([prompt for _, prompt, _ in places])),
-                ("positions", torch.tensor([position for _, _, position in places])),
+                ("prompts", torch.tensor([prompt for _, prompt, _ in targets])),
+                ("positions", torch.tensor([position for _, _, position in targets])),
             ):
-                write_rows(path, name, [place for place, _, _ in places], tensor)
+                write_rows(path, name, [row for row, _, _ in targets], tensor)
             entry["rows"][f"{site}.{pole}"] = self._hash_rows(group, site, pole)
         for site, tally in part.items():
             path = tally.save(self._part(group, site))
@@ -124,12 +125,12 @@ class CaptureFolder:
         self._write_ledger()
 
     def parts(self) -> Iterator[dict[str, Tally]]:
-        """Every group's tallies, in order."""
+        """The tallies of every group by site, in order."""
         for group in range(self.ledger["groups"]):
             yield {site: Tally.load(self._part(group, site)) for site in self.ledger["done"][str(group)]["parts"]}
 
     def finish(self, tallies: Mapping[str, Tally]) -> None:
-        """Put the merged tallies in place and remove the parts."""
+        """Write the merged tallies and remove the parts."""
         files = [tally.save(self.folder / f"tally.{site}.safetensors") for site, tally in tallies.items()]
         files += self._files.values()
         files += [self.folder / PROMPTS] if self._files else []
@@ -149,15 +150,15 @@ class CaptureFolder:
                 site, pole = name.split(".")
                 path = self.rows_file(site, Pole(pole))
                 try:
-                    found = self._hash_rows(int(group), site, Pole(pole))
+                    actual = self._hash_rows(int(group), site, Pole(pole))
                 except (OSError, ValueError, KeyError):
-                    found = ""
-                if found != expected:
+                    actual = ""
+                if actual != expected:
                     raise ValueError(_altered(path))
 
     def _hash_rows(self, group: int, site: str, pole: Pole) -> str:
         assert self._targets is not None
-        return hash_rows(self._files[site, pole], "rows", [place for place, _, _ in self._targets[group][pole]])
+        return hash_rows(self._files[site, pole], "rows", [row for row, _, _ in self._targets[group][pole]])
 
     def _part(self, group: int, site: str) -> Path:
         return self.folder / "parts" / f"{group:05}.{site}.safetensors"
@@ -176,7 +177,7 @@ class CaptureFolder:
 
 
 class TemporaryFolder:
-    """A folder that goes when nobody holds this any more, or the process ends."""
+    """A folder that is removed when nothing refers to this object any more, or when the process ends."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="workbench-capture-"))
@@ -184,14 +185,14 @@ class TemporaryFolder:
 
 
 def load_capture(folder: str | Path, *, keeps: Any = None) -> dict[str, Tally]:
-    """The tallies of a finished capture by site, with their kept rows where there are some.
+    """The tallies of a finished capture by site, with the rows that were kept.
 
     Args:
-        keeps: whatever must live as long as the rows are used.
+        keeps: an object that must live as long as the rows are used, e.g. the folder that holds them.
 
     Raises:
         FileNotFoundError: if there is no capture.
-        ValueError: if it is not finished, or a file is not as it was written.
+        ValueError: if it is not finished, or a file was changed after it was written.
     """
     folder = Path(folder)
     if not (folder / LEDGER).is_file():
@@ -234,28 +235,28 @@ def _read_ids(path: Path) -> dict[str, dict[Pole, tuple[str, ...]]]:
     return ids
 
 
-def _row_places(plan: Plan) -> list[dict[Pole, list[tuple[int, int, int]]]]:
-    """For each group and pole: place in the file, prompt, and position (-1 if averaged) of each row it reads."""
+def _row_targets(plan: Plan) -> list[dict[Pole, list[tuple[int, int, int]]]]:
+    """For each group and pole: the row in the file, the prompt, and the position (-1 if averaged) of each row read."""
     pooled = plan.positions.pooled
     sizes: dict[Pole, dict[int, int]] = {pole: {} for pole in plan.rows}
     for group in plan.groups:
-        for row in group.rows:
-            sizes[row.pole][row.index] = 1 if pooled else len(row.reads)
+        for prompt in group.prompts:
+            sizes[prompt.pole][prompt.index] = 1 if pooled else len(prompt.reads)
     first: dict[tuple[Pole, int], int] = {}
     for pole, by_index in sizes.items():
         total = 0
         for index in sorted(by_index):
             first[pole, index] = total
             total += by_index[index]
-    places = []
+    targets = []
     for group in plan.groups:
-        here: dict[Pole, list[tuple[int, int, int]]] = {row.pole: [] for row in group.rows}
-        for row in group.rows:
-            read = [-1] if pooled else row.reads.tolist()
-            start = first[row.pole, row.index]
-            here[row.pole] += [(start + i, row.index, position) for i, position in enumerate(read)]
-        places.append(here)
-    return places
+        by_pole: dict[Pole, list[tuple[int, int, int]]] = {prompt.pole: [] for prompt in group.prompts}
+        for prompt in group.prompts:
+            positions = [-1] if pooled else prompt.reads.tolist()
+            start = first[prompt.pole, prompt.index]
+            by_pole[prompt.pole] += [(start + i, prompt.index, position) for i, position in enumerate(positions)]
+        targets.append(by_pole)
+    return targets
 
 
 def _read_ledger(path: Path) -> dict[str, Any]:
@@ -264,20 +265,22 @@ def _read_ledger(path: Path) -> dict[str, Any]:
         if ledger["format"] != FORMAT:
             raise ValueError(f"its format is {ledger['format']!r}")
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged or no ledger of a capture: {error}. Choose another folder.") from None
+        raise ValueError(f"{path} is damaged, or not a capture's ledger: {error}. Choose another folder.") from None
     return ledger
 
 
-def _check_same(folder: Path, known: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    differs = [name for name in sorted({*known, *asked}) if known.get(name) != asked.get(name)]
+def _check_same(folder: Path, recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    differs = [name for name in sorted({*recorded, *wanted}) if recorded.get(name) != wanted.get(name)]
     if differs:
 
         def short(value: Any) -> str:
             text = str(value)
             return text if len(text) <= 40 else f"{text[:37]}..."
 
-        told = "; ".join(f"{name}: {short(known.get(name))} there, {short(asked.get(name))} here" for name in differs)
-        raise ValueError(f"{folder} holds another capture ({told}). Choose another folder, or remove that one.")
+        differences = "; ".join(
+            f"{name}: {short(recorded.get(name))} there, {short(wanted.get(name))} here" for name in differs
+        )
+        raise ValueError(f"{folder} holds another capture ({differences}). Choose another folder, or remove that one.")
 
 
 def _check_finished(folder: Path, ledger: Mapping[str, Any]) -> None:

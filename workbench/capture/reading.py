@@ -1,4 +1,4 @@
-"""Hooks that take chosen positions out of a pass and keep nothing else."""
+"""Hooks that read chosen positions during a forward pass and keep nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,20 +13,20 @@ from workbench.vocabulary import HOOK_POST, HOOK_PRE, MLP_OUT, RESID_POST, Site
 
 _INSIDE = (HOOK_PRE, HOOK_POST)
 _BEHIND = (MLP_OUT, RESID_POST)
-"""Sites inside the MLP, and those that need its output at every position."""
+"""Sites inside the MLP, and sites after it, which need its output at every position."""
 
 
 class Enough(Exception):
-    """Everything asked for has been read: the rest of the pass would be thrown away."""
+    """Ends a forward pass once everything has been read, as its output is not used."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """What one pass is read for.
+    """What to read in one pass.
 
     Attributes:
         position: which positions of the flattened `(batch * pos)` axis are read.
-        weights: for each output row the share of each read position; None where each read position is a row.
+        weights: the weight of each read position in each output row; None if each read position is a row.
     """
 
     position: Int[Tensor, " read"]
@@ -34,38 +34,38 @@ class Take:
 
 
 class Reader:
-    """Reads sites of one model, pass after pass; use it inside `reading`."""
+    """Reads sites of one model in one forward pass after another, inside `reading`."""
 
     def __init__(self, model: Model, sites: Sequence[Site], layers: Sequence[int]) -> None:
         self.model, self.sites, self.layers = model, tuple(sites), tuple(layers)
         self.widths = {site.name: model.width(site, layers) for site in sites}
-        self._found: dict[tuple[str, int], Tensor] = {}
+        self._values: dict[tuple[str, int], Tensor] = {}
         self._take: Take | None = None
         self._checked: set[tuple[str, int]] = set()
         self._compact = False
 
     def read(self, take: Take | None, run: Callable[[], object]) -> dict[str, Float[Tensor, "row layer width"]]:
-        """Run a pass and return what was asked for, in float32 on the model's device, by site.
+        """Run a pass and return the values read, in float32 on the model's device, by site.
 
         Args:
-            take: what to read; None where the pass is run for its keys and values alone.
+            take: what to read; None if the pass is run for its keys and values alone.
             run: the pass.
         """
-        self._take, self._found, self._compact = take, {}, False
+        self._take, self._values, self._compact = take, {}, False
         try:
             run()
         except Enough:
             pass
         finally:
-            found, self._found, self._take = self._found, {}, None
+            values, self._values, self._take = self._values, {}, None
         if take is None:
             return {}
-        missing = [site.hook(layer) for site in self.sites for layer in self.layers if (site.name, layer) not in found]
+        missing = [site.hook(layer) for site in self.sites for layer in self.layers if (site.name, layer) not in values]
         if missing:
             raise RuntimeError(f"Every hook must fire in a pass, but {missing[0]} did not.")
         device = self.model.device
         return {
-            site.name: torch.stack([found[site.name, layer].to(device) for layer in self.layers], 1)
+            site.name: torch.stack([values[site.name, layer].to(device) for layer in self.layers], 1)
             for site in self.sites
         }
 
@@ -81,9 +81,8 @@ class Reader:
             inner = self._compact and layer == self.layers[-1] and site in _INSIDE
             values = (flat if inner else flat[take.position.to(flat.device)]).float()
             weights = take.weights
-            found = values.clone() if weights is None else weights.to(values.device) @ values
-            self._found[site.name, layer] = found
-            if len(self._found) == len(self.sites) * len(self.layers):
+            self._values[site.name, layer] = values.clone() if weights is None else weights.to(values.device) @ values
+            if len(self._values) == len(self.sites) * len(self.layers):
                 raise Enough
 
         return read
@@ -97,24 +96,24 @@ class Reader:
         self._checked.add((site.name, layer))
 
     def _before_last_mlp(self, module: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        """Spare the last MLP what nobody reads: all of it, or the positions that are not taken."""
+        """Do not run the last MLP, or run it only at the positions that are read, where nothing else is needed."""
         if self._take is None:
             raise Enough
         if any(site in _BEHIND for site in self.sites):
             return None
         position = self._take.position
 
-        def taken(given: object) -> object:
-            if isinstance(given, Tensor) and given.ndim == 3:
-                return given.flatten(0, 1)[position.to(given.device)][None]
-            return given
+        def taken(argument: object) -> object:
+            if isinstance(argument, Tensor) and argument.ndim == 3:
+                return argument.flatten(0, 1)[position.to(argument.device)][None]
+            return argument
 
         self._compact = True
         return tuple(map(taken, args)), {name: taken(value) for name, value in kwargs.items()}
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hooks on for a whole run; they are gone on leaving, whatever happens."""
+        """Keep the hooks on for a whole run; they are removed on leaving, whatever happens."""
         model, last = self.model, self.layers[-1]
         inside = f"blocks.{last}.mlp."
         busy = any(point.fwd_hooks for name, point in model.hooked.hook_dict.items() if name.startswith(inside))
@@ -122,7 +121,7 @@ class Reader:
             for site in self.sites:
                 for layer in self.layers:
                     hooks.enter_context(model.hooked_at(site, layer, self.hook(site, layer)))
-            # Somebody else's hooks there, an edit's say, must see every position as they always do.
+            # Other hooks in that MLP, e.g. an edit's, must see every position, so then all of it runs.
             if not busy:
                 mlp = model.hooked.blocks[last].mlp
                 handle = mlp.register_forward_pre_hook(self._before_last_mlp, with_kwargs=True)

@@ -1,4 +1,4 @@
-"""Rows of a group reduced to tallies, on the device where they were computed."""
+"""The rows of a group, reduced to tallies on the device where they were computed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,39 +10,45 @@ from torch import Tensor
 
 from workbench.capture.computing import Read
 from workbench.capture.plan import Group
+from workbench.capture.planning import cluster_ids
+from workbench.capture.run import CaptureRun
 from workbench.capture.sample import RowSample
-from workbench.capture.settings import CapturePlan, CaptureSettings, cluster_ids
 from workbench.capture.tally import Tally
 from workbench.contrast.contrast import Contrast
 from workbench.measure.moments import Moments
 from workbench.vocabulary import Pole, Site
 
 Rows = dict[tuple[str, Pole], Float[Tensor, "n layer width"]]
+"""Kept rows by site and pole."""
+Part = tuple[dict[str, Tally], Rows]
+"""What a group gives: its tallies by site, and its kept rows."""
 
 
-def part_of(
-    read: Read, group: Group, contrast: Contrast, planned: CapturePlan, settings: CaptureSettings, dtype: torch.dtype
-) -> tuple[dict[str, Tally], Rows]:
-    """One group's tallies by site, and its rows where they are kept; `dtype` is the model's own.
+def part_of(read: Read, group: Group, run: CaptureRun) -> Part:
+    """One group's tallies by site, and its rows where they are kept.
 
     Raises:
         FloatingPointError: for a value that is not finite, naming its layer, neuron and prompt.
     """
-    pooled = planned.plan.positions.pooled
-    members = [
-        (i, -1 if pooled else int(p)) for i, row in enumerate(group.rows) for p in ([0] if pooled else row.reads)
+    contrast, settings, layers = run.contrast, run.settings, run.planned.layers
+    pooled = run.planned.plan.positions.pooled
+    # For each row that was read: its prompt in the group, and its token, -1 where positions were averaged.
+    origins = [
+        (member, -1 if pooled else int(token))
+        for member, prompt in enumerate(group.prompts)
+        for token in ([0] if pooled else prompt.reads)
     ]
     seed = int(contrast.digest[:15], 16)
     tallies: dict[str, Tally] = {}
     rows: Rows = {}
-    for site in planned.sites:
+    for site in run.planned.sites:
         values = read[site.name]
-        _check_finite(values, site, planned.layers, group, [member for member, _ in members], contrast)
-        tally = Tally(contrast.trait, site.name, planned.layers, {})
-        for pole in dict.fromkeys(row.pole for row in group.rows):
-            mine = [place for place, (member, _) in enumerate(members) if group.rows[member].pole == pole]
-            chosen = values if len(mine) == len(values) else values[torch.tensor(mine, device=values.device)]
-            prompts = [group.rows[members[place][0]].index for place in mine]
+        _check_finite(values, site, layers, group, [member for member, _ in origins], contrast)
+        tally = Tally(contrast.trait, site.name, layers, {})
+        for pole in dict.fromkeys(prompt.pole for prompt in group.prompts):
+            of_pole = [row for row, (member, _) in enumerate(origins) if group.prompts[member].pole == pole]
+            chosen = values if len(of_pole) == len(values) else values[torch.tensor(of_pole, device=values.device)]
+            prompts = [group.prompts[origins[row][0]].index for row in of_pole]
             tally.moments[pole] = _moments(chosen)
             for kind in settings.clusters:
                 ids = cluster_ids(contrast, kind, pole)
@@ -50,11 +56,11 @@ def part_of(
             if settings.positive:
                 tally.positive[pole] = (chosen > 0).sum(0)
             if settings.sample:
-                # A prompt's number and a token's fit side by side in 64 bits, whatever their size in practice.
-                numbers = [prompt * 2**32 + members[place][1] + 1 for prompt, place in zip(prompts, mine, strict=True)]
+                # A prompt's number and a token's fit side by side in 64 bits, however many there are in practice.
+                numbers = [prompt * 2**32 + origins[row][1] + 1 for prompt, row in zip(prompts, of_pole, strict=True)]
                 tally.samples[pole] = RowSample.of(chosen, numbers, size=settings.sample, seed=seed)
             if settings.keep:
-                rows[site.name, pole] = chosen.to("cpu", torch.float32 if settings.keep_dtype == "float32" else dtype)
+                rows[site.name, pole] = chosen.to("cpu", run.row_dtype)
         tallies[site.name] = tally
     return tallies, rows
 
@@ -66,10 +72,13 @@ def _moments(rows: Float[Tensor, "n layer width"]) -> Moments:
 
 
 def _by_cluster(rows: Float[Tensor, "n layer width"], ids: Sequence[str]) -> dict[str, Moments]:
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(ids):
-        places.setdefault(name, []).append(place)
-    return {name: _on_host(_moments(rows[torch.tensor(mine, device=rows.device)])) for name, mine in places.items()}
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(ids):
+        members.setdefault(name, []).append(row)
+    return {
+        name: _on_host(_moments(rows[torch.tensor(of_cluster, device=rows.device)]))
+        for name, of_cluster in members.items()
+    }
 
 
 def _on_host(moments: Moments) -> Moments:
@@ -96,11 +105,11 @@ def _check_finite(
 ) -> None:
     if bool(torch.isfinite(values).all()):
         return
-    place, layer, unit = (~torch.isfinite(values)).nonzero()[0].tolist()
-    row = group.rows[members[place]]
+    row, layer, unit = (~torch.isfinite(values)).nonzero()[0].tolist()
+    prompt = group.prompts[members[row]]
     prompts: Mapping[Pole, Any] = contrast.poles
     raise FloatingPointError(
         f"Activations must be finite, but {site.name} of layer {layers[layer]}, neuron {unit} is "
-        f"{values[place, layer, unit].item()} on the {row.pole} prompt {prompts[row.pole][row.index].user!r}. "
+        f"{values[row, layer, unit].item()} on the {prompt.pole} prompt {prompts[prompt.pole][prompt.index].user!r}. "
         "Load the model in float32 or bfloat16, or leave the prompt out."
     )

@@ -1,4 +1,4 @@
-"""A fixed number of rows that stands for all of them: what quantiles are read from."""
+"""A uniform sample of rows, from which quantiles of all rows are estimated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 @dataclass(frozen=True, eq=False)
 class RowSample:
-    """A uniform sample of at most `size` rows, drawn by a hash of each row's own number.
+    """A uniform sample of at most `size` rows, drawn by a hash of each row's number.
 
-    Which rows are kept depends on their numbers alone, so samples merge exactly, in any order, and a run that was
-    stopped ends with the same sample. While there are no more rows than `size` it holds them all and its
-    quantiles are exact; beyond, a quantile's rank has a standard error of `sqrt(q * (1 - q) / size)`.
+    Which rows are kept depends on their numbers alone. So samples merge exactly, in any order, and a run that was
+    stopped and continued gives the same sample. With at most `size` rows the sample holds all of them and its
+    quantiles are exact; with more, a quantile's rank has a standard error of `sqrt(q * (1 - q) / size)`.
 
     Attributes:
-        size: the most rows it keeps.
-        seen: rows it stands for.
-        priority: `(kept,)` ascending; a row is kept if its priority is among the lowest.
+        size: the most rows that it keeps.
+        seen: how many rows it was drawn from.
+        priority: `(kept,)` ascending; the rows with the lowest priorities are kept.
         rows: `(kept, layer, width)`.
 
     Reference:
@@ -36,7 +36,7 @@ class RowSample:
 
     @classmethod
     def of(cls, rows: Float[Tensor, "n layer width"], numbers: Sequence[int], *, size: int, seed: int) -> "RowSample":
-        """A sample of `rows`, whose `numbers` tell them apart from every other row of the run."""
+        """A sample of `rows`; each has a number in `numbers` that no other row of the run has."""
         priority = torch.from_numpy(_hashed(np.asarray(numbers, dtype=np.uint64), seed))
         return cls._lowest(size, len(rows), priority, rows.float().cpu())
 
@@ -46,7 +46,7 @@ class RowSample:
         return cls(size, seen, priority[order], rows[order])
 
     def merge(self, other: "RowSample") -> "RowSample":
-        """The sample of both sides' rows.
+        """The sample of the rows of both.
 
         Raises:
             ValueError: if the sizes differ.

@@ -1,4 +1,4 @@
-"""What a capture leaves: moments by pole, what else was asked for, and where they come from."""
+"""The result of a capture: moments by pole, whatever else was asked for, and what it was made from."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,11 @@ class Tally:
         site: the site's name, e.g. `hook_post`.
         layers: the layer of each row of the moments.
         moments: by pole, each of shape `(layer, width)` in float64.
-        provenance: hashes and names of what went in: model, prompts, position, versions.
-        clusters: where asked for, by kind of cluster (`description`, `question`), pole and cluster id: the moments
-            of that cluster's rows alone.
-        positive: where asked for, by pole `(layer, width)`: how many rows were above zero.
-        samples: where asked for, by pole: a fixed-size uniform sample of rows, to read quantiles from.
+        provenance: what the numbers were made from: names and hashes of model and prompts, the position, versions.
+        clusters: by kind of cluster (`description`, `question`), pole and cluster id, the moments of that cluster's
+            rows alone; empty unless the capture was asked for them.
+        positive: by pole `(layer, width)`, how many rows were above zero; empty unless asked for.
+        samples: by pole, a uniform sample of rows of fixed size, to read quantiles from; empty unless asked for.
     """
 
     trait: str
@@ -49,7 +49,7 @@ class Tally:
         return next(iter(self.moments.values())).shape[-1]
 
     def probability_positive(self, pole: Pole | str) -> Float[Tensor, "layer width"]:
-        """Share of a pole's rows above zero: at `hook_pre`, NPTI's probability that a neuron is active.
+        """The share of a pole's rows above zero, 0 to 1; at `hook_pre`, NPTI's probability that a neuron is active.
 
         Raises:
             ValueError: if the capture did not count it.
@@ -60,7 +60,7 @@ class Tally:
         return self.positive[pole].double() / self.moments[pole].count
 
     def quantile(self, pole: Pole | str, q: float) -> Float[Tensor, "layer width"]:
-        """The q-quantile of each value, from the kept sample; see `RowSample` for its error.
+        """The q-quantile of each value, from the sample of rows; see `RowSample` for its error.
 
         Raises:
             ValueError: if the capture kept no sample.
@@ -75,41 +75,42 @@ class Tally:
         Raises:
             ValueError: naming the layers that were not captured.
         """
-        asked = set(layers)
-        missing = sorted(asked - set(self.layers))
+        wanted = set(layers)
+        missing = sorted(wanted - set(self.layers))
         if missing:
             raise ValueError(f"This capture covers layers {list(self.layers)}, but lacks {missing}.")
-        places = [place for place, layer in enumerate(self.layers) if layer in asked]
-        if len(places) == len(self.layers):
+        indices = [index for index, layer in enumerate(self.layers) if layer in wanted]
+        if len(indices) == len(self.layers):
             return self
 
         def part(moments: Moments) -> Moments:
-            return Moments(moments.count, moments.mean[places], moments.m2[places])
+            return Moments(moments.count, moments.mean[indices], moments.m2[indices])
 
-        def sample(kept: RowSample) -> RowSample:
-            return replace(kept, rows=kept.rows[:, places])
+        def sample(whole: RowSample) -> RowSample:
+            return replace(whole, rows=whole.rows[:, indices])
 
         return replace(
             self,
-            layers=tuple(self.layers[place] for place in places),
+            layers=tuple(self.layers[index] for index in indices),
             moments={pole: part(moments) for pole, moments in self.moments.items()},
             clusters={
-                kind: {pole: {name: part(each) for name, each in held.items()} for pole, held in by_pole.items()}
+                kind: {pole: {name: part(each) for name, each in named.items()} for pole, named in by_pole.items()}
                 for kind, by_pole in self.clusters.items()
             },
-            positive={pole: count[places] for pole, count in self.positive.items()},
-            samples={pole: sample(kept) for pole, kept in self.samples.items()},
-            **self._rows_of(places),
+            positive={pole: count[indices] for pole, count in self.positive.items()},
+            samples={pole: sample(whole) for pole, whole in self.samples.items()},
+            **self._rows_of(indices),
         )
 
-    def _rows_of(self, places: list[int]) -> dict[str, Any]:
+    def _rows_of(self, indices: list[int]) -> dict[str, Any]:
+        """The fields that hold every row, of some layers alone; a tally has none."""
         return {}
 
     def merge(self, other: "Tally") -> "Tally":
-        """The tally of both tallies' prompts; exact to float64 rounding.
+        """The tally of the prompts of both, exact to float64 rounding.
 
         Raises:
-            ValueError: if they differ in trait, site, layers, poles, model, position or what they keep.
+            ValueError: if they differ in trait, site, layers, poles, model, position or in what they hold.
         """
         for name in ("trait", "site", "layers"):
             if getattr(self, name) != getattr(other, name):
@@ -139,8 +140,8 @@ class Tally:
         for kind, by_pole in self.clusters.items():
             for pole, clusters in by_pole.items():
                 ids.setdefault(kind, {})[str(pole)] = list(clusters)
-                for place, moments in enumerate(clusters.values()):
-                    stem = f"clusters.{kind}.{pole}.{place}"
+                for number, moments in enumerate(clusters.values()):
+                    stem = f"clusters.{kind}.{pole}.{number}"
                     tensors |= {f"{stem}.{name}": tensor for name, tensor in moments.state().items()}
         tensors |= {f"positive.{pole}": count for pole, count in self.positive.items()}
         sizes: dict[str, list[int]] = {}
@@ -163,7 +164,7 @@ class Tally:
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a tally, or is damaged.
+            ValueError: if it is damaged, or not a tally.
         """
         header, tensors = read_tensors(path, format=FORMAT)
 
@@ -199,15 +200,15 @@ class Tally:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Activations(Tally):
-    """A tally whose rows are kept too, in files that are read as they are used.
+    """A tally that keeps every row too, in files that are read when they are used.
 
     Attributes:
         activations: by pole, `(n, layer, width)`, rows in the contrast's order and then by position; mapped from
             the file, so that only what is used is in memory.
-        prompts: by pole, `(n,)`: which of the contrast's prompts each row belongs to.
-        positions: by pole, `(n,)`: the token it was read at; -1 where positions were averaged.
-        ids: by kind (`description`, `question`) and pole, each of the contrast's prompts' cluster.
-        keeps: whatever must live as long as the files are used.
+        prompts: by pole, `(n,)`: the prompt of the contrast that each row belongs to.
+        positions: by pole, `(n,)`: the token at which each row was read; -1 where positions were averaged.
+        ids: by kind (`description`, `question`) and pole, the cluster of each of the contrast's prompts.
+        keeps: an object that must live as long as the files are used.
     """
 
     activations: dict[Pole, Float[Tensor, "n layer width"]] = field(default_factory=dict)
@@ -222,16 +223,16 @@ class Activations(Tally):
         assert isinstance(part, Activations)
         return part
 
-    def _rows_of(self, places: list[int]) -> dict[str, Any]:
-        return {"activations": {pole: rows[:, places] for pole, rows in self.activations.items()}}
+    def _rows_of(self, indices: list[int]) -> dict[str, Any]:
+        return {"activations": {pole: rows[:, indices] for pole, rows in self.activations.items()}}
 
     def labels(self, kind: str, pole: Pole | str) -> tuple[str, ...]:
-        """Each row's cluster of a kind; empty where the contrast named none."""
+        """Each row's cluster of a kind; empty if the contrast has no ids of that kind."""
         pole = Pole(pole)
         if pole not in self.ids.get(kind, {}):
             return ()
-        named = self.ids[kind][pole]
-        return tuple(named[prompt] for prompt in self.prompts[pole].tolist())
+        by_prompt = self.ids[kind][pole]
+        return tuple(by_prompt[prompt] for prompt in self.prompts[pole].tolist())
 
     def at(self, layer: int, pole: Pole | str) -> Float[Tensor, "n width"]:
         """One pole's rows at one layer.
@@ -245,15 +246,15 @@ class Activations(Tally):
 
 
 def joined(a: Tally, b: Tally) -> Tally:
-    """Both tallies' rows, whichever poles and clusters each has; `a` gives everything else."""
+    """The tally of the rows of both, which may differ in poles and clusters; everything else is taken from `a`."""
 
-    def clusters(mine: Mapping[str, Moments], theirs: Mapping[str, Moments]) -> dict[str, Moments]:
-        return _united(mine, theirs, Moments.merge)
+    def clusters(first: Mapping[str, Moments], second: Mapping[str, Moments]) -> dict[str, Moments]:
+        return _united(first, second, Moments.merge)
 
     def poles(
-        mine: Mapping[Pole, dict[str, Moments]], theirs: Mapping[Pole, dict[str, Moments]]
+        first: Mapping[Pole, dict[str, Moments]], second: Mapping[Pole, dict[str, Moments]]
     ) -> dict[Pole, dict[str, Moments]]:
-        return _united(mine, theirs, clusters)
+        return _united(first, second, clusters)
 
     return Tally(
         a.trait,
@@ -268,7 +269,7 @@ def joined(a: Tally, b: Tally) -> Tally:
 
 
 def in_order(tally: Tally) -> Tally:
-    """The same tally with poles and clusters in the order of their names, whatever order they came in."""
+    """The same tally with its poles in the order of `Pole` and its clusters sorted by name."""
 
     def sort(mapping: Mapping[Any, Value]) -> dict[Any, Value]:
         return {key: mapping[key] for key in sorted(mapping)}
@@ -285,8 +286,9 @@ def in_order(tally: Tally) -> Tally:
     )
 
 
-def _united(mine: Mapping, theirs: Mapping, merge: Callable[[Any, Any], Any]) -> dict:
-    total = dict(mine)
-    for key, value in theirs.items():
+def _united(first: Mapping, second: Mapping, merge: Callable[[Any, Any], Any]) -> dict:
+    """The entries of both; where both have a key, their values are merged."""
+    total = dict(first)
+    for key, value in second.items():
         total[key] = merge(total[key], value) if key in total else value
     return total

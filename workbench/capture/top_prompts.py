@@ -19,17 +19,17 @@ def top_prompts(
     """The `k` rows on which a neuron is most active, and the `k` on which it is least.
 
     Args:
-        activations: what `capture(model, contrast, keep=True)` gave.
-        contrast: the prompts that were captured, whose texts are shown.
-        pole: whose rows are looked at; all poles' together by default.
+        activations: from `capture(model, contrast, keep=True)`.
+        contrast: the prompts that were captured; their texts are shown.
+        pole: the pole to search; by default all poles together.
 
     Returns:
-        Rows of `end` (`most`, then `least`), each strongest first: end, rank (from 1), pole, row (of the contrast),
-        position (the token it was read at; -1 for a mean), activation, question and description (texts; a prompt
-        without a system prompt has an empty description), question_id, description_id.
+        A row for each of them, first those of `end` `most`, then `least`, each strongest first: end, rank (from 1),
+        pole, row (of the contrast), position (the token at which the value was read; -1 for a mean), activation,
+        question and description (texts; empty for a prompt without a system prompt), question_id, description_id.
 
     Raises:
-        ValueError: for another contrast than the captured one, a layer, neuron or pole that was not captured, or a k
+        ValueError: if the contrast is not the captured one, the layer, neuron or pole was not captured, or k is
             below 1.
     """
     if activations.provenance.get("contrast") != contrast.digest:
@@ -45,26 +45,26 @@ def top_prompts(
     poles = list(activations.activations) if pole is None else [Pole(pole)]
     values = {each: activations.at(layer, each)[:, neuron].float() for each in poles}
     together = torch.cat([values[each] for each in poles])
-    owners = [(each, place) for each in poles for place in range(len(values[each]))]
+    origins = [(each, index) for each in poles for index in range(len(values[each]))]
     order = together.argsort(descending=True, stable=True).tolist()
     rows = []
-    for end, places in (("most", order[:k]), ("least", order[::-1][:k])):
-        for rank, place in enumerate(places, start=1):
-            own, at = owners[place]
-            row = int(activations.prompts[own][at])
-            prompt = contrast.poles[own][row]
+    for end, numbers in (("most", order[:k]), ("least", order[::-1][:k])):
+        for rank, number in enumerate(numbers, start=1):
+            of_pole, index = origins[number]
+            row = int(activations.prompts[of_pole][index])
+            prompt = contrast.poles[of_pole][row]
             rows.append(
                 {
                     "end": end,
                     "rank": rank,
-                    "pole": str(own),
+                    "pole": str(of_pole),
                     "row": row,
-                    "position": int(activations.positions[own][at]),
-                    "activation": float(together[place]),
+                    "position": int(activations.positions[of_pole][index]),
+                    "activation": float(together[number]),
                     "question": prompt.user,
                     "description": prompt.system or "",
                     "question_id": contrast.questions[row],
-                    "description_id": contrast.descriptions[own][row] if own in contrast.descriptions else "",
+                    "description_id": contrast.descriptions[of_pole][row] if of_pole in contrast.descriptions else "",
                 }
             )
     return pd.DataFrame(rows)

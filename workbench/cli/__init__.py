@@ -1,6 +1,7 @@
 """`workbench`: the command line, thin over the package's public names.
 
-Each module holds the commands of one kind; they are listed in the help in the order in which they join.
+Each module holds the commands of one kind; help lists them in the order in which these modules are imported. A command
+checks what was asked before it imports anything large, so help and mistakes never wait for torch.
 """
 
 from workbench.cli import studying, exploring, finding, scoring, exporting, machine  # noqa: I001

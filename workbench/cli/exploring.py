@@ -2,12 +2,14 @@
 
 import os
 import webbrowser
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.stopping import heeding_ctrl_c
 from workbench.cli.telling import say
@@ -25,27 +27,24 @@ def explore(
     port: Annotated[int, typer.Option(help="Where the page is served, on 127.0.0.1; 0 takes any free port.")] = 8050,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    try:
-        from workbench.explore.page import explore_page
-        from workbench.explore.serving import check_port, listening
-    except ImportError as error:
-        raise ImportError(
-            f"The page needs dash ({error}). Install it with: pip install 'dpn-workbench[explore]'"
-        ) from None
-    from workbench.explore.explorer import Explorer
-    from workbench.study.study import load_study
+    from workbench.explore.serving import check_port, listening
 
     check_port(port)
-    study = load_study(folder)
-    with listening(port) as serving:  # a port that is taken is said before the model is loaded
+    if find_spec("dash") is None:
+        raise ImportError("The page needs dash. Install it with: pip install 'dpn-workbench[explore]'.")
+    study = wb.load_study(folder)
+    with listening(port) as serving:  # a port that is taken is reported before the model is loaded
+        from workbench.explore.page import explore_page
+
         say(f"loading {study.config.model} …")
-        explorer = Explorer.of_study(study)
+        explorer = wb.explore.Explorer.of_study(study)
         page = explore_page(explorer, name=str(folder))
         say(f"{folder} at {serving.address}  (Ctrl-C stops it)")
         if browser:
-            Thread(target=webbrowser.open, args=(serving.address,), daemon=True).start()  # some wait until they end
+            # Some browsers return only when they are closed.
+            Thread(target=webbrowser.open, args=(serving.address,), daemon=True).start()
         with heeding_ctrl_c():
             serving.serve(page.server)
     say("stopped.")
     if not explorer.idle(_PATIENCE, stay=True):
-        os._exit(0)  # an answer that takes long is cut off, and not waited for
+        os._exit(0)  # an answer that takes long is cut off instead of waited for

@@ -8,9 +8,19 @@ from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import AnyWeights, Device, Dtype, Json, ModelName, Precision, load_asked, steering_asked
+from workbench.cli.options import (
+    AnyWeights,
+    Device,
+    Dtype,
+    Json,
+    ModelName,
+    Precision,
+    check_edit,
+    load_asked,
+    steering_asked,
+)
 from workbench.cli.telling import print_json
-from workbench.export.exporting import WRITERS
+from workbench.export.exporting import WRITERS, check_format
 from workbench.vocabulary import HOOK_PRE, Scope
 
 _AT_EVERY_POSITION = ("hf", "gguf", "lm-eval")
@@ -38,10 +48,10 @@ def export(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    if to not in WRITERS:
-        raise ValueError(f"There is no export to {to!r}. Choose one of {', '.join(WRITERS)}.")
-    if not edit.exists():
-        raise FileNotFoundError(f"There is no file {edit}.")
+    check_format(to, has_tally=capture is not None)
+    check_edit(edit, gamma)
+    if capture is not None and not capture.is_dir():
+        raise FileNotFoundError(f"There is no folder {capture}.")
     tally = None if capture is None else wb.load_capture(capture).get(HOOK_PRE.name)
     if capture is not None and tally is None:
         raise ValueError(f"NPTI's values are read at hook_pre, but the capture in {capture} is of other sites.")
@@ -52,7 +62,7 @@ def export(
         settings["any_weights"] = any_weights
     if to == "npti":
         settings["tally"] = tally
-    written = wb.export_edit(loaded, steering, out, to=to, **settings)
+    written = wb.export.export_edit(loaded, steering, out, to=to, **settings)
     console = Console(stderr=as_json)
     console.print(f"{steering!r}\nWritten for {to} to [bold]{written}[/]", soft_wrap=True, highlight=False)
     if as_json:

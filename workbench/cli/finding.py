@@ -1,10 +1,9 @@
 """Commands on one trait: read activations, find its neurons, steer."""
 
 import json
-import math
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,18 +17,17 @@ from workbench.cli.options import (
     Dtype,
     Json,
     ModelName,
-    Pairs,
+    PairsFile,
     Precision,
-    contrast_asked,
+    check_edit,
     load_asked,
+    pairs_asked,
     parse_layers,
     steering_asked,
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
-from workbench.report.terminal import answers_table, selection_table
-from workbench.select.rules import RULES, RuleSettings
-from workbench.study.located import locate_trait, whole_folder, write_located
+from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
@@ -43,7 +41,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
-    pairs: Pairs = None,
+    pairs: PairsFile = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     quantile: Annotated[
         float | None,
@@ -75,23 +73,31 @@ def locate(
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
-    asked = RuleSettings(*_thresholds(quantile, min_d, None), within, by, k, alpha)
-    if rule not in RULES:
-        raise ValueError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
     if rule == "top-k" and k is None:
         raise ValueError("The top-k rule needs --k, the number of neurons, but none arrived.")
+    thresholds = {"quantile": quantile, "min_d": min_d}
+    given: dict[str, Any] = {name: value for name, value in thresholds.items() if value is not None}
+    settings = RuleSettings(rule=rule, within=within, by=by, k=k, alpha=alpha, **given)
     if by not in RANKED_BY:
         raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
-    contrast = contrast_asked(trait, model, pairs, n, seed)
+    clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
+    wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
+    wanted_pairs = pairs_asked(trait, model, pairs, n, seed)
+
+    from workbench.report.terminal import selection_table
+    from workbench.study.located import locate_trait, whole_folder, write_located
+
+    contrast = wb.Contrast.of(wanted_pairs)
     folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
-        preset = wb.preset_of(loaded)
+        preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
             wanted = list(preset.layers) if wanted is None else wanted
-            asked = RuleSettings(*_thresholds(quantile, min_d, preset), within, by, k, alpha)
+            published = {name: getattr(preset.rule, name) for name in thresholds}
+            settings = replace(settings, **published | given)
         with continuing(captured) as check, progress_bar() as progress:
             task = progress.add_task(f"{contrast.trait}: activations", total=None)
 
@@ -102,13 +108,12 @@ def locate(
             located = locate_trait(
                 loaded,
                 contrast,
-                rule=rule,
+                rule=settings,
                 layers=wanted,
                 weighted=weighted,
-                clusters=None if cluster is None else [kind for kind in cluster if kind != "none"],
+                clusters=clusters,
                 folder=captured,
                 progress=advance,
-                **asdict(asked),
             )
         files = write_located(located, temporary)
     selection = located.selection
@@ -118,12 +123,6 @@ def locate(
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
     if as_json:
         print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
-
-
-def _thresholds(quantile: float | None, min_d: float | None, preset: wb.Preset | None) -> tuple[float, float]:
-    """q and tau_d: as asked, else as published for the model, else the rules' own."""
-    known = RuleSettings() if preset is None else preset
-    return known.quantile if quantile is None else quantile, known.min_d if min_d is None else min_d
 
 
 @app.command(
@@ -136,7 +135,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
-    pairs: Pairs = None,
+    pairs: PairsFile = None,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     site: Annotated[list[str], typer.Option(help=f"{', '.join(SITES)}; may be repeated.")] = ["hook_post"],  # noqa: B006
     position: Annotated[
@@ -176,7 +175,10 @@ def capture(
         address=address,
         workers=workers,
     )
-    contrast = contrast_asked(trait, model, pairs, n, seed)
+    unknown = [name for name in site if name not in SITES]
+    if unknown:
+        raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
+    contrast = wb.Contrast.of(pairs_asked(trait, model, pairs, n, seed))
     loaded = load_asked(model, dtype, device, device_map)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)
@@ -213,19 +215,19 @@ def steer(
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens of each answer.")] = 64,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.0,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    if gamma is not None and not math.isfinite(gamma):
-        raise ValueError(f"gamma must be finite, but {gamma} arrived.")
+    check_edit(edit, gamma)
     if not all(prompt.strip() for prompt in prompts):
         raise ValueError("A prompt needs text, but an empty one arrived.")
-    if not edit.exists():
-        raise FileNotFoundError(f"There is no file {edit}.")
+
+    from workbench.report.terminal import answers_table
+
     loaded = load_asked(model, dtype, device)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]

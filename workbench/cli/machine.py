@@ -5,7 +5,6 @@ import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -17,23 +16,25 @@ from workbench.cli.telling import print_json
 
 @app.command(help="Say what this machine and installation have.\n\nExample: workbench doctor")
 def doctor(as_json: Json = False) -> None:
-    found: dict[str, str] = {"workbench": wb.__version__, "python": platform.python_version()}
+    import torch
+
+    facts: dict[str, str] = {"workbench": wb.__version__, "python": platform.python_version()}
     for package in ("torch", "transformer-lens", "transformers", "plotly", "kaleido", "dash", "ipywidgets"):
         try:
-            found[package] = version(package)
+            facts[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    found["browser"] = _browser() or "none found: images cannot be drawn, figures are saved as .html"
-    found["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
-    found["threads"] = str(torch.get_num_threads())
+            facts[package] = "not installed"
+    facts["browser"] = _browser() or "none: images cannot be drawn, figures are saved as .html"
+    facts["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+    facts["threads"] = str(torch.get_num_threads())
     answer = wb.load_model("testbed").generate("What is 12 + 30?", max_new_tokens=8)[0]
-    found["embedded model"] = f"answers {answer!r} to 'What is 12 + 30?'"
+    facts["embedded model"] = f"answers {answer!r} to 'What is 12 + 30?'"
     table = Table(show_header=False, box=None)
-    for name, value in found.items():
+    for name, value in facts.items():
         table.add_row(name, value)
     Console(stderr=as_json).print(table)
     if as_json:
-        print_json(found)
+        print_json(facts)
 
 
 def _browser() -> str | None:

@@ -1,16 +1,20 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, how they are checked, and what they stand for.
+
+What `check_...` and `pairs_asked` refuse needs no torch; commands call these before `load_asked`.
+"""
 
 import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 import workbench as wb
 from workbench.cli.telling import say
-from workbench.edit.composite import AnyEdit
+from workbench.contrast.banks import builtin_pairs, personalitybench_pairs, testbed_pairs
+from workbench.contrast.pairs import Pairs
+from workbench.vocabulary import BIG_FIVE
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[str, typer.Option("--model", help="'testbed', a Hugging Face name, or a checkpoint folder.")]
@@ -30,7 +34,7 @@ DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devic
 AnyWeights = Annotated[
     bool, typer.Option("--any-weights", help="Take an edit made on other weights, e.g. in another number type.")
 ]
-Pairs = Annotated[
+PairsFile = Annotated[
     Path | None,
     typer.Option(
         help="Pairs from a jsonl, csv or parquet file, or a PersonalityBench folder; by default the embedded "
@@ -39,19 +43,30 @@ Pairs = Annotated[
 ]
 
 
-def contrast_asked(trait: str | None, model: str, pairs: Path | None, n: int, seed: int) -> wb.Contrast:
+def pairs_asked(trait: str | None, model: str, pairs: Path | None, n: int, seed: int) -> Pairs:
+    """The pairs that a command's options ask for.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for an unknown trait or none, or a table that is no table of pairs.
+    """
     if pairs is not None and not pairs.is_dir():
-        return wb.Contrast.from_table(pairs, trait=trait)
+        from workbench.contrast.tables import pairs_from_table  # needs pandas
+
+        return pairs_from_table(pairs, trait=trait)
     if trait is None:
-        raise ValueError(f"A bank needs --trait, one of {', '.join(wb.BIG_FIVE)}.")
+        raise ValueError(f"A bank needs --trait, one of {', '.join(BIG_FIVE)}.")
     if pairs is not None:
-        return wb.Contrast.personalitybench(pairs, trait, n=n, seed=seed)
-    bank = wb.Contrast.testbed if model == "testbed" else wb.Contrast.builtin
-    return bank(trait, n=n, seed=seed)
+        return personalitybench_pairs(pairs, trait, n=n, seed=seed, split="search")
+    if model == "testbed":
+        return testbed_pairs(trait, n=n, seed=seed, held_out=False)
+    return builtin_pairs(trait, n=n, seed=seed)
 
 
-def load_asked(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> wb.Model:
+def load_asked(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> "wb.Model":
     """The model, with a line where prompts are not rendered by its own template."""
+    import torch
+
     loaded = wb.load_model(model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map)
     if loaded.rendering.is_fallback:
         say(f"prompts: {loaded.rendering}")
@@ -75,9 +90,21 @@ def parse_layers(text: str | None) -> list[int] | None:
     return wanted
 
 
-def steering_asked(path: Path, model: wb.Model, gamma: float | None, *, any_weights: bool) -> AnyEdit:
-    """The edit that a file of any known kind holds, at a dose."""
+def check_edit(path: Path, gamma: float | None) -> None:
+    """Refuse an edit's file that is not there, and a dose that is no number.
+
+    Raises:
+        FileNotFoundError, ValueError: naming it.
+    """
     if gamma is not None and not math.isfinite(gamma):
         raise ValueError(f"gamma must be finite, but {gamma} arrived.")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+
+
+def steering_asked(
+    path: Path, model: "wb.Model", gamma: float | None, *, any_weights: bool
+) -> "wb.Edit | wb.edit.Composite":
+    """The edit that a file of any known kind holds, at a dose."""
     dose: dict[str, Any] = {} if gamma is None else {"gamma": gamma}
-    return wb.read_steering(path, model=model, any_weights=any_weights, **dose)
+    return wb.export.read_steering(path, model=model, any_weights=any_weights, **dose)

@@ -1,23 +1,30 @@
 """Outcomes of a model, edited or not: the harness' tasks, and judges of open answers."""
 
+from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import AnyWeights, Device, Dtype, Json, ModelName, Precision, load_asked, steering_asked
+from workbench.cli.options import (
+    AnyWeights,
+    Device,
+    Dtype,
+    Json,
+    ModelName,
+    Precision,
+    check_edit,
+    load_asked,
+    steering_asked,
+)
 from workbench.cli.stopping import continuing
 from workbench.cli.telling import print_json, progress_bar
-from workbench.contrast.tables import read_table
 from workbench.score.judge.endpoint import default_url
-from workbench.score.judge.judging import judgement_counts
-from workbench.score.judge.plan import Price, plan_judging
 from workbench.vocabulary import Scope
 
 _RESULTS = ("arm", "trait", "direction", "gamma", "task", "metric", "value", "stderr", "n")
@@ -52,20 +59,31 @@ def evaluate(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    own = _named(data, "--data")
     names = [name.strip() for name in tasks.split(",") if name.strip()]
-    strange = sorted(set(own) - set(names))
+    if not names:
+        raise ValueError(f"--tasks names one task or more, e.g. gsm8k,mmlu, but {tasks!r} arrived.")
+    files = _named(data, "--data")
+    strange = sorted(set(files) - set(names))
     if strange:
         raise ValueError(f"--data names tasks that --tasks does not: {', '.join(strange)}.")
-    for path in edit or ():
+    metrics = _named(metric, "--metric") or None
+    for path in [*map(Path, files.values()), *(() if include_path is None else (include_path,))]:
         if not path.exists():
             raise FileNotFoundError(f"There is no file {path}.")
+    for path in edit or ():
+        check_edit(path, gamma)
+    if find_spec("lm_eval") is None:
+        raise ImportError(
+            "Harness tasks need lm-evaluation-harness. Install it with: pip install 'dpn-workbench[harness]'."
+        )
     loaded = load_asked(model, dtype, device)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
-    conditions = [wb.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
-    conditions = conditions or [wb.Condition.unedited("none")]
-    conditions += [wb.Condition(one.method, one.trait, one.direction, one.gamma, one) for one in edits]
-    specs = [wb.local_task(name, own[name], include_path=include_path) if name in own else name for name in names]
+    conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
+    conditions = conditions or [wb.score.Condition.unedited("none")]
+    conditions += [wb.score.Condition(one.method, one.trait, one.direction, one.gamma, one) for one in edits]
+    specs = [
+        wb.score.local_task(name, files[name], include_path=include_path) if name in files else name for name in names
+    ]
     with continuing(out) as check, progress_bar() as progress:
         task = progress.add_task("tasks", total=1.0)
 
@@ -73,7 +91,7 @@ def evaluate(
             check()
             progress.update(task, description=label, completed=share)
 
-        found = wb.evaluate_harness(
+        outcomes = wb.score.evaluate_harness(
             loaded,
             conditions,
             specs,
@@ -82,15 +100,15 @@ def evaluate(
             fewshot=fewshot,
             chat=chat,
             max_new_tokens=max_new_tokens,
-            metrics=_named(metric, "--metric") or None,
+            metrics=metrics,
             folder=out,
             include_path=include_path,
             seed=seed,
             progress=report,
         )
-    compared = wb.compare_arms(found.graded, margin=margin) if edits and len(found.graded) else None
+    compared = wb.measure.compare_arms(outcomes.graded, margin=margin) if edits and len(outcomes.graded) else None
     console = Console(stderr=as_json)
-    console.print(_table("Results", found.aggregate, _RESULTS))
+    console.print(_table("Results", outcomes.aggregate, _RESULTS))
     if compared is not None:
         console.print(_table("Against the unedited model, paired", compared, _COMPARED))
     console.print(f"Kept in [bold]{out}[/]", soft_wrap=True)
@@ -98,7 +116,7 @@ def evaluate(
         print_json(
             {
                 "folder": str(out),
-                "results": found.aggregate.to_dict("records"),
+                "results": outcomes.aggregate.to_dict("records"),
                 "compared": None if compared is None else compared.to_dict("records"),
             }
         )
@@ -113,7 +131,7 @@ def judge(
     answers: Annotated[Path, typer.Argument(help="A jsonl, csv or parquet table: question, answer, trait.")],
     out: Annotated[Path, typer.Option(help="The folder that keeps every request and reply, and judged.parquet.")],
     named: Annotated[
-        list[str], typer.Option("--judge", help="The judge's model name; several are held against each other.")
+        list[str], typer.Option("--judge", help="The judge's model name; several are compared with each other.")
     ],
     base_url: Annotated[str | None, typer.Option(help="The endpoint; by default OPENAI_BASE_URL, or OpenAI's.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a reply; reasoning models need more.")] = 32,
@@ -125,17 +143,24 @@ def judge(
     seed: Annotated[int, typer.Option(help="Seed of the order in which answers are rated.")] = 0,
     as_json: Json = False,
 ) -> None:
-    frame = read_table(answers)
-    url = base_url or default_url()
-    judges = [wb.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named]
     prices = {name: _price(text) for name, text in _named(price, "--price").items()}
-    planned = plan_judging(frame, judges, folder=out, prices=prices)
+    url = base_url or default_url()
+    judges = [
+        wb.score.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named
+    ]
+
+    from workbench.contrast.tables import read_table
+    from workbench.score.judge.judging import judgement_counts
+    from workbench.score.judge.plan import Price, plan_judging
+
+    frame = read_table(answers)
+    planned = plan_judging(frame, judges, folder=out, prices={name: Price(*pair) for name, pair in prices.items()})
     console = Console(stderr=as_json)
     console.print(str(planned), soft_wrap=True, highlight=False)
     content: dict[str, Any] = {"plan": planned.table.to_dict("records"), "folder": None if only_plan else str(out)}
     if not only_plan:
         for one in judges:
-            one.client().close()  # a missing key is told before anything is asked
+            one.client().close()  # a missing key is reported before anything is asked
         with continuing(out) as check, progress_bar() as progress:
             task = progress.add_task("judging", total=1.0)
 
@@ -143,14 +168,16 @@ def judge(
                 check()
                 progress.update(task, description=label, completed=share)
 
-            judged = wb.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
+            judged = wb.score.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
         judged.to_parquet(out / "judged.parquet", index=False)
         counts = judgement_counts(judged)
         console.print(_table("Ratings", counts, tuple(counts.columns)))
         content["counts"] = counts.to_dict("records")
         if len(judges) > 1:
+            import pandas as pd
+
             pairs = list(combinations((one.name for one in judges), 2))
-            agreed = pd.concat([wb.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
+            agreed = pd.concat([wb.score.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
             console.print(_table("Agreement between judges", agreed, tuple(agreed.columns)))
             content["agreement"] = agreed.to_dict("records")
         console.print(f"Written to [bold]{out / 'judged.parquet'}[/]", soft_wrap=True)
@@ -169,15 +196,19 @@ def _named(pairs: list[str] | None, option: str) -> dict[str, str]:
     return named
 
 
-def _price(text: str) -> Price:
+def _price(text: str) -> tuple[float, float]:
+    """What a million prompt and answer tokens cost."""
     prompt, slash, answer = text.partition("/")
     try:
-        return Price(float(prompt), float(answer if slash else prompt))
+        return float(prompt), float(answer if slash else prompt)
     except ValueError:
         raise ValueError(f"A price is written PROMPT/ANSWER, e.g. 0.4/1.6, but {text!r} arrived.") from None
 
 
-def _table(title: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> Table:
+def _table(title: str, frame: Any, columns: tuple[str, ...]) -> Table:
+    """A frame's columns as a terminal shows them."""
+    import pandas as pd
+
     table = Table(title=title, title_justify="left", box=None)
     for name in columns:
         table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")

@@ -11,8 +11,7 @@ from workbench.cli.application import app
 from workbench.cli.options import Json
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say
-from workbench.report.files import FIGURE_FORMATS, TABLE_FORMATS, write_figures, write_tables
-from workbench.report.terminal import print_study
+from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
 
 
 @app.command(
@@ -48,7 +47,7 @@ def study(
     _study(wb.StudyConfig.read(config), out, as_json)
 
 
-def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
+def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
     with heeding_ctrl_c() as check, progress_bar() as progress:
         task = progress.add_task("loading the model", total=1.0)
 
@@ -58,7 +57,10 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
 
         done = wb.run_study(config, out, progress=report)
         progress.update(task, description="writing the report", completed=1.0)
-        page = wb.write_study_report(done)
+        page = wb.report.write_study_report(done)
+
+    from workbench.report.terminal import print_study
+
     console = Console(stderr=as_json)
     print_study(done, console)
     console.print(f"\nReport: [bold]{page}[/]  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}", soft_wrap=True)
@@ -69,7 +71,7 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
                 "report": str(page),
                 "gamma": done.gamma,
                 "twins": done.twins,
-                "findings": [finding.__dict__ for finding in done.findings],
+                "findings": [finding.entry() for finding in done.findings],
                 "equal_dose": done.tables["equal_dose"].to_dict("records"),
                 "equal_shift": done.tables["equal_shift"].to_dict("records"),
             }
@@ -79,12 +81,15 @@ def _study(config: wb.StudyConfig, out: Path, as_json: bool) -> None:
 @app.command(help="Write a finished study's report again.\n\nExample: workbench report runs/demo")
 def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], as_json: Json = False) -> None:
     done = wb.load_study(folder)
-    page = wb.write_study_report(done)
+
+    from workbench.report.terminal import print_study
+
+    page = wb.report.write_study_report(done)
     console = Console(stderr=as_json)
     print_study(done, console)
     console.print(f"\nReport: [bold]{page}[/]", soft_wrap=True)
     if as_json:
-        print_json({"report": str(page), "findings": [finding.__dict__ for finding in done.findings]})
+        print_json({"report": str(page), "findings": [finding.entry() for finding in done.findings]})
 
 
 @app.command(
@@ -105,12 +110,14 @@ def figures(
     text = width.removesuffix("mm").strip()
     if not text.replace(".", "", 1).isdigit() or float(text) < 20:
         raise ValueError(f"The width is 20mm or more, e.g. 85mm, but {width!r} arrived.")
+    formats = in_order("Figures", FIGURE_FORMATS if "all" in format else format, FIGURE_FORMATS)
     try:
-        written = write_figures(
-            wb.load_study(folder),
+        done = wb.load_study(folder)
+        written = wb.report.write_figures(
+            done,
             out or folder / "figures",
             only=only,
-            formats=FIGURE_FORMATS if "all" in format else format,
+            formats=formats,
             width_mm=float(text),
             told=say if "all" in format else None,
         )
@@ -130,8 +137,9 @@ def tables(
     format: Annotated[list[str], typer.Option(help=f"{', '.join(TABLE_FORMATS)}, or all.")] = ["all"],  # noqa: B006
     as_json: Json = False,
 ) -> None:
-    formats = TABLE_FORMATS if "all" in format else format
-    _tell(write_tables(wb.load_study(folder), out or folder / "tables", only=only, formats=formats), as_json)
+    formats = in_order("Tables", TABLE_FORMATS if "all" in format else format, TABLE_FORMATS)
+    done = wb.load_study(folder)
+    _tell(wb.report.write_tables(done, out or folder / "tables", only=only, formats=formats), as_json)
 
 
 def _tell(written: list[Path], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What differs between a contrast's poles besides the trait, and whether that alone tells them apart."""
+"""What differs between the poles besides the trait, and whether these differences alone predict the pole."""
 
 import re
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from workbench.contrast.contrast import Contrast
 from workbench.contrast.embedding import Embedder, cosines
+from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
 from workbench.measure.bootstrap import Interval
 from workbench.measure.effects import effect_sizes
@@ -31,7 +31,7 @@ MEASURES = {
     "description reuse": "rows that share the row's description",
     "system prompt": "whether the prompt has a system prompt",
 }
-"""Confounds that are measured of every prompt."""
+"""The confounds that are measured on every prompt, each with what it is."""
 
 _NEGATIONS = {"no", "not", "never", "none", "nobody", "nothing", "neither", "nor", "without", "hardly", "rarely"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -39,7 +39,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 @runtime_checkable
 class Tokenizes(Protocol):
-    """A model, as far as lengths go."""
+    """What is needed of a model to count tokens."""
 
     def tokens(self, prompts: Any, *, chat: bool = True) -> list[list[int]]: ...
 
@@ -49,13 +49,13 @@ class Balance:
     """How the poles differ besides the trait.
 
     Attributes:
-        table: a row a confound: `measure`, `what`, its mean on `high` and `low`, the standardised `difference` (Cohen's
-            d, high minus low) with its 95 % interval `difference_low` to `difference_high`, `n` and `method`.
-        pairs: a row a measure of likeness within pairs: `measure`, `estimate`, `low`, `high` (95 % bootstrap over
-            descriptions), `n`.
-        predictability: how well a probe tells the poles apart from the table's confounds alone, on rows whose
-            description and question it has not seen: `probe`, `control`, `auc`, `auc_error`, `accuracy`; empty where
-            there are too few clusters.
+        table: a row for each confound: `measure`, `what`, its mean on `high` and `low`, the standardised `difference`
+            (Cohen's d, high minus low) with its 95 % interval `difference_low` to `difference_high`, `n` and `method`.
+        pairs: a row for each way to compare the two texts of a pair: `measure`, `estimate`, `low`, `high` (95 %
+            bootstrap over descriptions), `n`.
+        predictability: how well a probe predicts the pole from the table's confounds alone, on rows whose description
+            and question it has not seen: `probe`, `control`, `auc`, `auc_error`, `accuracy`; empty where there are too
+            few clusters.
     """
 
     table: pd.DataFrame
@@ -64,25 +64,28 @@ class Balance:
 
     @property
     def auc(self) -> float:
-        """Held-out area under the curve of the pole from the confounds alone; 0.5 is balance, nan unknown."""
+        """Held-out area under the curve of predicting the pole from the confounds; 0.5 is balance, nan is unknown."""
         if self.predictability.empty:
             return float("nan")
         return float(self.predictability.query("control == 'none'")["auc"].max())
 
     def __repr__(self) -> str:
         largest = self.table.iloc[self.table["difference"].abs().argmax()]
-        told = f"{largest['measure']} d {largest['difference']:+.2f}"
-        return f"Balance(largest difference {told}, poles told apart at AUC {self.auc:.2f})"
+        return (
+            f"Balance(largest difference {largest['measure']} d {largest['difference']:+.2f}, "
+            f"poles told apart at AUC {self.auc:.2f})"
+        )
 
 
-def balance_of(contrast: Contrast, model: Tokenizes, *, embedder: Embedder | None, seed: int) -> Balance:
+def balance_of(pairs: Pairs, model: Tokenizes, *, embedder: Embedder | None, seed: int) -> Balance:
     """See `Contrast.balance`."""
-    values = {pole: confounds(contrast, model, pole) for pole in (Pole.HIGH, Pole.LOW)}
+    prompts = {Pole.HIGH: pairs.high, Pole.LOW: pairs.low}
+    values = {pole: confounds(model, prompts[pole], pairs.descriptions.get(pole)) for pole in prompts}
     ids = {
-        "question": dict.fromkeys(values, contrast.questions),
-        "description": {pole: _descriptions(contrast, pole) for pole in values},
+        "question": dict.fromkeys(values, pairs.questions),
+        "description": {pole: _descriptions(prompts[pole], pairs.descriptions.get(pole)) for pole in prompts},
     }
-    rows = Rows({pole: each[:, None] for pole, each in values.items()}, ids, trait=contrast.trait, site="confounds")
+    rows = Rows({pole: each[:, None] for pole, each in values.items()}, ids, trait=pairs.trait, site="confounds")
     effects = effect_sizes(rows)
     low, high = effects.interval()
     table = pd.DataFrame(
@@ -94,25 +97,30 @@ def balance_of(contrast: Contrast, model: Tokenizes, *, embedder: Embedder | Non
             "difference": effects.cohens_d[0].numpy(),
             "difference_low": torch.where(effects.cohens_d[0] == 0, 0.0, low[0]).numpy(),
             "difference_high": torch.where(effects.cohens_d[0] == 0, 0.0, high[0]).numpy(),
-            "n": len(contrast),
+            "n": len(pairs),
             "method": effects.method,
         }
     )
-    return Balance(table, _pairs(contrast, model, embedder, seed), _predictability(rows, seed))
+    return Balance(table, _likeness(pairs, model, embedder, seed), _predictability(rows, seed))
 
 
-def confounds(contrast: Contrast, model: Tokenizes, pole: Pole) -> Float64[Tensor, "n measures"]:
-    """Each of `MEASURES` for every prompt of a pole."""
-    prompts = contrast.poles[pole]
+def confounds(
+    model: Tokenizes, prompts: Sequence[Prompt], descriptions: Sequence[str] | None
+) -> Float64[Tensor, "n measures"]:
+    """Each of `MEASURES` for every prompt of a pole.
+
+    Args:
+        descriptions: each prompt's description id; without them prompts with the same text share a description.
+    """
     lengths = [len(tokens) for tokens in model.tokens(list(prompts))]
     texts = [text_of(prompt) for prompt in prompts]
     text_lengths = [len(tokens) for tokens in model.tokens(texts, chat=False)]
-    described = _descriptions(contrast, pole)
+    described = _descriptions(prompts, descriptions)
     reuse = pd.Series(described).map(pd.Series(described).value_counts())
     rows = []
     for i, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
         words = _words(text)
-        asked = set(_words(prompt.user)) if prompt.system else set()
+        question = set(_words(prompt.user)) if prompt.system else set()
         negating = sum(word in _NEGATIONS or word.endswith(("n't", "n’t")) for word in words)
         rows.append(
             [
@@ -121,7 +129,7 @@ def confounds(contrast: Contrast, model: Tokenizes, pole: Pole) -> Float64[Tenso
                 len(set(words)) / max(1, len(words)),
                 sum(map(len, words)) / max(1, len(words)),
                 negating / max(1, len(words)),
-                len(asked & set(words)) / max(1, len(asked)),
+                len(question & set(words)) / max(1, len(question)),
                 reuse.iloc[i],
                 float(bool(prompt.system)),
             ]
@@ -130,12 +138,12 @@ def confounds(contrast: Contrast, model: Tokenizes, pole: Pole) -> Float64[Tenso
 
 
 def text_of(prompt: Prompt) -> str:
-    """The text that carries the pole: the system prompt where there is one, else the user's turn."""
+    """The text that differs between poles: the system prompt where there is one, else the user's turn."""
     return prompt.system or prompt.user
 
 
 def lexical_overlap(a: str, b: str) -> float:
-    """Jaccard of two texts' words, 0 to 1.
+    """The share of two texts' distinct words that both have (Jaccard), 0 to 1.
 
     Example:
         >>> lexical_overlap("I like people.", "I avoid people.")
@@ -145,38 +153,36 @@ def lexical_overlap(a: str, b: str) -> float:
     return len(first & second) / len(first | second) if first | second else 1.0
 
 
-def length_ratios(contrast: Contrast, model: Tokenizes) -> Float64[Tensor, " n"]:
-    """Tokens of the longer text of each pair over those of the shorter."""
+def length_ratios(pairs: Pairs, model: Tokenizes) -> Float64[Tensor, " n"]:
+    """For each pair, the tokens of its longer text over those of its shorter one."""
     first, second = (
         torch.tensor(
             [max(1, len(tokens)) for tokens in model.tokens([text_of(p) for p in prompts], chat=False)],
             dtype=torch.float64,
         )
-        for prompts in (contrast.high, contrast.low)
+        for prompts in (pairs.high, pairs.low)
     )
     return torch.maximum(first, second) / torch.minimum(first, second)
 
 
-def pair_cosines(contrast: Contrast, embedder: Embedder) -> Float64[Tensor, " n"]:
-    """Cosine of both texts' embeddings, pair by pair."""
-    return cosines(
-        embedder, [text_of(prompt) for prompt in contrast.high], [text_of(prompt) for prompt in contrast.low]
-    )
+def pair_cosines(pairs: Pairs, embedder: Embedder) -> Float64[Tensor, " n"]:
+    """The cosine of the two texts' embeddings, pair by pair."""
+    return cosines(embedder, [text_of(prompt) for prompt in pairs.high], [text_of(prompt) for prompt in pairs.low])
 
 
-def _pairs(contrast: Contrast, model: Tokenizes, embedder: Embedder | None, seed: int) -> pd.DataFrame:
-    texts = zip(contrast.high, contrast.low, strict=True)
+def _likeness(pairs: Pairs, model: Tokenizes, embedder: Embedder | None, seed: int) -> pd.DataFrame:
+    texts = zip(pairs.high, pairs.low, strict=True)
     measured: dict[str, Sequence[float]] = {
         "lexical overlap (Jaccard of words)": [lexical_overlap(text_of(a), text_of(b)) for a, b in texts],
-        "length ratio (longer over shorter)": length_ratios(contrast, model).tolist(),
+        "length ratio (longer over shorter)": length_ratios(pairs, model).tolist(),
     }
     if embedder is not None:
-        measured["embedding cosine"] = pair_cosines(contrast, embedder).tolist()
-    clusters = _descriptions(contrast, Pole.HIGH)
+        measured["embedding cosine"] = pair_cosines(pairs, embedder).tolist()
+    clusters = np.array(_descriptions(pairs.high, pairs.descriptions.get(Pole.HIGH)))
     rows = []
     for name, values in measured.items():
-        found: Interval = bootstrap_mean(values, clusters=np.array(clusters), seed=seed)
-        rows.append({"measure": name, "estimate": found.estimate, "low": found.low, "high": found.high, "n": found.n})
+        mean: Interval = bootstrap_mean(values, clusters=clusters, seed=seed)
+        rows.append({"measure": name, "estimate": mean.estimate, "low": mean.low, "high": mean.high, "n": mean.n})
     return pd.DataFrame(rows)
 
 
@@ -184,17 +190,17 @@ def _predictability(rows: Rows, seed: int) -> pd.DataFrame:
     varies = torch.cat(list(rows.activations.values())).std(0)[0] > 0
     if not bool(varies.any()):
         return pd.DataFrame()
-    told = Rows({pole: values[..., varies] for pole, values in rows.activations.items()}, rows.ids)
+    varying = Rows({pole: values[..., varies] for pole, values in rows.activations.items()}, rows.ids)
     for groups in ("both", "description", "question"):
         try:
-            return separability(told, groups=groups, controls=2, seed=seed).drop(columns="layer")
-        except ValueError:  # too few clusters of a kind: group by less
+            return separability(varying, groups=groups, controls=2, seed=seed).drop(columns="layer")
+        except ValueError:  # too few clusters: try with one kind of cluster alone
             continue
     return pd.DataFrame()
 
 
-def _descriptions(contrast: Contrast, pole: Pole) -> tuple[str, ...]:
-    return contrast.descriptions.get(pole) or tuple(text_of(prompt) for prompt in contrast.poles[pole])
+def _descriptions(prompts: Sequence[Prompt], ids: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(ids) if ids else tuple(text_of(prompt) for prompt in prompts)
 
 
 def _words(text: str) -> list[str]:

@@ -5,13 +5,13 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 
-from workbench.contrast.contrast import Contrast
+from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
 from workbench.testbed import grammar, lexicon
 from workbench.vocabulary import Pole, big_five
 
 
-def testbed_contrast(trait: str, *, n: int, seed: int, held_out: bool) -> Contrast:
+def testbed_pairs(trait: str, *, n: int, seed: int, held_out: bool) -> Pairs:
     """See `Contrast.testbed`."""
     trait = big_five(trait)
     rng = Random(f"{trait} {seed} {held_out}")
@@ -31,7 +31,7 @@ def read_bank(trait: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def builtin_contrast(trait: str, *, n: int, seed: int) -> Contrast:
+def builtin_pairs(trait: str, *, n: int, seed: int) -> Pairs:
     """See `Contrast.builtin`: questions in shuffled rounds, so that each is used before any is used again."""
     trait = big_five(trait)
     bank, neutral = read_bank(trait), read_bank("neutral")["descriptions"]
@@ -96,7 +96,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return row
 
 
-def personalitybench_contrast(folder: Path, trait: str, *, n: int, seed: int, split: str) -> Contrast:
+def personalitybench_pairs(folder: Path, trait: str, *, n: int, seed: int, split: str) -> Pairs:
     """See `Contrast.personalitybench`."""
     trait = big_five(trait)
     columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
@@ -161,12 +161,12 @@ def _assemble(
     ids: dict[Pole, list[str]],
     *,
     source: str,
-) -> Contrast:
+) -> Pairs:
     prompts = {
         pole: tuple(Prompt(question, system) for question, system in zip(questions, texts, strict=True))
         for pole, texts in systems.items()
     }
-    return Contrast(
+    return Pairs(
         trait,
         prompts[Pole.HIGH],
         prompts[Pole.LOW],

@@ -1,88 +1,66 @@
-"""A trait told in matched poles: the prompts that everything downstream contrasts."""
+"""The prompts that everything downstream contrasts: a trait's high and low pole, and perhaps a neutral arm."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from jaxtyping import Float64
 from torch import Tensor
 
+from workbench.contrast.balance import MEASURES, Balance, Tokenizes, balance_of, confounds
+from workbench.contrast.banks import builtin_pairs, personalitybench_pairs, testbed_pairs
+from workbench.contrast.embedding import Embedder
+from workbench.contrast.matching import matching_rows
+from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
+from workbench.contrast.tables import pairs_from_table
 from workbench.vocabulary import Pole
 
-if TYPE_CHECKING:
-    from workbench.contrast.balance import Balance
-    from workbench.contrast.matching import MatchedContrast
 
-
-@dataclass(frozen=True)
-class Contrast:
+@dataclass(frozen=True, repr=False)
+class Contrast(Pairs):
     """Rows of prompts that share a question and differ in their pole.
 
-    Row `i` of every pole is put to the model with the same question; which question, and which description,
-    is kept so that intervals can be clustered and splits leave no question on both sides.
+    Row `i` of every pole asks the model the same question. The ids of questions and descriptions are kept, so that
+    intervals can be clustered by them and a split leaves no question on both sides.
 
     Attributes:
         trait: the trait's name.
         high, low: the two poles, row by row.
-        neutral: the third arm, without a persona or with one that tells nothing of the trait; may be absent.
+        neutral: the third arm: the question without a persona, or with one that shows nothing of the trait; None
+            where there is none.
         questions: each row's question id.
         descriptions: each pole's description id by row.
         source: where the prompts come from.
-        responses: answers to each pole's prompts, row by row, to read activations along; may be absent.
+        responses: by pole and row, the answers along which activations are read; empty where there are none.
     """
 
-    trait: str
-    high: tuple[Prompt, ...]
-    low: tuple[Prompt, ...]
-    neutral: tuple[Prompt, ...] | None = None
-    questions: tuple[str, ...] = ()
-    descriptions: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
-    source: str = "texts"
-    responses: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        rows = len(self.high)
-        if len(self.low) != rows or (self.neutral is not None and len(self.neutral) != rows):
-            neutral = "none" if self.neutral is None else len(self.neutral)
-            raise ValueError(
-                f"Poles pair row by row and need equal lengths, but high has {rows}, low {len(self.low)}, "
-                f"neutral {neutral}."
-            )
-        if rows < 2:
-            raise ValueError(f"A contrast needs at least 2 pairs, but {rows} arrived. Add pairs.")
-        if not self.questions:
-            object.__setattr__(self, "questions", tuple(str(i) for i in range(rows)))
-        if len(self.questions) != rows:
-            raise ValueError(f"Each of {rows} rows needs a question id, but {len(self.questions)} arrived.")
-        for pole, answers in self.responses.items():
-            if len(answers) != rows:
-                raise ValueError(f"Each of {rows} {pole} prompts needs a response, but {len(answers)} arrived.")
+    @classmethod
+    def of(cls, pairs: Pairs) -> "Contrast":
+        """Pairs that were read already, with all that a contrast offers."""
+        return cls(**_fields_of(pairs))
 
     @classmethod
     def testbed(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool = False) -> "Contrast":
-        """Personas of the embedded model put to questions of its training topics; `held_out` takes unseen ones.
+        """Personas of the embedded model, asked the questions of its training topics; `held_out` takes unseen ones.
 
-        The neutral arm has a persona that tells no trait.
+        The neutral arm has a persona that shows no trait.
         """
-        from workbench.contrast.banks import testbed_contrast
-
-        return testbed_contrast(trait, n=n, seed=seed, held_out=held_out)
+        return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out))
 
     @classmethod
     def builtin(cls, trait: str, *, n: int = 500, seed: int = 0) -> "Contrast":
         """The workbench's own Big Five bank for real models: six facets, matched descriptions, a neutral arm.
 
-        The high and the low description of a row are written as a pair (same facet, same situation, like
-        length), so that a row differs in the trait and in little else.
+        The high and the low description of a row are written as a pair (same facet, same situation, similar
+        length), so that the two prompts of a row differ in the trait and in little else.
         """
-        from workbench.contrast.banks import builtin_contrast
-
-        return builtin_contrast(trait, n=n, seed=seed)
+        return cls.of(builtin_pairs(trait, n=n, seed=seed))
 
     @classmethod
     def personalitybench(
@@ -90,33 +68,29 @@ class Contrast:
     ) -> "Contrast":
         """PersonalityBench files: `description.json` and `<split>/<trait>.json`, JSON lines each.
 
-        As published, each row's high and low description are drawn on their own, with replacement, so that a pair
-        shares its question only. Descriptions that the file holds twice share an id, and a search question that
-        the test split asks too is left out, which `source` says.
+        As published, each row's high and low description are drawn independently, with replacement, so that a pair
+        shares its question only. Descriptions that the file holds twice share an id. A search question that the
+        test split asks too is left out, and `source` says how many were.
 
         Raises:
             FileNotFoundError: naming the file that is not there.
-            ValueError: for a line that is not as the format says, or an unknown trait.
+            ValueError: for a line that does not have the expected format, or an unknown trait.
 
         Reference:
             Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
         """
-        from workbench.contrast.banks import personalitybench_contrast
-
-        return personalitybench_contrast(Path(folder), trait, n=n, seed=seed, split=split)
+        return cls.of(personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split))
 
     @classmethod
     def from_table(cls, path: str | Path, *, trait: str | None = None) -> "Contrast":
         """Pairs from a jsonl, csv or parquet file.
 
-        Columns: `high` and `low`, and where known `neutral`, `question`, `trait`, `high_id`, `low_id`,
-        `neutral_id`, and answers to read along: `high_response`, `low_response`, `neutral_response`. With a
-        `question` column the poles' texts are system prompts put to that question; without one they are the
-        user's turn.
+        Columns: `high` and `low`, and optionally `neutral`, `question`, `trait`, `high_id`, `low_id`, `neutral_id`,
+        and the answers along which activations are read: `high_response`, `low_response`, `neutral_response`. With
+        a `question` column the poles' texts are system prompts and the question is the user's turn; without one the
+        texts are the user's turn.
         """
-        from workbench.contrast.tables import contrast_from_table
-
-        return contrast_from_table(Path(path), trait=trait)
+        return cls.of(pairs_from_table(Path(path), trait=trait))
 
     @classmethod
     def from_texts(
@@ -131,7 +105,7 @@ class Contrast:
 
     @property
     def poles(self) -> dict[Pole, tuple[Prompt, ...]]:
-        """The prompts of each pole that there is."""
+        """The prompts by pole; without the neutral pole where there is none."""
         poles = {Pole.HIGH: self.high, Pole.LOW: self.low}
         return poles if self.neutral is None else {**poles, Pole.NEUTRAL: self.neutral}
 
@@ -165,38 +139,40 @@ class Contrast:
         )
 
     def with_neutral(self) -> "Contrast":
-        """The contrast with a neutral arm: each row's question put without a persona. One that it has is kept.
+        """The contrast with a neutral arm that asks each row's question without a persona.
+
+        A contrast that has a neutral arm already is returned as it is.
 
         Raises:
-            ValueError: if the rows hold no personas to leave out, or answers to read along, which the arm lacks.
+            ValueError: if the rows have no personas to leave out, or have responses, which the new arm would lack.
         """
         if self.neutral is not None:
             return self
         if self.responses or not all(prompt.system and prompt.chat for prompt in self.high):
             raise ValueError(
-                f"A neutral arm is the question without its persona, but the rows from {self.source} "
-                f"{'are read along answers' if self.responses else 'are no questions put to personas'}. Give them a "
-                "neutral text each, e.g. a column neutral."
+                "A neutral arm asks the question without its persona, but the rows from "
+                f"{self.source} {'have responses' if self.responses else 'have no persona to leave out'}. Give each "
+                "row a neutral text, e.g. in a column neutral."
             )
-        asked = tuple(Prompt(prompt.user) for prompt in self.high)
+        neutral = tuple(Prompt(prompt.user) for prompt in self.high)
         ids = {**self.descriptions, Pole.NEUTRAL: ("none",) * len(self)} if self.descriptions else {}
-        return replace(self, neutral=asked, descriptions=ids)
+        return replace(self, neutral=neutral, descriptions=ids)
 
     def with_responses(
         self, *, high: Sequence[str], low: Sequence[str], neutral: Sequence[str] | None = None
     ) -> "Contrast":
-        """The contrast with answers to its prompts, row by row, to read activations along.
+        """The contrast with a response to each prompt, row by row, along which activations can be read.
 
         Raises:
-            ValueError: if a pole has not as many answers as prompts, or one that exists gets none.
+            ValueError: if a pole does not get as many responses as it has prompts, or gets none.
         """
         if (neutral is None) != (self.neutral is None):
             raise ValueError(
                 f"Every pole needs responses: the contrast has {'no' if self.neutral is None else 'a'} neutral arm, "
                 f"but {'none' if neutral is None else len(neutral)} arrived for it."
             )
-        answers = {Pole.HIGH: tuple(high), Pole.LOW: tuple(low)}
-        return replace(self, responses=answers if neutral is None else {**answers, Pole.NEUTRAL: tuple(neutral)})
+        responses = {Pole.HIGH: tuple(high), Pole.LOW: tuple(low)}
+        return replace(self, responses=responses if neutral is None else {**responses, Pole.NEUTRAL: tuple(neutral)})
 
     def split(self, *, holdout: float = 0.2, seed: int = 0) -> tuple["Contrast", "Contrast"]:
         """Two contrasts that share no question: the larger, then `holdout` of the questions (at least one).
@@ -206,61 +182,67 @@ class Contrast:
         """
         if not 0 < holdout < 1:
             raise ValueError(f"holdout is a share between 0 and 1, but {holdout} arrived.")
-        asked = sorted(set(self.questions))
-        Random(seed).shuffle(asked)
-        held = set(asked[: max(1, round(holdout * len(asked)))])
-        kept = [i for i, question in enumerate(self.questions) if question not in held]
-        return self.rows(kept), self.rows([i for i, question in enumerate(self.questions) if question in held])
+        shuffled = sorted(set(self.questions))
+        Random(seed).shuffle(shuffled)
+        held_out = set(shuffled[: max(1, round(holdout * len(shuffled)))])
+        kept = [row for row, question in enumerate(self.questions) if question not in held_out]
+        return self.rows(kept), self.rows([row for row, question in enumerate(self.questions) if question in held_out])
 
-    def balance(self, model: Any, *, embedder: Any = None, seed: int = 0) -> "Balance":
-        """What differs between the poles besides the trait, and how well that alone tells them apart.
+    def balance(self, model: Tokenizes, *, embedder: Embedder | None = None, seed: int = 0) -> Balance:
+        """What differs between the poles besides the trait, and how well these differences alone predict the pole.
 
         Args:
-            model: whose tokenizer and template count lengths.
-            embedder: anything with `encode(texts)`; adds the likeness of meaning within pairs. `SentenceEmbedder()`
-                is one, from the `embedding` extra.
+            model: its tokenizer and template are used to count lengths.
+            embedder: anything with `encode(texts)`; adds how similar the two texts of a pair are in meaning.
+                `SentenceEmbedder()` is one, from the `embedding` extra.
         """
-        from workbench.contrast.balance import balance_of
-
         return balance_of(self, model, embedder=embedder, seed=seed)
 
     def matched(
         self,
-        model: Any,
+        model: Tokenizes,
         *,
         max_length_ratio: float = 1.1,
         min_cosine: float | None = 0.85,
-        embedder: Any = None,
+        embedder: Embedder | None = None,
     ) -> "MatchedContrast":
-        """The pairs whose texts are alike in length and in meaning; `.dropped` says which were left out, and why.
+        """The pairs whose texts are similar in length and in meaning; `.dropped` lists the others, with the reasons.
 
         Args:
-            model: whose tokenizer counts the texts' tokens.
-            max_length_ratio: longer text over shorter, in tokens.
-            min_cosine: of both texts' sentence embeddings; None does not ask, and needs no embedding model.
+            model: its tokenizer is used to count the texts' tokens.
+            max_length_ratio: the most that the longer text may have over the shorter, in tokens.
+            min_cosine: the least cosine of the two texts' sentence embeddings. With None meaning is not compared and
+                no embedding model is needed.
             embedder: anything with `encode(texts)`; by default a packaged sentence-transformers model.
 
         Raises:
             ValueError: for limits out of range, or if fewer than 2 pairs keep within them.
-            ImportError: if embeddings are asked for and the `embedding` extra is not installed.
+            ImportError: if embeddings are needed and the `embedding` extra is not installed.
         """
-        from workbench.contrast.matching import match_pairs
+        kept, dropped = matching_rows(
+            self, model, max_length_ratio=max_length_ratio, min_cosine=min_cosine, embedder=embedder
+        )
+        return MatchedContrast(**_fields_of(self.rows(kept)), dropped=dropped)
 
-        return match_pairs(self, model, max_length_ratio=max_length_ratio, min_cosine=min_cosine, embedder=embedder)
-
-    def covariates(self, model: Any, names: Sequence[str] = ("tokens",)) -> dict[Pole, Tensor]:
+    def covariates(
+        self, model: Tokenizes, names: Sequence[str] = ("tokens",)
+    ) -> dict[Pole, Float64[Tensor, "n covariates"]]:
         """Confounds of every prompt by pole, `(n, len(names))`, to regress out with `partial_d`.
+
+        Args:
+            names: some of the measures that `balance` reports.
 
         Raises:
             ValueError: for a name that is not measured.
         """
-        from workbench.contrast.balance import MEASURES, confounds
-
         unknown = [name for name in names if name not in MEASURES]
         if unknown:
             raise ValueError(f"There is no confound {unknown[0]!r}. Choose among {', '.join(MEASURES)}.")
-        places = [list(MEASURES).index(name) for name in names]
-        return {pole: confounds(self, model, pole)[:, places] for pole in self.poles}
+        columns = [list(MEASURES).index(name) for name in names]
+        return {
+            pole: confounds(model, prompts, self.descriptions.get(pole))[:, columns]
+            for pole, prompts in self.poles.items()
+        }
 
     def frame(self) -> pd.DataFrame:
         """A row per prompt: trait, pole, row, question, description, system, user."""
@@ -280,8 +262,25 @@ class Contrast:
             ]
         )
 
-    def __len__(self) -> int:
-        return len(self.high)
-
     def __repr__(self) -> str:
         return f"Contrast({self.trait!r}, {len(self)} rows, poles {', '.join(self.poles)}, from {self.source})"
+
+
+@dataclass(frozen=True, repr=False)
+class MatchedContrast(Contrast):
+    """A contrast whose pairs are similar in length and in meaning.
+
+    Attributes:
+        dropped: a row for each pair that was left out: its `row` in the original contrast, `length_ratio`, `cosine`
+            (nan where meaning was not compared), `why`, and both texts.
+    """
+
+    dropped: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, {len(self.dropped)} pairs dropped)"
+
+
+def _fields_of(pairs: Pairs) -> dict[str, Any]:
+    """The arguments that make a contrast of the same prompts."""
+    return {each.name: getattr(pairs, each.name) for each in fields(Pairs)}

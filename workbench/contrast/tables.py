@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.contrast.banks import read_json_lines, read_utf8
-from workbench.contrast.contrast import Contrast
+from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
 from workbench.vocabulary import Pole
 
@@ -77,7 +77,7 @@ def _blank(cell: object) -> bool:
     return not isinstance(cell, str) or cell.strip().casefold() in ("", "nan")
 
 
-def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
+def pairs_from_table(path: Path, *, trait: str | None) -> Pairs:
     """See `Contrast.from_table`."""
     frame = read_table(path)
     missing = [column for column in ("high", "low") if column not in frame]
@@ -110,7 +110,7 @@ def contrast_from_table(path: Path, *, trait: str | None) -> Contrast:
     poles = [pole for pole in Pole if pole in frame]
     ids = {pole: tuple(frame[f"{pole}_id"].astype(str) if f"{pole}_id" in frame else frame[pole]) for pole in poles}
     answers = {pole: tuple(frame[f"{pole}_response"]) for pole in poles if f"{pole}_response" in frame}
-    return Contrast(
+    return Pairs(
         trait or (named[0] if named else path.stem),
         prompts("high"),
         prompts("low"),

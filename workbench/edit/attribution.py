@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 from jaxtyping import Float, Float64
-from scipy import stats
 from torch import Tensor
 
 from workbench.contrast.contrast import Contrast
@@ -323,5 +323,5 @@ def _correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     x, y = x.astype(np.float64), y.astype(np.float64)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan"), float("nan")
-    pearson, spearman = stats.pearsonr(x, y), stats.spearmanr(x, y)
+    pearson, spearman = scipy.stats.pearsonr(x, y), scipy.stats.spearmanr(x, y)
     return float(pearson[0]), float(spearman[0])  # type: ignore[arg-type]

@@ -1,1 +1,5 @@
 """Neurons looked at and moved by hand: one core, shown on a local page and on a panel in a notebook."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.select.settings import RuleSettings
 from workbench.vocabulary import SCOPES, SIGN
 
 MAX_GAMMA = 4.0
@@ -36,9 +37,9 @@ class Settings:
     trait: str
     first: int
     last: int
-    quantile: float = 0.995
-    min_d: float = 0.8
-    rule: str = "dual"
+    quantile: float = RuleSettings.quantile
+    min_d: float = RuleSettings.min_d
+    rule: str = RuleSettings.rule
     gamma: float = 1.0
     direction: str = "increase"
     scope: str = "generated"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
 
 Writes = dict[int, Float[Tensor, " d_model"]]
 Baker = Callable[[Any, Writes], tuple[Any, tuple[str, ...]]]
@@ -57,9 +57,9 @@ def _as_llama(stock: Any, writes: Writes) -> tuple[Any, tuple[str, ...]]:
         )
     biased = old.model_type == "qwen2" or bool(getattr(old, "attention_bias", False))
     kept = {name: value for name, value in old.to_dict().items() if name in _SHARED and value is not None}
-    config = LlamaConfig(**kept, mlp_bias=True, attention_bias=biased)
+    config = transformers.LlamaConfig(**kept, mlp_bias=True, attention_bias=biased)
     with torch.device("meta"):  # without memory: every tensor is put in below
-        baked: Any = LlamaForCausalLM(config)
+        baked: Any = transformers.LlamaForCausalLM(config)
     weights, changed = dict(stock.state_dict()), []
     for name, tensor in baked.state_dict().items():
         if name not in weights:

@@ -1,19 +1,25 @@
 """One door out: an edit as whatever file another tool reads."""
 
-from collections.abc import Callable
+import pkgutil
 from pathlib import Path
 from typing import Any
 
-from workbench.edit.composite import AnyEdit
-from workbench.export.baking import bake
-from workbench.export.control_vector import export_control_vector
-from workbench.export.dpn_le import write_dpn_le_edit
-from workbench.export.lm_eval import write_lm_eval
-from workbench.export.npti import write_npti_edit
-from workbench.model.model import Model
+from workbench import edit as edits
+from workbench import model as models
+
+WRITERS: dict[str, str] = {
+    "hf": "workbench.export.baking:bake",
+    "gguf": "workbench.export.control_vector:export_control_vector",
+    "lm-eval": "workbench.export.lm_eval:write_lm_eval",
+    "dpn-le": "workbench.export.dpn_le:write_dpn_le_edit",
+    "npti": "workbench.export.npti:write_npti_edit",
+}
+"""Where the function is that writes each format, so that naming one loads nothing."""
 
 
-def export_edit(model: Model, edit: AnyEdit, path: str | Path, *, to: str, **settings: Any) -> Path:
+def export_edit(
+    model: "models.Model", edit: "edits.Edit | edits.Composite", path: str | Path, *, to: str, **settings: Any
+) -> Path:
     """Write an edit for another tool.
 
     Args:
@@ -26,27 +32,23 @@ def export_edit(model: Model, edit: AnyEdit, path: str | Path, *, to: str, **set
         what was written.
 
     Raises:
-        ValueError: for another `to`, listing the choices, or if that format cannot express the edit, with the reason.
+        ValueError: as `check_format`, or if the format cannot express the edit, with the reason.
     """
-    if to not in WRITERS:
-        raise ValueError(f"There is no export to {to!r}. Choose one of {', '.join(WRITERS)}.")
-    WRITERS[to](model, edit, path, **settings)
+    check_format(to, has_tally=settings.get("tally") is not None)
+    pkgutil.resolve_name(WRITERS[to])(model, edit, path, **settings)
     return Path(path)
 
 
-def _to_npti(model: Model, edit: AnyEdit, path: str | Path, **settings: Any) -> Any:
-    if settings.get("tally") is None:
+def check_format(to: str, *, has_tally: bool) -> None:
+    """Refuse what is known to fail before a model is loaded.
+
+    Raises:
+        ValueError: for an unknown format, listing the choices, or for NPTI's without the capture that it needs.
+    """
+    if to not in WRITERS:
+        raise ValueError(f"There is no export to {to!r}. Choose one of {', '.join(WRITERS)}.")
+    if to == "npti" and not has_tally:
         raise ValueError(
             "NPTI's files hold each neuron's delta, P and q95, which an edit does not keep. Give the capture that they "
             "are read from: tally=capture_sites(..., sites=['hook_pre']) with positive=True and sample=1024."
         )
-    return write_npti_edit(model, edit, path, **settings)
-
-
-WRITERS: dict[str, Callable[..., Any]] = {
-    "hf": bake,
-    "gguf": export_control_vector,
-    "lm-eval": write_lm_eval,
-    "dpn-le": write_dpn_le_edit,
-    "npti": _to_npti,
-}

@@ -3,3 +3,7 @@
 This floor knows no model and no file. Import what you need from the module that is named after it, e.g.
 `from workbench.measure.effects import effect_sizes`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

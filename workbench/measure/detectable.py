@@ -3,8 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm
+import scipy
 
 
 def smallest_detectable(n: int, *, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -38,7 +37,7 @@ def smallest_detectable(n: int, *, discordant: float, power: float = 0.8, alpha:
             raise ValueError(f"{name} must lie between 0 and 1, but it is {share}. Choose e.g. 0.8 and 0.05.")
     if not 0 <= discordant <= 1:
         raise ValueError(f"discordant is a share from 0 to 1, but it is {discordant}. Divide by the items.")
-    z_alpha, z_power = float(norm.ppf(1 - alpha / 2)), float(norm.ppf(power))
+    z_alpha, z_power = float(scipy.stats.norm.ppf(1 - alpha / 2)), float(scipy.stats.norm.ppf(power))
     p = float(discordant)
 
     def short(d: float) -> float:
@@ -48,5 +47,5 @@ def smallest_detectable(n: int, *, discordant: float, power: float = 0.8, alpha:
 
     if short(1.0) > 0:
         return float("nan")
-    found: Any = brentq(short, 1e-12, 1.0)
+    found: Any = scipy.optimize.brentq(short, 1e-12, 1.0)
     return float(found)

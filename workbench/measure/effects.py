@@ -6,9 +6,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 from jaxtyping import Float, Float64, Int64
-from scipy import stats
 from torch import Tensor
 
 from workbench.measure.clustered import Errors, clustered_errors
@@ -30,7 +30,7 @@ SOURCES = {
     "neutral_d": "a neutral arm in the contrast",
     "positive_difference": "capture(..., positive=True)",
     "write_norm": "effect_sizes(tally, write_norms=model.write_norms(tally.layers))",
-    "partial_d": "effects.with_measures(partial_d=wb.partial_d(...))",
+    "partial_d": "effects.with_measures(partial_d=wb.measure.partial_d(...))",
 }
 """Where the measures that a tally's moments alone do not give come from."""
 
@@ -160,7 +160,7 @@ class Effects:
             return cohens_d_interval(self.cohens_d, self.n_high, self.n_low, level=level)
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, but it is {level}. Choose e.g. 0.95.")
-        reach = float(stats.t.ppf((1 + level) / 2, errors.df)) * errors.cohens_d
+        reach = float(scipy.stats.t.ppf((1 + level) / 2, errors.df)) * errors.cohens_d
         return self.cohens_d - reach, self.cohens_d + reach
 
     @property
@@ -174,7 +174,7 @@ class Effects:
             df = self.n_high + self.n_low - 2
         else:
             t, df = self.mean_difference / self.errors.mean_difference, self.errors.df
-        values = 2 * stats.t.sf(t.abs().double().numpy(), df)
+        values = 2 * scipy.stats.t.sf(t.abs().double().numpy(), df)
         return torch.from_numpy(np.where(np.isnan(values), 1.0, values))
 
     def frame(self, neurons: NeuronSet | None = None) -> pd.DataFrame:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from workbench.measure.effect_size import cohens_d
@@ -147,6 +146,8 @@ def _projection(high: Tensor, low: Tensor, others: Mapping[str, Tensor], compone
             )
     fitted = np.concatenate([arrays["high"], arrays["low"]])
     _require_rank(fitted, arrays, components)
+    from sklearn.decomposition import PCA  # takes longer to import than the whole floor
+
     model = PCA(components, svd_solver="full").fit(fitted)
     axes = np.array(model.components_)
     gap = axes @ (arrays["high"].mean(0) - arrays["low"].mean(0))

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float, Float64, Int64
-from scipy.stats import false_discovery_control
 from torch import Tensor
 
 from workbench.measure.units import Stack, blocks, flipped, relabelled, stacks
 
 UNITS = ("pair", "question", "description")
 
-Count = Callable[[int, Tensor, Tensor], Tensor]
-"""From the place of a layer and `(b, d_mlp)` mean differences and d: `(b,)` how many neurons pass a rule."""
+Count = Callable[[Tensor, Tensor], Tensor]
+"""From `(b, d_mlp)` mean differences and d of one layer: `(b,)` how many neurons pass a rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def permuted(
             over += (statistic.abs() >= t.abs() * (1 - 1e-6)).sum(0)
             largest.append(statistic.abs().amax(1))
             if count is not None:
-                counts[part] += count(place, difference, d)
+                counts[part] += count(difference, d)
         observed.append(t)
         exceeding.append(over)  # the true labelling, which is the first, counts itself
         maxima.append(torch.cat(largest)[1:])
@@ -158,7 +158,7 @@ def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> 
     if bool((~((pvalues >= 0) & (pvalues <= 1))).any()):
         raise ValueError("p-values lie in 0 to 1, but one does not. Leave out neurons that could not be tested.")
     # A value just above 1 that rounding made would be refused.
-    adjusted = false_discovery_control(pvalues.double().flatten().numpy(), method=method)  # type: ignore[arg-type]
+    adjusted = scipy.stats.false_discovery_control(pvalues.double().flatten().numpy(), method=method)  # type: ignore[arg-type]
     return torch.from_numpy(np.asarray(adjusted)).view(pvalues.shape)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import pandas as pd
-from scipy.stats import hypergeom
+import scipy
 
 from workbench.measure.paired import holm
 from workbench.vocabulary import NeuronSet
@@ -71,7 +71,7 @@ def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
             f"sets hold {union} between them. Pass layers searched times d_mlp."
         )
     smaller, product = min(len(a), len(b)), len(a) * len(b)
-    chance = hypergeom(population, len(a), len(b))
+    chance = scipy.stats.hypergeom(population, len(a), len(b))
     return Overlap(
         size_a=len(a),
         size_b=len(b),

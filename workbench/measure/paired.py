@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
-from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
-from statsmodels.stats.proportion import proportion_confint
 
 from workbench.measure.bootstrap import Interval, finite_rows, percentile_interval, require_level
 
@@ -207,7 +205,9 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
     c = int(((first == 0) & (second == 1)).sum())
     exact = b + c < EXACT_BELOW
     # The concordant cells do not enter the test.
-    result: Any = statsmodels_mcnemar(np.array([[0, b], [c, 0]]), exact=exact)
+    from statsmodels.stats import contingency_tables  # brings all of scipy.stats with it
+
+    result: Any = contingency_tables.mcnemar(np.array([[0, b], [c, 0]]), exact=exact)
     return McNemar(b=b, c=c, pvalue=float(result.pvalue), exact=exact, n=len(first))
 
 
@@ -263,6 +263,8 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
             f"Wilson's interval needs 0 to n successes in at least 1 trial, but got {successes} in {n}. "
             "Count the trials again."
         )
+    from statsmodels.stats.proportion import proportion_confint  # brings all of scipy.stats with it
+
     bounds: Any = proportion_confint(successes, n, alpha=1 - level, method="wilson")
     low, high = map(float, bounds)
     return Interval(successes / n, low, high, n=n, clusters=n, method="Wilson score", level=level)

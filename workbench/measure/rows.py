@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float, Float64
-from scipy.stats import rankdata
 from torch import Tensor
 
 
@@ -77,9 +77,9 @@ def auroc(
     areas, errors = [], []
     for place in range(high.shape[1]):
         first, second = high[:, place].float().numpy(), low[:, place].float().numpy()
-        ranks = rankdata(np.concatenate([first, second]), axis=0)
-        wins = (ranks[:n] - rankdata(first, axis=0)) / m  # share of low rows that each high row exceeds
-        losses = 1 - (ranks[n:] - rankdata(second, axis=0)) / n
+        ranks = scipy.stats.rankdata(np.concatenate([first, second]), axis=0)
+        wins = (ranks[:n] - scipy.stats.rankdata(first, axis=0)) / m  # share of low rows that each high row exceeds
+        losses = 1 - (ranks[n:] - scipy.stats.rankdata(second, axis=0)) / n
         area = wins.mean(0)
         variance = sum(_clustered(part - area, code) for part, code in zip((wins, losses), codes, strict=True))
         areas.append(torch.from_numpy(area))

@@ -6,12 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from workbench.measure.units import HasRows
@@ -184,6 +178,10 @@ def _tested(
     seed: int,
 ) -> list[dict[str, Any]]:
     """Every probe of every labelling; the components of a fold's training rows serve them all."""
+    from sklearn.decomposition import PCA  # scikit-learn takes longer to import than the whole floor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     found: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
     # Small products lose more to waiting threads than they gain.
     with threadpool_limits(1 if x.size < 5_000_000 else None):
@@ -214,6 +212,10 @@ def _tested(
 def _score(
     probe: str, seen: np.ndarray, known: np.ndarray, unseen: np.ndarray, truth: np.ndarray
 ) -> tuple[float, float, int]:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     model = (
         LogisticRegression(max_iter=1000)
         if probe == "logistic"

@@ -6,6 +6,7 @@ import pandas as pd
 from workbench.measure.paired import bootstrap_mean
 
 ALL = "all"
+"""The name under which tables and findings take all traits together."""
 
 
 def by_trait(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from transformer_lens.model_bridge.sources.transformers import (
-    determine_architecture_from_hf_config,
-    get_hf_model_class_for_architecture,
-)
 
 _NAMED = 3  # tensors that a message names
 
@@ -68,6 +64,11 @@ class WholeNetwork:
         Raises:
             IncompleteCheckpoint: if parameters are missing, or of another shape than the configuration says.
         """
+        from transformer_lens.model_bridge.sources.transformers import (
+            determine_architecture_from_hf_config,
+            get_hf_model_class_for_architecture,
+        )
+
         kind: Any = get_hf_model_class_for_architecture(determine_architecture_from_hf_config(settings["config"]))
         network, found = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
         if found["mismatched_keys"]:

@@ -1,7 +1,8 @@
 """Batched generation with a key-value cache, whose answers do not depend on how prompts are batched."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +10,30 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.runner import Runner
 
-_COMPACT_BELOW = 0.7  # share of unfinished rows under which finished ones are dropped from the batch
+_COMPACT_BELOW = 0.7  # finished rows are dropped from the batch once less than this share of it is unfinished
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What generation needs of a model.
+
+    Attributes:
+        runner: the forward pass.
+        device: where token ids go.
+        pad_token: the token that pads shorter prompts.
+        stop_tokens: the tokens that end an answer.
+        passing: announces a forward pass to the hooks for as long as it lasts.
+    """
+
+    runner: Runner
+    device: torch.device
+    pad_token: int
+    stop_tokens: frozenset[int]
+    passing: Callable[[Pass], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -35,12 +55,12 @@ class Sampling:
             raise ValueError(f"At least 1 new token is needed, but {self.max_new_tokens} arrived.")
 
     def draws(self, stream: int) -> Float[Tensor, " step"]:
-        """The uniform numbers that decide the tokens of a prompt on this stream."""
+        """The uniform numbers, one a step, that choose the tokens of a prompt with this stream."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + stream) % 2**63)
         return torch.rand(self.max_new_tokens, generator=generator, dtype=torch.float64)
 
     def choose(self, logits: Float[Tensor, "batch d_vocab"], draw: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-        """Each row's next token: the likeliest, or by inverting the distribution function at its draw."""
+        """Each row's next token: the likeliest, or where the cumulative probability passes its draw."""
         if self.temperature == 0:
             return logits.argmax(-1)
         cumulative = torch.softmax(logits.double() / self.temperature, -1).cumsum(-1)
@@ -51,11 +71,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Until:
-    """Texts that end an answer, beside the tokens that do.
+    """Texts that end an answer, besides the model's stop tokens.
 
     Attributes:
         texts: none of them empty.
-        tokenizer: what the answer's tokens are read with.
+        tokenizer: decodes the answer's tokens.
+
+    Raises:
+        ValueError: for an empty text.
     """
 
     texts: tuple[str, ...]
@@ -67,15 +90,16 @@ class Until:
 
     def reached(self, answer: Sequence[int]) -> bool:
         """Whether the answer's last token completes one of the texts."""
-        # A token is at least a byte, so this many hold the longest text; one more, as the first may lose its space.
+        # A token holds at least a byte, so this many hold the longest text; one more, as decoding may drop the first
+        # one's space.
         tail = 1 + max(len(text.encode()) for text in self.texts)
-        said = str(self.tokenizer.decode(list(answer[-tail:])))
-        return any(text in said for text in self.texts)
+        ending = str(self.tokenizer.decode(list(answer[-tail:])))
+        return any(text in ending for text in self.texts)
 
 
 @torch.inference_mode()
 def generate(
-    model: Model,
+    decoder: Decoder,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     *,
@@ -84,17 +108,20 @@ def generate(
     max_tokens: int,
     max_rows: int,
 ) -> list[list[int]]:
-    """New token ids of each prompt, without the token that ended the answer, but with those of a text that did."""
+    """The new token ids of each prompt.
+
+    A stop token is not part of the answer; the tokens of a text that ends it (`until`) are.
+    """
     answers: list[list[int]] = [[] for _ in prompts]
     lengths = [len(ids) + sampling.max_new_tokens for ids in prompts]
     for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=max_rows):
         draws = torch.stack([sampling.draws(row if streams is None else streams[row]) for row in batch])
-        _generate_batch(model, prompts, batch, sampling, draws, until, answers)
+        _generate_batch(decoder, prompts, batch, sampling, draws, until, answers)
     return answers
 
 
 def _generate_batch(
-    model: Model,
+    decoder: Decoder,
     prompts: Sequence[Sequence[int]],
     batch: list[int],
     sampling: Sampling,
@@ -102,17 +129,17 @@ def _generate_batch(
     until: Until | None,
     answers: list[list[int]],
 ) -> None:
-    tokens, real = pad_left([prompts[row] for row in batch], model.pad_token)
-    tokens, real = tokens.to(model.device), real.to(model.device)
+    tokens, real = pad_left([prompts[row] for row in batch], decoder.pad_token)
+    tokens, real = tokens.to(decoder.device), real.to(decoder.device)
     rows = torch.tensor(batch)
-    stops = torch.tensor(sorted(model.stop_tokens), device=model.device)
-    finished = torch.zeros(len(batch), dtype=torch.bool, device=model.device)
-    cache = model.runner.generation_cache(batch=len(batch))
+    stops = torch.tensor(sorted(decoder.stop_tokens), device=decoder.device)
+    finished = torch.zeros(len(batch), dtype=torch.bool, device=decoder.device)
+    cache = decoder.runner.generation_cache(batch=len(batch))
     for step in range(sampling.max_new_tokens):
         # After the prompt, only the newest token of each row goes in.
         fresh = real if step == 0 else torch.ones_like(real[:, :1])
-        with model.passing(Pass("prompt" if step == 0 else "decode", fresh, rows)):
-            logits = model.runner.run(tokens, real, cache, logits=True)
+        with decoder.passing(Pass("prompt" if step == 0 else "decode", fresh, rows)):
+            logits = decoder.runner.run(tokens, real, cache, logits=True)
         assert logits is not None
         chosen = sampling.choose(logits, draws[:, step])
         finished |= torch.isin(chosen, stops)
@@ -126,7 +153,7 @@ def _generate_batch(
             return
         keep = torch.ones_like(finished)
         left = (~finished).nonzero()[:, 0]
-        if len(left) < _COMPACT_BELOW * len(finished) and model.runner.keep_rows(cache, left):
+        if len(left) < _COMPACT_BELOW * len(finished) and decoder.runner.keep_rows(cache, left):
             keep = ~finished
         tokens = chosen[keep][:, None]
         real = torch.cat([real[keep], torch.ones_like(real[keep][:, :1])], 1)

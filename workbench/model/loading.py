@@ -13,13 +13,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
 from workbench.model.model import Model
-from workbench.model.runner import HookedTransformer
+from workbench.model.runner import HookedTransformer, bridge_class
 
 TESTBED = "testbed"
 
@@ -121,7 +120,7 @@ def _boot(
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
         tokenizer = _own_tokenizer(path, **asked)
-        hooked = TransformerBridge.boot_transformers(
+        hooked = bridge_class().boot_transformers(
             path,
             device=device,
             dtype=dtype,
@@ -166,7 +165,7 @@ def wrap_model(
         TypeError: for any other kind of model.
         ValueError: if there is no tokenizer.
     """
-    kinds = tuple(kind for kind in (TransformerBridge, HookedTransformer) if kind is not None)
+    kinds = tuple(kind for kind in (bridge_class(), HookedTransformer) if kind is not None)
     if not isinstance(hooked, kinds):
         raise TypeError(
             f"wrap_model takes a {' or a '.join(kind.__name__ for kind in kinds)}, but a {type(hooked).__name__} "

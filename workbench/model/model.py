@@ -10,14 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
+from workbench.model.generation import Decoder, Sampling, generate
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
-from workbench.model.runner import BridgeRunner, HookedRunner
+from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
 from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, Axis, Site
 
 
@@ -47,7 +46,7 @@ class Model:
         self.tokenizer = tokenizer
         self.name = name
         self.recipe = None if recipe is None else dict(recipe)
-        self.runner = BridgeRunner(hooked) if isinstance(hooked, TransformerBridge) else HookedRunner(hooked)
+        self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
         self.current: Pass | None = None
@@ -128,6 +127,8 @@ class Model:
         """
         mlp = self.hooked.blocks[layer].mlp
         if getattr(mlp, "_use_processed_weights", False):  # a bridge that computes the MLP itself
+            from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
+
             return resolve_activation_fn(mlp.config)
         for holder in (mlp, getattr(mlp, "original_component", None)):
             for name in ("act_fn", "activation_fn", "act", "activation"):
@@ -222,6 +223,11 @@ class Model:
         several = configured if isinstance(configured, list) else [configured]
         return frozenset(token for token in (self.tokenizer.eos_token_id, *several) if isinstance(token, int))
 
+    @property
+    def decoder(self) -> Decoder:
+        """What generation needs of this model."""
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every parameter's name, shape, type and a sample of its values: equal for equal weights.
@@ -300,13 +306,11 @@ class Model:
                 are compared under the same draws.
             max_tokens, max_rows: bounds of one batch, padding counted.
         """
-        from workbench.model.generation import Sampling, generate
-
         tokens = self.tokens(prompts, chat=chat)
         if streams is not None and len(streams) != len(tokens):
             raise ValueError(f"Each of {len(tokens)} prompts needs a stream, but {len(streams)} arrived.")
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-        return generate(self, tokens, sampling, streams=streams, max_tokens=max_tokens, max_rows=max_rows)
+        return generate(self.decoder, tokens, sampling, streams=streams, max_tokens=max_tokens, max_rows=max_rows)
 
     def generate(
         self,

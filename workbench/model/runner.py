@@ -9,7 +9,6 @@ import transformer_lens
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
-from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -17,6 +16,13 @@ try:
     HookedTransformer: Any = transformer_lens.HookedTransformer  # type: ignore[attr-defined]
 except ImportError:  # removed in TransformerLens 4
     HookedTransformer = None
+
+
+def bridge_class() -> Any:
+    """TransformerLens' `TransformerBridge`, whose module alone takes as long to import as torch."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    return TransformerBridge
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Runner(ABC):
 class BridgeRunner(Runner):
     """The transformers network inside a `TransformerBridge` (TransformerLens 3 and 4)."""
 
-    def __init__(self, hooked: TransformerBridge) -> None:
+    def __init__(self, hooked: Any) -> None:
         self.network = hooked.original_model
         network: Any = self.network
         self._decoder = network.get_decoder()

@@ -1,17 +1,18 @@
 """Open answers to questions about the trait, scored by the embedded model's grammar or by a judge."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from workbench.digest import key_of
 from workbench.model.model import Model
 from workbench.outcome.judged import build_judge, judged
 from workbench.outcome.outcome import Asking, Outcome, Split
 from workbench.outcome.quantity import SHARE, Quantity
-from workbench.outcome.questions import TESTBED, open_questions
+from workbench.outcome.questions import open_questions
 from workbench.outcome.results import Results
 from workbench.score.answers import Condition, Rating, Scorer, answer_questions, testbed_scorer
 from workbench.score.judge.settings import JudgeConfig
@@ -77,10 +78,10 @@ class Answers(Outcome):
             build_judge(self.judge, model, self.model)
 
     def key(self, split: Split) -> str:
-        """A judge rates later, and keeps its ratings itself: it is no part of what was answered."""
-        unjudged = Answers(**{**self.__dict__, "judge": None})
-        texts = [] if self.questions == TESTBED else [self.questions_of(trait, split) for trait in self.traits]
-        return super(Answers, unjudged).key(split) + "".join(f"\n{text}" for several in texts for text in several)
+        """What is asked counts, not where it comes from; a judge rates later, and keeps its ratings itself."""
+        anywhere = replace(self, questions="", judge=None)
+        texts = {trait: self.questions_of(trait, split) for trait in self.traits}
+        return key_of(asked=Outcome.key(anywhere, split), texts=texts)
 
     def work(self, split: Split) -> float:
         """An answer costs as much as several prompts."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from workbench.outcome.results import Results
+from workbench.measure.summarising import ALL
+from workbench.outcome.results import Results
 
 Verdict = Literal["supported", "refuted", "undecided"]
-ALL = "all"
-"""The name under which tables and findings take all traits together."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Number:
         of: what it is a number of, where its name does not tell, e.g. a control's.
     """
 
-    value: float
+    value: float | int
     unit: str = ""
     low: float | None = None
     high: float | None = None
@@ -33,7 +31,7 @@ class Number:
     n: int | None = None
     of: str = ""
 
-    def scaled(self, factor: float, unit: str) -> "Number":
+    def scaled(self, factor: float | int, unit: str) -> "Number":
         """In another unit: the value and its interval multiplied."""
         low, high = (None if end is None else end * factor for end in (self.low, self.high))
         return replace(self, value=self.value * factor, low=low, high=high, unit=unit)
@@ -103,12 +101,12 @@ class Claim:
 
     id: str
     text: str
-    judge: "Callable[[Results, str], tuple[Verdict, Numbers] | None]"
+    judge: Callable[[Results, str], tuple[Verdict, Numbers] | None]
     tell: Callable[[Numbers, Verdict], str]
     evidence: tuple[str, ...] = field(default=())
     by_trait: bool = True
 
-    def finding(self, results: "Results", trait: str) -> Finding | None:
+    def finding(self, results: Results, trait: str) -> Finding | None:
         """The claim judged; None where there is nothing to judge it by."""
         judged = self.judge(results, trait)
         if judged is None:

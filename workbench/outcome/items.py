@@ -11,9 +11,10 @@ import pandas as pd
 from workbench.arm.spec import UNEDITED
 from workbench.digest import key_of
 from workbench.measure.comparing import compare_arms
+from workbench.measure.summarising import ALL
 from workbench.model.model import Model
 from workbench.outcome.claims.items import kept, tell_kept
-from workbench.outcome.finding import ALL, Claim
+from workbench.outcome.finding import Claim
 from workbench.outcome.outcome import Asking, Outcome, Split
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.outcome.results import Results

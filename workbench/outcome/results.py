@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from workbench.arm.spec import UNEDITED, ArmSpec, Role
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.outcome.quantity import Quantity
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.outcome.finding import Verdict as VerdictWord
 from workbench.report.answers import SteeredAnswer
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 from workbench import plots
 from workbench.export.replacing import replaced
+from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
 from workbench.report.gallery import gallery
 from workbench.report.latex import latex_table
 from workbench.report.study_figures import study_figures
 from workbench.report.study_tables import StudyTable, study_tables
 from workbench.study.study import Study
 
-FIGURE_FORMATS = ("html", "svg", "pdf", "png")
-TABLE_FORMATS = ("csv", "tex")
 GALLERY = "README.md"
 
 
@@ -44,7 +43,7 @@ def write_figures(
         ValueError: for an unknown figure or format, or a figure that the study has nothing to draw for.
         RuntimeError: if an image is asked for and nothing here can draw one.
     """
-    formats = _known("Figures", formats, FIGURE_FORMATS)
+    formats = in_order("Figures", formats, FIGURE_FORMATS)
     folder = Path(folder)
     figures = study_figures(study, only=only)
     pages = {"html"} & set(formats)
@@ -96,7 +95,7 @@ def write_tables(
     Raises:
         ValueError: for an unknown table or format, or a table that the study does not have.
     """
-    formats = _known("Tables", formats, TABLE_FORMATS)
+    formats = in_order("Tables", formats, TABLE_FORMATS)
     folder = Path(folder)
     written = []
     for table in study_tables(study, only=only):
@@ -117,13 +116,3 @@ def _tex(table: StudyTable) -> str:
 
 
 _TABLE_TEXT: dict[str, Callable[[StudyTable], str]] = {"csv": _csv, "tex": _tex}
-
-
-def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The formats asked for, in the order of `known`."""
-    asked = [asked] if isinstance(asked, str) else list(asked)
-    unknown = [format for format in asked if format not in known]
-    if unknown or not asked:
-        arrived = repr(unknown[0]) if unknown else "none"
-        raise ValueError(f"{what} come as {', '.join(known)}, but {arrived} was asked for.")
-    return [format for format in known if format in asked]

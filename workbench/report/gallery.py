@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.report.study_figures import StudyFigure
 from workbench.study.study import Study
 

@@ -18,7 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.plots import narrowed
 from workbench.report.cells import table_cells
 from workbench.report.contents import Report

@@ -1,7 +1,7 @@
 """What a reader must know before quoting a number of a study."""
 
 from workbench.arm.spec import UNEDITED
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.report.measured import label_of
 from workbench.study.study import Study
 

@@ -1,10 +1,12 @@
-"""What a rule asks of a neuron, one criterion at a time, for one set of effects or for many replicates at once."""
+"""The conditions that rules put to neurons: one at a time, or for many replicates of the effects at once."""
 
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from workbench.select.settings import RuleSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,9 +15,9 @@ class Criterion:
 
     Attributes:
         name: a word for it, e.g. `magnitude`.
-        text: what it asks, with its setting, e.g. `|s| > tau_q (q = 0.995)`.
+        text: the condition with its setting, e.g. `|s| > tau_q (q = 0.995)`.
         passes: `(layer, d_mlp)` which neurons meet it.
-        threshold: `(layer,)` what had to be exceeded.
+        threshold: `(layer,)` the value that a neuron had to exceed.
     """
 
     name: str
@@ -25,23 +27,23 @@ class Criterion:
 
 
 def upper_quantile(values: Float[Tensor, "*batch d_mlp"], quantile: float) -> Float[Tensor, "*batch"]:
-    """The quantile over the last axis, linearly interpolated as torch has it, without sorting what lies below.
+    """The quantile over the last axis, interpolated linearly as `torch.quantile` does; lower values are not sorted.
 
     Raises:
         ValueError: if `quantile` is outside (0, 1).
     """
     if not 0 < quantile < 1:
         raise ValueError(f"The quantile lies strictly between 0 and 1, but {quantile} arrived.")
-    place = quantile * (values.shape[-1] - 1)
-    below = int(place)
+    rank = quantile * (values.shape[-1] - 1)
+    below = int(rank)
     largest = values.topk(values.shape[-1] - below, dim=-1).values
     if largest.shape[-1] == 1:
         return largest[..., -1]
-    return torch.lerp(largest[..., -1], largest[..., -2], place - below)
+    return torch.lerp(largest[..., -1], largest[..., -2], rank - below)
 
 
 def magnitude_threshold(mean_difference: Float[Tensor, "layer d_mlp"], quantile: float) -> Float[Tensor, " layer"]:
-    """tau_q: each layer's `quantile` of |mean difference|, linearly interpolated.
+    """tau_q: the `quantile` of |mean difference| in each layer, interpolated linearly.
 
     Raises:
         ValueError: if `quantile` is outside (0, 1).
@@ -49,21 +51,19 @@ def magnitude_threshold(mean_difference: Float[Tensor, "layer d_mlp"], quantile:
     return upper_quantile(mean_difference.abs(), quantile)
 
 
-def passes(
-    rule: str, s: Float[Tensor, "b d_mlp"], d: Float[Tensor, "b d_mlp"], *, quantile: float, min_d: float
-) -> Bool[Tensor, "b d_mlp"]:
-    """Which neurons of one layer a rule takes, for each replicate of the effects.
+def passes(settings: RuleSettings, s: Float[Tensor, "b d_mlp"], d: Float[Tensor, "b d_mlp"]) -> Bool[Tensor, "b d_mlp"]:
+    """Which neurons of one layer a rule takes, for each replicate of the mean differences `s` and of `d`.
 
     Raises:
-        ValueError: for a rule that needs more than mean differences and d.
+        ValueError: for a rule that needs more than mean differences and d, or a threshold over the whole model.
     """
-    strong = d.abs() > min_d
-    if rule == "d-only":
-        return strong
-    if rule not in ("dual", "magnitude-only"):
+    if settings.rule not in ("dual", "magnitude-only", "d-only") or settings.within != "layer":
         raise ValueError(
-            "Replicates hold mean differences and d alone, which decide dual, magnitude-only and d-only, but not "
-            f"{rule!r}."
+            "Replicates are mean differences and d of one layer at a time, which is enough for dual, magnitude-only "
+            f"and d-only within a layer, but not for {settings.rule} within the {settings.within}. Choose one of these."
         )
-    large = s.abs() > upper_quantile(s.abs(), quantile)[:, None]
-    return large & strong if rule == "dual" else large
+    strong = d.abs() > settings.min_d
+    if settings.rule == "d-only":
+        return strong
+    large = s.abs() > upper_quantile(s.abs(), settings.quantile)[:, None]
+    return large & strong if settings.rule == "dual" else large

@@ -1,4 +1,4 @@
-"""What a rule chose, and what each of its criteria removed."""
+"""The neurons that a rule chose, and how many each of its criteria removed."""
 
 from dataclasses import dataclass, field
 
@@ -11,17 +11,17 @@ from workbench.vocabulary import NeuronSet
 class Selection:
     """The neurons a rule chose, by the pole on which they are more active.
 
-    `high` and `low` follow the sign of the mean difference, so they are disjoint by construction: that they
-    do not overlap is no finding.
+    `high` and `low` follow the sign of the mean difference, so they are disjoint by construction. That they do not
+    overlap shows nothing.
 
     Attributes:
         trait: the effects' trait.
         rule: the rule's name.
         high, low: neurons more active on the high pole, and on the low pole.
-        layers: a row per layer: `layer, neurons, threshold` (tau_q of |s|), `above_threshold`, `above_min_d`,
+        layers: a row for each layer: `layer, neurons, threshold` (tau_q of |s|), `above_threshold`, `above_min_d`,
             `high`, `low`, `removed_by_d` (above tau_q but not tau_d), `removed_by_magnitude` (the reverse).
-        parameters: the rule's settings.
-        criteria: a row per layer and criterion of the rule: `layer, criterion, asks`, its `threshold`, how many
+        parameters: the settings that the rule uses, by name.
+        criteria: a row for each layer and criterion of the rule: `layer, criterion, asks`, its `threshold`, how many
             neurons pass it, and how many it alone `removes` (those that pass every other criterion).
     """
 
@@ -40,17 +40,17 @@ class Selection:
 
     @property
     def share(self) -> float:
-        """Chosen neurons over all neurons of the layers that were considered."""
+        """Chosen neurons over all neurons of the layers that were searched, 0 to 1."""
         return len(self) / int(self.layers["neurons"].sum())
 
     def frame(self) -> pd.DataFrame:
-        """Columns trait, layer, neuron, pole: a row per chosen neuron."""
+        """Columns trait, layer, neuron, pole: a row for each chosen neuron."""
         poles = [self.high.frame().assign(pole="high"), self.low.frame().assign(pole="low")]
         frame = pd.concat(poles, ignore_index=True).sort_values(["layer", "neuron"], ignore_index=True)
         return frame.assign(trait=self.trait)[["trait", "layer", "neuron", "pole"]]
 
     def counts(self) -> pd.DataFrame:
-        """Columns trait, layer, pole, neurons: how many were chosen where."""
+        """Columns trait, layer, pole, neurons: how many were chosen in each layer for each pole."""
         table = self.layers[["layer", "high", "low"]].melt("layer", var_name="pole", value_name="neurons")
         return table.assign(trait=self.trait)
 

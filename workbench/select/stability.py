@@ -1,4 +1,4 @@
-"""Whether another sample of descriptions or questions would have chosen the same neurons."""
+"""Whether a rule would have chosen the same neurons from another sample of descriptions or questions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from workbench.measure.resampled import drawn_weights
 from workbench.measure.units import Stack, blocks, reweighted, stacks
 from workbench.select.criteria import passes
 from workbench.select.selection import Selection
+from workbench.select.settings import RuleSettings
 
 UNITS = ("description", "question")
 QUANTILES = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
@@ -24,14 +25,16 @@ MIN_DS = (0.0, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5)
 
 @dataclass(frozen=True, eq=False)
 class Stability:
-    """How a selection changes with the clusters it was made from.
+    """How much a selection depends on the clusters that it was made from.
 
     Attributes:
-        split_half: a row a random split of the clusters: `jaccard` of both halves' selections, what sets of these
-            sizes would share by `chance`, and `corrected`, (jaccard - chance) / (1 - chance): 1 the same, 0 chance.
+        split_half: a row for each random split of the clusters: the `jaccard` of the two halves' selections, the
+            Jaccard that sets of these sizes would have by `chance`, and `corrected`, (jaccard - chance) / (1 - chance):
+            1 means the same neurons, 0 means chance.
         frequency: `(layer, d_mlp)` share of bootstraps over clusters that select each neuron.
-        leave_one_out: a row a cluster (`pole`, `cluster`): `jaccard` of the selection without it with the whole one.
-        selected: `(layer, d_mlp)` the whole selection.
+        leave_one_out: a row for each cluster (`pole`, `cluster`): `jaccard` of the selection made without it with the
+            whole one.
+        selected: `(layer, d_mlp)` the selection made from all clusters.
         unit: which clusters: `description` or `question`.
         rule: the rule that was repeated.
     """
@@ -44,7 +47,7 @@ class Stability:
     rule: str
 
     def summary(self) -> pd.DataFrame:
-        """A row a measure: `measure`, `estimate`, `low` and `high` (95 % of splits, neurons or clusters), `n`."""
+        """A row for each measure: `measure`, `estimate`, `low`, `high` (95 % of splits, neurons or clusters), `n`."""
         chosen = self.frequency[self.selected].numpy()
         measures = {
             "split-half Jaccard": self.split_half["jaccard"],
@@ -75,30 +78,31 @@ class Stability:
 def stability(
     source: object,
     *,
-    rule: str = "dual",
-    quantile: float = 0.995,
-    min_d: float = 0.8,
+    rule: str = RuleSettings.rule,
+    quantile: float = RuleSettings.quantile,
+    min_d: float = RuleSettings.min_d,
     unit: str = "description",
     splits: int = 100,
     bootstraps: int = 100,
     poles: tuple[str, str] = ("high", "low"),
     seed: int = 0,
 ) -> Stability:
-    """Repeat a selection on halves of the clusters, on bootstraps of them, and without each one.
+    """Repeat a selection on random halves of the clusters, on bootstraps of them, and without each of them.
 
     Args:
-        source: kept activations that know their clusters, or a tally that kept them apart.
+        source: kept activations whose clusters are known, or a tally that kept clusters apart.
         rule: `dual`, `magnitude-only` or `d-only`.
-        unit: `description` (each pole's by itself) or `question` (both poles' together).
+        unit: `description` (drawn within each pole) or `question` (drawn for both poles together).
 
     Raises:
-        ValueError: for another unit or rule, fewer than 4 clusters, or a source without them.
+        ValueError: for another unit or rule, fewer than 4 clusters, or a source without clusters.
 
     Reference:
         Meinshausen and Bühlmann (2010) for selection frequencies.
     """
     if unit not in UNITS:
-        raise ValueError(f"Stability is asked over {' or '.join(UNITS)}s, but {unit!r} arrived.")
+        raise ValueError(f"The unit is one of {', '.join(UNITS)}, but {unit!r} arrived.")
+    settings = RuleSettings(rule=rule, quantile=quantile, min_d=min_d)
     high, low = stacks(source, kind=unit, poles=poles)
     if min(len(high), len(low)) < 4:
         raise ValueError(f"Halves need at least 4 {unit}s a pole, but there are {len(high)} and {len(low)}.")
@@ -106,16 +110,16 @@ def stability(
     halves = _halves(high, low, unit, splits, generator)
     drawn = drawn_weights(high, low, unit, bootstraps, generator)
     without, left_out = _without(high, low, unit)
-    one = (torch.ones(1, len(high)).double(), torch.ones(1, len(low)).double())
-    weights = [torch.cat(parts) for parts in zip(one, *halves, drawn, without, strict=True)]
-    masks = []
-    for place in range(high.mean.shape[1]):
-        found = []
+    all_once = (torch.ones(1, len(high)).double(), torch.ones(1, len(low)).double())
+    weights = [torch.cat(parts) for parts in zip(all_once, *halves, drawn, without, strict=True)]
+    by_layer = []
+    for layer in range(high.mean.shape[1]):
+        masks = []
         for part in blocks(len(weights[0]), high.mean.shape[-1]):
-            s, d = reweighted(high, low, weights[0][part], weights[1][part], place)
-            found.append(passes(rule, s, d, quantile=quantile, min_d=min_d))
-        masks.append(torch.cat(found))
-    chosen = torch.stack(masks, 1)  # (replicate, layer, d_mlp)
+            s, d = reweighted(high, low, weights[0][part], weights[1][part], layer)
+            masks.append(passes(settings, s, d))
+        by_layer.append(torch.cat(masks))
+    chosen = torch.stack(by_layer, 1)  # (replicate, layer, d_mlp)
     whole, first, second, resampled, reduced = chosen.split([1, splits, splits, bootstraps, len(left_out)])
     jaccards = [jaccard(a, b) for a, b in zip(first, second, strict=True)]
     table = pd.DataFrame(jaccards, columns=["jaccard", "chance", "corrected"])
@@ -131,10 +135,10 @@ def stability(
 
 
 def jaccard(a: Bool[Tensor, "layer d_mlp"], b: Bool[Tensor, "layer d_mlp"]) -> tuple[float, float, float]:
-    """Jaccard of two selections, what sets of these sizes in each layer would have by chance, and the corrected one.
+    """The Jaccard of two selections, that of random sets of these sizes in each layer, and the corrected Jaccard.
 
     Returns:
-        nan for all three where both are empty.
+        all three are nan if both selections are empty.
 
     Example:
         >>> same = torch.tensor([[True, False, False, False]])
@@ -146,25 +150,26 @@ def jaccard(a: Bool[Tensor, "layer d_mlp"], b: Bool[Tensor, "layer d_mlp"]) -> t
     if not total:
         return float("nan"), float("nan"), float("nan")
     expected = float((sizes[0] * sizes[1] / a.shape[1]).sum())
-    found, chance = shared / (total - shared), expected / (total - expected)
-    return found, chance, (found - chance) / (1 - chance) if chance < 1 else float("nan")
+    observed, chance = shared / (total - shared), expected / (total - expected)
+    return observed, chance, (observed - chance) / (1 - chance) if chance < 1 else float("nan")
 
 
 def agreement(selections: Mapping[str, Selection]) -> pd.DataFrame:
-    """How far rules agree: a row a pair, with the Jaccard of what they chose.
+    """How far the neurons that different rules chose agree.
 
     Returns:
-        columns `rule_a`, `rule_b`, the fields of `Overlap`, and `jaccard_corrected` for chance within layers.
+        a row for each pair of rules: `rule_a`, `rule_b`, the fields of `Overlap`, and `jaccard_corrected` for chance
+        within layers.
 
     Raises:
-        ValueError: if the selections were made of different layers.
+        ValueError: if the selections were made from different layers.
     """
     rows = []
     for a, b in combinations(selections, 2):
         first, second = selections[a], selections[b]
         layers = first.layers["layer"].tolist()
         if layers != second.layers["layer"].tolist():
-            raise ValueError(f"Rules are compared on the same layers, but {a} had {layers} and {b} others.")
+            raise ValueError(f"Rules are compared on the same layers, but {a} has {layers} and {b} has others.")
         width = int(first.layers["neurons"].iloc[0])
         corrected = jaccard(first.both.mask(layers, width), second.both.mask(layers, width))[2]
         shared = overlap(first.both, second.both, population=width * len(layers))
@@ -177,23 +182,23 @@ def sensitivity(
     *,
     quantiles: Sequence[float] = QUANTILES,
     min_ds: Sequence[float] = MIN_DS,
-    reference: tuple[float, float] = (0.995, 0.8),
+    reference: tuple[float, float] = (RuleSettings.quantile, RuleSettings.min_d),
 ) -> pd.DataFrame:
-    """What the dual rule selects at other thresholds.
+    """How many neurons the dual rule selects at other thresholds.
 
     Args:
         reference: the quantile and tau_d that each selection is compared with.
 
     Returns:
-        a row a quantile and tau_d: `quantile`, `min_d`, `selected`, `share` of all neurons, `high`, `low`,
+        a row for each quantile and tau_d: `quantile`, `min_d`, `selected`, `share` of all neurons, `high`, `low`,
         `removed_by_d` (of those above tau_q), `removed_by_magnitude` (of those above tau_d), and the `jaccard`
-        with the reference selection (nan where both are empty).
+        with the reference selection (nan if both are empty).
     """
     s, d = effects.mean_difference, effects.cohens_d
-    base = passes("dual", s, d, quantile=reference[0], min_d=reference[1])
+    base = passes(RuleSettings(quantile=reference[0], min_d=reference[1]), s, d)
     rows = []
     for quantile in quantiles:
-        large = passes("magnitude-only", s, d, quantile=quantile, min_d=0.0)
+        large = passes(RuleSettings(rule="magnitude-only", quantile=quantile), s, d)
         for min_d in min_ds:
             strong = d.abs() > min_d
             chosen = large & strong
@@ -216,7 +221,7 @@ def sensitivity(
 def _halves(
     high: Stack, low: Stack, unit: str, splits: int, generator: np.random.Generator
 ) -> list[tuple[Tensor, Tensor]]:
-    """Both halves' weights of both poles."""
+    """For each split, the weights that take one half of the units of both poles, and those that take the other."""
 
     def half(size: int) -> np.ndarray:
         chosen = np.zeros((splits, size))
@@ -234,16 +239,16 @@ def _halves(
 
 
 def _without(high: Stack, low: Stack, unit: str) -> tuple[tuple[Tensor, Tensor], list[tuple[str, str]]]:
-    """Weights that leave out one cluster each, and which."""
+    """Weights that leave out one cluster each, and the pole and name of that cluster."""
     if unit == "question":
         names = list(dict.fromkeys([*high.labels[unit], *low.labels[unit]]))
         weights = [
-            torch.tensor([[float(held != name) for held in stack.labels[unit]] for name in names]).double()
+            torch.tensor([[float(label != name) for label in stack.labels[unit]] for name in names]).double()
             for stack in (high, low)
         ]
         return (weights[0], weights[1]), [("both", name) for name in names]
     n, m = len(high), len(low)
     first = torch.cat([1 - torch.eye(n), torch.ones(m, n)]).double()
     second = torch.cat([torch.ones(n, m), 1 - torch.eye(m)]).double()
-    named = [("high", name) for name in high.labels[unit]] + [("low", name) for name in low.labels[unit]]
-    return (first, second), named
+    left_out = [("high", name) for name in high.labels[unit]] + [("low", name) for name in low.labels[unit]]
+    return (first, second), left_out

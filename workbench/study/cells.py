@@ -15,7 +15,7 @@ from workbench.outcome.outcome import Asking, Outcome, Split
 from workbench.score.answers import Condition
 from workbench.vocabulary import Direction, Scope
 
-ROWS, EDITED = "rows", "edited"
+ROWS, EDITED = "", "edited"
 """The parts of what an outcome gives in a cell: its rows, and the count of what was edited in making them."""
 
 

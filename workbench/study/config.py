@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from workbench.arm import registry as arms
 from workbench.arm.registry import ARMS
 from workbench.arm.spec import ONCE, ArmSpec
+from workbench.capture.settings import Engine
 from workbench.outcome import registry as outcomes
 from workbench.outcome.registry import DEFAULT, Entry
 from workbench.score.judge.settings import JudgeConfig
+from workbench.select.settings import RuleSettings
 from workbench.study.toml import toml_of
 from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
@@ -47,12 +49,12 @@ class StudyConfig(BaseModel):
     rule: Literal["dual", "magnitude-only", "d-only"] = Field(
         default="dual", description="The rule that chooses the neurons of the DPN-LE arms."
     )
-    quantile: float = Field(default=0.995, gt=0, lt=1, description="q of tau_q.")
+    quantile: float = Field(default=RuleSettings.quantile, gt=0, lt=1, description="q of tau_q.")
     quantiles: tuple[float, ...] = Field(
         default=(0.97, 0.99, 0.999),
         description="Other q at which the arm under test and its random control run too, at the chosen dose.",
     )
-    min_d: float = Field(default=0.8, ge=0, description="tau_d.")
+    min_d: float = Field(default=RuleSettings.min_d, ge=0, description="tau_d.")
     layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
     method: str = Field(default="DPN-LE", description="The arm under test, which the others are compared with.")
     arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(ARMS)}.")
@@ -78,6 +80,12 @@ class StudyConfig(BaseModel):
         description="The quantity that chooses the dose and at which arms are compared, e.g. trait_score or "
         "questionnaire; by default the first that measures the trait.",
     )
+    shift: float | None = Field(
+        default=None,
+        gt=0,
+        description="The shift of the target that the chosen dose must reach: the least such dose is taken. By default "
+        "the dose with the greatest shift within the bounds below.",
+    )
     max_loss: dict[str, float] = Field(
         default_factory=dict,
         description="By cost, the greatest mean loss at the chosen dose; each cost has its own default, e.g. "
@@ -101,7 +109,7 @@ class StudyConfig(BaseModel):
     )
     permutations: int = Field(default=1000, ge=19, description="Shuffled labellings behind each null.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
-    engine: Literal["local", "ray"] = Field(default="local", description="Where arms run; the tables are the same.")
+    engine: Engine = Field(default="local", description="Where arms run; the tables are the same.")
     address: str | None = Field(default=None, description="The Ray cluster's address.")
     workers: int | None = Field(default=None, ge=1, description="How many Ray workers.")
     seed: int = Field(default=0, description="Seed of the pairs, the answers and the intervals.")

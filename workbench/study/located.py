@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from workbench.capture.capturing import capture_sites
-from workbench.capture.settings import CaptureSettings, plan_capture
+from workbench.capture.planning import plan_capture
+from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Tally
 from workbench.contrast.contrast import Contrast
 from workbench.edit.edit import Edit
@@ -20,6 +20,7 @@ from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model
 from workbench.select.rules import select_neurons
 from workbench.select.selection import Selection
+from workbench.select.settings import RuleSettings
 from workbench.vocabulary import HOOK_POST
 
 RECORD = "located.json"
@@ -41,37 +42,37 @@ def locate_trait(
     model: Model,
     contrast: Contrast,
     *,
-    rule: str = "dual",
+    rule: RuleSettings | None = None,
     layers: Sequence[int] | None = None,
     weighted: bool = False,
     clusters: Sequence[str] | None = None,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    **settings: Any,
 ) -> LocatedTrait:
     """Capture a contrast and choose its neurons; both directions' edits at gamma 1.
 
     Args:
+        rule: what chooses the neurons; by default DPN-LE's rule. The npti rule reads the signs of `hook_pre`, as NPTI
+            does, and edits `hook_post`.
         clusters: what the intervals allow for, `description` or `question`; by default descriptions, where prompts
             share them and their moments take less than a gigabyte.
         folder: where the capture is kept as it goes, so that a stopped one continues.
-        settings: the other arguments of `select_neurons`: `quantile`, `min_d`, `k`, `by`, ... The npti rule reads
-            the signs of `hook_pre`, as NPTI does, and edits `hook_post`.
 
     Raises:
         ValueError: as `capture`, `effect_sizes` and `select_neurons` do.
     """
-    sites = [HOOK_POST.name, "hook_pre"] if rule == "npti" else [HOOK_POST.name]
-    chosen = CaptureSettings(layers=layers, positive=rule == "npti")
+    rule = rule or RuleSettings()
+    sites = [HOOK_POST.name, "hook_pre"] if rule.rule == "npti" else [HOOK_POST.name]
+    chosen = CaptureSettings(layers=layers, positive=rule.rule == "npti")
     wanted = worthwhile_clusters(model, contrast, layers) if clusters is None else tuple(clusters)
     chosen = replace(chosen, clusters=wanted)
     tallies = capture_sites(model, contrast, sites=sites, settings=chosen, folder=folder, progress=progress)
     tally = tallies[HOOK_POST.name]
     effects = effect_sizes(tally, write_norms=model.write_norms(tally.layers))
-    if rule == "npti":
+    if rule.rule == "npti":
         signs = effect_sizes(tallies["hook_pre"]).measure("positive_difference")
         effects = effects.with_measures(positive_difference=signs)
-    selection = select_neurons(effects, rule=rule, **settings)
+    selection = select_neurons(effects, rule)
     edits = {
         direction: dpn_edit(effects, selection, direction=direction, weighted=weighted)
         for direction in ("increase", "decrease")

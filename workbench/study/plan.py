@@ -9,6 +9,7 @@ from workbench.outcome.outcome import AnyOutcome, Outcome, TraitOutcome, by_name
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.registry import Entry, outcome_of
 from workbench.study.config import StudyConfig
+from workbench.study.pairs import pairs_of
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,12 @@ class Plan:
         """Refuse what is known to fail, before anything runs.
 
         Raises:
-            ValueError, OSError: as the outcomes' own checks.
+            ValueError, OSError: as the outcomes' own checks, or if a trait's pairs are lacking.
         """
         for outcome in (*self.outcomes, *self.traced):
             outcome.check()
+        for trait in self.config.traits:
+            pairs_of(self.config, trait)
 
 
 def _in_its_role(spec: ArmSpec, method: str) -> ArmSpec:

@@ -4,16 +4,16 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from workbench.digest import VERSION, key_of
-from workbench.tensorfile import hash_file
+from workbench.digest import VERSION, hash_file, key_of
 
 MANIFEST = "manifest.json"
 
 
+@runtime_checkable
 class Savable(Protocol):
     """What writes itself into a safetensors file."""
 

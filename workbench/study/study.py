@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from workbench import edit as edits
 from workbench.arm.spec import Role
-from workbench.edit.composite import AnyEdit, load_edit
-from workbench.outcome.finding import ALL, Finding
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Finding
 from workbench.study.config import StudyConfig
 from workbench.study.store import MANIFEST, Store
 
@@ -95,13 +96,13 @@ class Study:
         paths = Store(self.folder).files_of("tables/") or {}
         return {name: pd.read_parquet(path) for name, path in paths.items()}
 
-    def edit(self, trait: str, direction: str) -> AnyEdit:
+    def edit(self, trait: str, direction: str) -> "edits.Edit | edits.Composite":
         """The edit under test of a trait at the chosen dose.
 
         Raises:
             FileNotFoundError: if the arm under test edits nothing, or the study has no such trait.
         """
-        return load_edit(self.folder / "edits" / f"{trait}-{direction}.safetensors")
+        return edits.load_edit(self.folder / "edits" / f"{trait}-{direction}.safetensors")
 
 
 def load_study(folder: str | Path) -> Study:

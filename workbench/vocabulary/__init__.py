@@ -5,10 +5,20 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from workbench.vocabulary.neuron_set import NeuronSet as NeuronSet
+
+__all__ = ["Axis", "BIG_FIVE", "Direction", "NeuronSet", "Pole", "SCOPES", "SITES", "Site", "site_named"]
+__getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"neuron_set": ["NeuronSet"]})
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 BIG_FIVE: tuple[str, ...] = (
     "Openness",
@@ -151,11 +161,3 @@ def site_named(site: str | Site) -> Site:
     if site not in SITES:
         raise ValueError(f"There is no site {site!r}. Choose one of {', '.join(SITES)}.")
     return SITES[site]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "NeuronSet":
-        from workbench.vocabulary.neuron_set import NeuronSet
-
-        return NeuronSet
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from workbench.outcome.finding import ALL, Number, Numbers, Verdict
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Number, Numbers, Verdict
 from workbench.outcome.quantity import SHARE
 from workbench.outcome.results import Results
 

@@ -1,6 +1,7 @@
 """Whether an edit leaves the other traits alone."""
 
-from workbench.outcome.finding import ALL, Number, Numbers, Verdict
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Number, Numbers, Verdict
 from workbench.outcome.results import Results
 
 
@@ -16,7 +17,7 @@ def leaves_others(results: Results, trait: str) -> tuple[Verdict, Numbers] | Non
     shift = edited["shift"].abs().mean()
     within = (others[["low", "high"]].abs().max(axis=1) < shift / 2).all()
     verdict: Verdict = "refuted" if len(moved) else "supported" if within else "undecided"
-    largest = others.iloc[int(others["shift"].abs().argmax())]
+    largest = others.iloc[int(others["shift"].abs().fillna(-1.0).argmax())]
     way = str(largest["direction"]).removesuffix("e")
     return verdict, {
         "gamma": Number(results.gamma),

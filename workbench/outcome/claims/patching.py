@@ -1,6 +1,7 @@
 """Whether the selected neurons carry the persona's effect."""
 
-from workbench.outcome.finding import ALL, Number, Numbers, Verdict
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Number, Numbers, Verdict
 from workbench.outcome.results import Results
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench import plots
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.plots import Legend
 from workbench.report.measured import label_of
 from workbench.report.study_figures.editing import dose_figure

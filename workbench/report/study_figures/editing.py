@@ -5,7 +5,7 @@ from functools import partial
 import plotly.graph_objects as go
 
 from workbench import plots
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.plots import Legend
 from workbench.report.measured import label_of, other_traits, without_other_costs
 from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait, curves

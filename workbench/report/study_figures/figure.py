@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.arm.registry import ARMS
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.study.study import Study
 
 _CURVES = 5  # arms that are drawn as curves together, so that a reader can tell them apart

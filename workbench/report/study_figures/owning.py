@@ -5,7 +5,7 @@ from functools import partial
 import plotly.graph_objects as go
 
 from workbench import plots
-from workbench.outcome.finding import ALL
+from workbench.measure.summarising import ALL
 from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait
 from workbench.study.study import Study
 

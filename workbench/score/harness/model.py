@@ -119,7 +119,7 @@ class HookedRequests:
             for wish in dict.fromkeys(wanted[place] for place in chosen):
                 alike = [place for place in chosen if wanted[place] == wish]
                 tokens = generate(
-                    self.hooked,
+                    self.hooked.decoder,
                     [prompts[place] for place in alike],
                     Sampling(wish.max_new_tokens, wish.temperature, self.seed),
                     streams=alike,

@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from workbench.digest import hash_file
 from workbench.score.harness.quiet import datasets_in, quiet, seeded
 from workbench.score.harness.requests import require_harness
-from workbench.tensorfile import hash_file
 
 TaskSpec = str | Path | Mapping[str, Any]
 """A task, group or tag by name, a YAML file of one, or its configuration."""

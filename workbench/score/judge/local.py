@@ -59,6 +59,11 @@ class LocalJudge:
             "replies": [DIGIT],
         }
 
+    def count_tokens(self, asked: Sequence[Asked]) -> int:
+        """The prompt tokens of all that is asked."""
+        prompts = [each.rubric.prompt(each.question, each.answer) for each in asked]
+        return sum(map(len, self.model.tokens(prompts))) if prompts else 0
+
     def rate(self, asked: Sequence[Asked]) -> Generator[tuple[int, Judgement], None, None]:
         """Each place in `asked` with its judgement; `kept` holds each digit's probability and their sum, `mass`.
 

@@ -10,8 +10,7 @@ import pandas as pd
 from workbench.score.judge.endpoint import EndpointJudge
 from workbench.score.judge.journal import Journal
 from workbench.score.judge.judging import Judges, Rubrics, as_judges, keyed, wanted_ratings
-from workbench.score.judge.local import LocalJudge
-from workbench.score.judge.protocol import Asked, Judge
+from workbench.score.judge.protocol import Asked, CountsTokens, Judge
 from workbench.score.judge.reply import RATING_SCHEMA
 from workbench.score.judge.rubric import DIGIT, JSON
 
@@ -108,9 +107,8 @@ def plan_judging(
 
 
 def _prompt_tokens(judge: Judge, todo: list[Asked], count: Callable[[str], int] | None) -> tuple[int, str]:
-    if isinstance(judge, LocalJudge):
-        prompts = [asked.rubric.prompt(asked.question, asked.answer) for asked in todo]
-        return sum(map(len, judge.model.tokens(prompts))) if prompts else 0, "counted by its tokenizer"
+    if isinstance(judge, CountsTokens):
+        return judge.count_tokens(todo), "counted by its tokenizer"
     structured = isinstance(judge, EndpointJudge) and judge.structured
     schema = str(RATING_SCHEMA) if structured else ""
     messages = [asked.rubric.prompt(asked.question, asked.answer, reply=JSON if structured else DIGIT).messages

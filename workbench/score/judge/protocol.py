@@ -64,6 +64,15 @@ class Judge(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A judge that knows its own tokenizer."""
+
+    def count_tokens(self, asked: Sequence[Asked]) -> int:
+        """The prompt tokens of all that is asked."""
+        ...
+
+
 def judgement_key(judge: Judge, asked: Asked) -> str:
     """SHA-256 over the judge's settings and the words of the prompt: another rubric or model is another key."""
     prompt = asked.rubric.prompt(asked.question, asked.answer)

@@ -1,6 +1,7 @@
 """What a study can judge, and its judgement of it: verdicts with numbers, sentences last."""
 
-from workbench.outcome.finding import ALL, Claim, Finding
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Claim, Finding
 from workbench.outcome.results import Results
 from workbench.study.claims.costing import cost_claims
 from workbench.study.claims.moving import moving_claims

@@ -7,7 +7,8 @@ import pandas as pd
 
 from workbench.arm.spec import ArmSpec
 from workbench.measure.paired import holm
-from workbench.outcome.finding import ALL, Claim, Number, Numbers, Verdict
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Claim, Number, Numbers, Verdict
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 from workbench.study.plan import Plan

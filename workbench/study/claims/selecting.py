@@ -1,6 +1,7 @@
 """Whether the selection is more than chance, repeats itself, needs its criteria, and is the trait's own."""
 
-from workbench.outcome.finding import ALL, Claim, Number, Numbers, Verdict
+from workbench.measure.summarising import ALL
+from workbench.outcome.finding import Claim, Number, Numbers, Verdict
 from workbench.outcome.results import Results
 
 

@@ -8,7 +8,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
 import workbench as wb
-from workbench.model.presets import Preset, preset_of, shape_of
+from workbench.select.presets import Preset, preset_of, shape_of
+from workbench.select.settings import RuleSettings
 
 LLAMA: dict[str, Any] = {
     "hidden_size": 4096,
@@ -41,7 +42,7 @@ def found(config: Any, model: wb.Model, name: str = "anything") -> Preset | None
 def test_the_published_settings(model: wb.Model) -> None:
     llama = found(LlamaConfig(vocab_size=2000, **LLAMA), model)
     assert llama is not None
-    assert (llama.name, llama.quantile, llama.min_d) == ("LLaMA-3-8B-Instruct", 0.995, 0.8)
+    assert (llama.name, llama.rule.quantile, llama.rule.min_d) == ("LLaMA-3-8B-Instruct", 0.995, 0.8)
     assert llama.layers == tuple(range(12, 32))
     # The published counts: 72 neurons a layer over tau_q, 0.497 % of the target layers and 0.310 % of all.
     above = 14336 - round(0.995 * 14336)
@@ -49,7 +50,7 @@ def test_the_published_settings(model: wb.Model) -> None:
     assert 20 * above / (20 * 14336) == pytest.approx(0.0050, abs=1e-4)
     qwen = found(Qwen2Config(vocab_size=2000, **QWEN), model)
     assert qwen is not None
-    assert (qwen.name, qwen.quantile, qwen.min_d) == ("Qwen2.5-7B-Instruct", 0.995, 0.3)
+    assert (qwen.name, qwen.rule.quantile, qwen.rule.min_d) == ("Qwen2.5-7B-Instruct", 0.995, 0.3)
     assert qwen.layers == tuple(range(14, 28))
 
 
@@ -82,7 +83,7 @@ def test_the_architecture_counts(model: wb.Model) -> None:
 
 
 def test_its_selection_is_what_select_neurons_takes(effects: wb.Effects) -> None:
-    preset = Preset("small", (2, 3), 0.99, 0.5, (1.0,), "here")
-    chosen = wb.select_neurons(effects, rule="dual", **preset.selection)
+    preset = Preset("small", (2, 3), RuleSettings(quantile=0.99, min_d=0.5), (1.0,), "here")
+    chosen = wb.select_neurons(effects, **preset.selection)
     assert set(chosen.both.layer.tolist()) <= {2, 3}
     assert chosen == wb.select_neurons(effects, rule="dual", layers=(2, 3), quantile=0.99, min_d=0.5)

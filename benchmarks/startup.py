@@ -1,0 +1,93 @@
+"""How long a shell and a notebook wait before anything runs. Run by `make bench`.
+
+Whole processes, in interleaved turns: the command line's help and a mistake beside a bare Python, and the front door,
+before and after each of its names was used once, beside `import torch, transformer_lens`, which any work needs.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.capture import RESULTS
+
+ROOT = RESULTS.parents[1]
+PYTHON, LIBRARIES = "bare Python", "torch and transformer_lens"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    PYTHON: ("-c", "pass"),
+    "workbench --help": ("-m", "workbench.cli", "--help"),
+    "a mistake": ("-m", "workbench.cli", "locate", "--trait", "Charm"),
+    LIBRARIES: ("-c", "import torch, transformer_lens"),
+    "import workbench": ("-c", "import workbench"),
+    "all root names": (
+        "-c",
+        "import torch, transformer_lens, workbench as w; [getattr(w, name) for name in w.__all__]",
+    ),
+}
+"""What Python is asked to run."""
+BESIDE = {
+    "workbench --help": PYTHON,
+    "a mistake": PYTHON,
+    "import workbench": LIBRARIES,
+    "all root names": LIBRARIES,
+}
+"""What each command is divided by."""
+
+
+def seconds_of(arguments: tuple[str, ...]) -> float:
+    """Seconds of one process, from its start to its end."""
+    started = time.perf_counter()
+    ended = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, check=False)
+    seconds = time.perf_counter() - started
+    if b"Traceback" in ended.stderr:
+        raise RuntimeError(f"{' '.join(arguments)} failed: {ended.stderr.decode(errors='replace')}")
+    return seconds
+
+
+def startup(turns: int) -> dict:
+    """Medians over turns, each of which runs every command once, and each command's ratio to what it stands beside."""
+    for arguments in COMMANDS.values():
+        seconds_of(arguments)  # compiles what is not compiled yet
+    measured: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(turns):
+        for name, arguments in COMMANDS.items():
+            measured[name].append(seconds_of(arguments))
+    medians = {name: statistics.median(seconds) for name, seconds in measured.items()}
+    ratios = {name: medians[name] / medians[beside] for name, beside in BESIDE.items()}
+    return {"turns": turns, "seconds": medians, "times": ratios}
+
+
+def table(results: dict) -> str:
+    """The results as lines to print."""
+    lines = [f"whole processes, medians of {results['turns']} interleaved turns"]
+    for name, seconds in results["seconds"].items():
+        beside = f"   {results['times'][name]:.2f} × {BESIDE[name]}" if name in BESIDE else ""
+        lines.append(f"  {name:<28}{seconds:8.3f} s{beside}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, add to `results.json` and print a table."""
+    parser = argparse.ArgumentParser(description="How long a shell and a notebook wait before anything runs.")
+    parser.add_argument("--turns", type=int, default=11)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    settings = parser.parse_args()
+    results = json.loads(settings.out.read_text(encoding="utf-8")) if settings.out.is_file() else {}
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    versions = f"torch {version('torch')}, transformer-lens {version('transformer-lens')}"
+    results["startup"] = {
+        "machine": f"{machine}, {versions}, Python {platform.python_version()}",
+        **startup(settings.turns),
+    }
+    settings.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(table(results["startup"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Verdicts on invented comparisons whose right reading is known."""
+
+import pandas as pd
+import pytest
+
+from tests.study.results_of import PLAN, claim, judged, results_of
+from workbench.outcome.finding import Finding, Number
+from workbench.study.claims import claims_of
+
+
+def costs(*rows: tuple[float, float, float, float], p: float = 0.002) -> pd.DataFrame:
+    """(dose, other arm's gamma, low and high of what it keeps in well-formedness against the method)."""
+    return pd.DataFrame(
+        [
+            {"method_gamma": dose, "shift": dose, "gamma": gamma, "arm": "broad", "reached": float(gamma == gamma)}
+            | {"wellformed_against": (low + high) / 2, "wellformed_against_low": low, "wellformed_against_high": high}
+            | {"capability_against": 0.0, "capability_against_low": -0.01, "capability_against_high": 0.01}
+            | {"wellformed_against_p": p if low * high > 0 else 0.5, "capability_against_p": 1.0}
+            for dose, gamma, low, high in rows
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([(0.5, 0.1, -0.1, 0.1), (1.0, 0.2, -0.1, 0.1)], "undecided"),
+        ([(0.5, 0.1, -0.1, 0.1), (1.0, 0.2, 0.05, 0.2)], "refuted"),
+        ([(0.5, 0.1, -0.2, -0.1), (1.0, 0.2, -0.1, 0.1)], "supported"),
+        ([(0.5, 0.1, -0.2, -0.1), (1.0, 0.2, 0.05, 0.2)], "undecided"),
+        ([(0.5, float("nan"), 0.0, 0.0)], "undecided"),
+    ],
+)
+def test_a_cost_is_judged_at_every_dose(rows: list[tuple[float, float, float, float]], verdict: str) -> None:
+    finding = judged("costs-less:broad", results_of(equal_shift_by_dose=costs(*rows)))
+    assert finding.verdict == verdict
+    if len(rows) == 2:
+        assert "(DPN-LE at gamma 0.5, broad at 0.10)" in finding.sentence
+        assert "judged at 2 doses and every cost, least p" in finding.sentence
+        assert finding.numbers["cost:wellformed:0.5"].unit == "percentage points"
+    if len(rows) == 1:
+        assert "never moves the trait as far" in finding.sentence
+
+
+def test_many_doses_ask_more_of_each() -> None:
+    rows = [(0.1 * i, 0.05 * i, 0.05, 0.2) for i in range(1, 6)]
+    for p, verdict in ((0.02, "undecided"), (0.002, "refuted")):
+        results = results_of(gamma=0.1, equal_shift_by_dose=costs(*rows, p=p))
+        assert judged("costs-less:broad", results).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("p", "difference", "verdict"),
+    [
+        ((0.001, 0.001), (0.3, 0.4), "supported"),
+        ((0.001, 0.3), (0.3, 0.1), "undecided"),
+        ((0.001, 0.001), (0.3, -0.4), "refuted"),
+        ((0.04, 0.04), (0.3, 0.4), "undecided"),
+    ],
+)
+def test_every_control_must_be_beaten(p: tuple[float, float], difference: tuple[float, float], verdict: str) -> None:
+    table = pd.DataFrame(
+        {"control": ["random", "shuffled"], "difference": difference, "low": -1.0, "high": 1.0, "p_holm": p}
+    )
+    # What is only said to the model is no control, whatever it does.
+    prompt = pd.DataFrame({"control": ["simple prompt"], "difference": [-9.0], "low": -10, "high": -8, "p_holm": 0.0})
+    table = pd.concat([table, prompt]).assign(trait="all", n=20)
+    assert judged("beats-controls", results_of(against_controls=table)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("shift", "p", "verdict"), [(0.3, 0.01, "supported"), (-0.3, 0.01, "refuted"), (0.3, 0.2, "undecided")]
+)
+def test_a_shift_is_judged_by_its_test_and_its_sign(shift: float, p: float, verdict: str) -> None:
+    row = {
+        "arm": "DPN-LE",
+        "trait": "all",
+        "direction": "both",
+        "shift": shift,
+        "low": shift - 0.1,
+        "high": shift + 0.1,
+    }
+    table = pd.DataFrame([row | {"p_holm": p, "n": 40, "unscored": 2}])
+    ends = {f"{name}{end}": 0.0 for name in ("wellformed_change", "capability_change") for end in ("", "_low", "_high")}
+    traded = pd.DataFrame([{"arm": "DPN-LE", "gamma": 0.5, "trait": "all"} | ends])
+    finding = judged("moves:trait_score", results_of(shifts=table, tradeoff=traded))
+    assert finding.verdict == verdict
+    assert finding.numbers["shift"] == Number(shift, "points of 4", shift - 0.1, shift + 0.1, p, 40)
+    assert "2 rows could not be scored" in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("non_inferior", "high", "verdict"),
+    [(True, 0.0, "supported"), (False, 0.0, "undecided"), (False, -0.06, "refuted")],
+)
+def test_capability_is_judged_by_the_margin(non_inferior: bool, high: float, verdict: str) -> None:
+    row = {"arm": "DPN-LE", "trait": "all", "task": "all", "change": -0.02, "low": -0.1, "high": high, "lower": -0.08}
+    row |= {"n": 100, "mcnemar_p": 0.2, "detectable": 0.07, "non_inferior": non_inferior}
+    finding = judged("keeps:capability", results_of(capability_tests=pd.DataFrame([row])))
+    assert finding.verdict == verdict
+    assert "within 5 percentage points" in finding.claim
+
+
+@pytest.mark.parametrize(
+    ("off", "p", "verdict"), [(0.05, 0.9, "supported"), (0.5, 0.9, "undecided"), (0.5, 0.01, "refuted")]
+)
+def test_other_traits_are_left_alone_or_not(off: float, p: float, verdict: str) -> None:
+    rows = [
+        {"arm": "DPN-LE", "edited": a, "measured": b, "direction": "increase", "shift": 1.0 if a == b else off}
+        | {"low": off - 0.1, "high": off + 0.1, "p_holm": 0.001 if a == b else p}
+        for a in ("Openness", "Extraversion")
+        for b in ("Openness", "Extraversion")
+    ]
+    assert judged("leaves-other-traits", results_of(specificity=pd.DataFrame(rows))).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (("causes", "causes"), "supported"),
+        (("causes", "undecided"), "undecided"),
+        (("causes", "does not cause"), "refuted"),
+    ],
+)
+def test_every_direction_must_cause(verdicts: tuple[str, str], verdict: str) -> None:
+    ways = ["increase", "decrease"]
+    table = pd.DataFrame({"trait": "Openness", "direction": ways, "verdict": verdicts, "text": "t"})
+    patching = pd.DataFrame(
+        {"trait": "Openness", "mode": "joint", "set": ["selected", "matched random"], "effect": 0.1}
+    )
+    results = results_of(patching_verdict=table, patching=patching)
+    assert judged("carries-persona", results).verdict == verdict
+    assert "increase: t; decrease: t" in judged("carries-persona", results, "Openness").sentence
+
+
+@pytest.mark.parametrize(
+    ("against", "p", "reached", "verdict"),
+    [
+        (0.3, 0.002, True, "refuted"),
+        (-0.3, 0.002, True, "supported"),
+        (0.3, 0.04, True, "undecided"),
+        (0.3, 0.002, False, "undecided"),
+    ],
+)
+def test_equal_loss_is_judged_where_both_come_to_it(against: float, p: float, reached: bool, verdict: str) -> None:
+    rows = [
+        {"cost": "wellformed", "loss": loss, "arm": arm, "reached": reached, "reached_share": 1.0, "gamma": 0.2}
+        | {"shift": 0.5, "against": against, "against_low": against - 0.1, "against_high": against + 0.1}
+        | {"against_p": p}
+        for loss in (0.02, 0.05)
+        for arm in ("DPN-LE", "broad")
+    ]
+    assert judged("moves-further:broad", results_of(equal_loss=pd.DataFrame(rows))).verdict == verdict
+
+
+def test_what_a_study_lacks_is_not_judged() -> None:
+    assert claim("carries-persona").finding(results_of(), "all") is None
+    assert claim("keeps:capability").finding(results_of(), "all") is None
+    assert claim("leaves-other-traits").finding(results_of(), "all") is None
+
+
+def test_claims_have_ids_of_their_own_and_survive_a_manifest() -> None:
+    ids = [each.id for each in claims_of(PLAN)]
+    assert len(ids) == len(set(ids)) == 15
+    finding = Finding("a", "claim", "refuted", {"n": Number(3, "rows", of="x")}, ("table",), "Openness", "Three.")
+    assert Finding.of_entry(finding.entry()) == finding

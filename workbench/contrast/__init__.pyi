@@ -1,0 +1,3 @@
+from .contrast import Contrast as Contrast
+from .embedding import SentenceEmbedder as SentenceEmbedder
+from .prompt import Prompt as Prompt

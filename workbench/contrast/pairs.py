@@ -1,0 +1,46 @@
+"""Pairs of prompts that differ in their pole: the plain value, without the ways to make it and to look at it."""
+
+from dataclasses import dataclass, field
+
+from workbench.contrast.prompt import Prompt
+from workbench.vocabulary import Pole
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The fields of a `Contrast`, which explains them, checked when it is made.
+
+    Raises:
+        ValueError: if the poles differ in length, there are fewer than 2 pairs, or a row lacks its question id or
+            its response.
+    """
+
+    trait: str
+    high: tuple[Prompt, ...]
+    low: tuple[Prompt, ...]
+    neutral: tuple[Prompt, ...] | None = None
+    questions: tuple[str, ...] = ()
+    descriptions: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
+    source: str = "texts"
+    responses: dict[Pole, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = len(self.high)
+        if len(self.low) != rows or (self.neutral is not None and len(self.neutral) != rows):
+            neutral = "none" if self.neutral is None else len(self.neutral)
+            raise ValueError(
+                f"Poles pair row by row and need equal lengths, but high has {rows}, low {len(self.low)}, "
+                f"neutral {neutral}."
+            )
+        if rows < 2:
+            raise ValueError(f"A contrast needs at least 2 pairs, but {rows} arrived. Add pairs.")
+        if not self.questions:
+            object.__setattr__(self, "questions", tuple(str(i) for i in range(rows)))
+        if len(self.questions) != rows:
+            raise ValueError(f"Each of {rows} rows needs a question id, but {len(self.questions)} arrived.")
+        for pole, answers in self.responses.items():
+            if len(answers) != rows:
+                raise ValueError(f"Each of {rows} {pole} prompts needs a response, but {len(answers)} arrived.")
+
+    def __len__(self) -> int:
+        return len(self.high)

@@ -1,0 +1,9 @@
+from .baking import bake as bake
+from .control_vector import export_control_vector as export_control_vector
+from .control_vector import read_control_vector as read_control_vector
+from .dpn_le import read_dpn_le as read_dpn_le
+from .dpn_le import write_dpn_le as write_dpn_le
+from .exporting import export_edit as export_edit
+from .npti import read_npti as read_npti
+from .npti import read_npti_folder as read_npti_folder
+from .steering import read_steering as read_steering

@@ -1,0 +1,17 @@
+from .answers import Answers as Answers
+from .finding import Claim as Claim
+from .finding import Finding as Finding
+from .fluency import Fluency as Fluency
+from .harness import Harness as Harness
+from .items import Capability as Capability
+from .items import Gsm8k as Gsm8k
+from .items import QuestionAnswering as QuestionAnswering
+from .minimal_pairs import MinimalPairs as MinimalPairs
+from .off_target import OffTarget as OffTarget
+from .outcome import Asking as Asking
+from .outcome import Outcome as Outcome
+from .outcome import TraitOutcome as TraitOutcome
+from .patching import Patching as Patching
+from .quantity import Quantity as Quantity
+from .questionnaire import Questionnaire as Questionnaire
+from .results import Results as Results

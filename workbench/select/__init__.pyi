@@ -1,0 +1,12 @@
+from .controls import match_quality as match_quality
+from .controls import matched_neurons as matched_neurons
+from .null import permutation_null as permutation_null
+from .presets import PRESETS as PRESETS
+from .presets import Preset as Preset
+from .presets import preset_of as preset_of
+from .rules import select_neurons as select_neurons
+from .selection import Selection as Selection
+from .settings import RuleSettings as RuleSettings
+from .stability import agreement as agreement
+from .stability import sensitivity as sensitivity
+from .stability import stability as stability

@@ -1,0 +1,4 @@
+from .config import StudyConfig as StudyConfig
+from .running import run_study as run_study
+from .study import Study as Study
+from .study import load_study as load_study
