@@ -29,8 +29,9 @@ from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.report.terminal import answers_table, selection_table
 from workbench.select.rules import RULES, RuleSettings
-from workbench.study.located import locate_trait, whole_folder, write_located
+from workbench.study.located import RECORD, locate_trait, write_located
 from workbench.vocabulary import SITES, Scope
+from workbench.whole import whole_folder
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
 RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
@@ -85,7 +86,7 @@ def locate(
     contrast = contrast_asked(trait, model, pairs, n, seed)
     folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
-    with kept_when_stopped(captured), whole_folder(folder) as temporary:
+    with kept_when_stopped(captured), whole_folder(folder, mark=RECORD) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
         preset = wb.preset_of(loaded)
         if preset is not None:

@@ -12,10 +12,10 @@ from workbench.edit.composite import AnyEdit
 from workbench.edit.edit import Edit
 from workbench.export.fitting import check_same_weights, check_shape, model_type
 from workbench.export.gguf_header import check_header
-from workbench.export.replacing import replaced
 from workbench.export.writing import residual_writes
 from workbench.model.model import Model
 from workbench.vocabulary import RESID_POST
+from workbench.whole import whole_file
 
 ARCHITECTURE = "controlvector"
 _DIRECTION = re.compile(r"direction\.(\d{1,5})")
@@ -54,7 +54,7 @@ def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scop
             "Make the edit without layer 0, or bake it with bake()."
         )
     path = Path(path)
-    with replaced(path) as temporary, closing(gguf.GGUFWriter(temporary, ARCHITECTURE)) as writer:
+    with whole_file(path) as temporary, closing(gguf.GGUFWriter(temporary, ARCHITECTURE)) as writer:
         writer.add_string(f"{ARCHITECTURE}.model_hint", model_type(model))
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", model.n_layers - 1)
         writer.add_uint32("workbench.n_layers", model.n_layers)
