@@ -22,7 +22,6 @@ from workbench.contrast.prompt import Prompt
 from workbench.edit.ablating import ablate, ablated, reference_values
 from workbench.edit.applying import edited
 from workbench.edit.attribution import attribution
-from workbench.edit.composite import Composite, load_edit
 from workbench.edit.controls import (
     flipped_control,
     matched_control,
@@ -30,7 +29,7 @@ from workbench.edit.controls import (
     random_control,
     shuffled_control,
 )
-from workbench.edit.edit import Edit
+from workbench.edit.edit import Composite, Edit, load_edit
 from workbench.edit.making import dpn_edit, residual_edit
 from workbench.edit.patching import patch
 from workbench.edit.prompting import Instruction, description_prompt, neutral_prompt, simple_prompt

@@ -10,7 +10,7 @@ import typer
 
 import workbench as wb
 from workbench.cli.telling import say
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[str, typer.Option("--model", help="'testbed', a Hugging Face name, or a checkpoint folder.")]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.export.biases import Writes, baker_of
 from workbench.export.equality import Agreement, Expected, agreement, expected
 from workbench.export.fitting import check_same_weights
@@ -93,7 +93,7 @@ def bake(
             "edit": repr(edit),
             "base": model.name,
             "base_fingerprint": model.fingerprint,
-            "provenance": dict(edit.provenance or {}),
+            "provenance": dict(edit.provenance),
         }
         (temporary / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
     return baked

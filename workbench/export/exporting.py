@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.export.baking import bake
 from workbench.export.control_vector import export_control_vector
 from workbench.export.dpn_le import write_dpn_le_edit

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from workbench.edit.composite import AnyEdit, Composite
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.export.fitting import check_same_weights, check_shape, model_type
 from workbench.export.pickled import load_pt, reals_of
 from workbench.export.writing import projected_writes, residual_writes

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.capture.tally import Tally
-from workbench.edit.composite import AnyEdit, Composite
+from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.npti import COLUMNS, npti_from_values, npti_values
 from workbench.export.fitting import check_shape
 from workbench.export.naming import file_part

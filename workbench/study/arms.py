@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from workbench.capture.tally import Tally
-from workbench.edit.composite import AnyEdit, Composite
 from workbench.edit.controls import (
     flipped_control,
     matched_control,
@@ -12,7 +11,7 @@ from workbench.edit.controls import (
     random_control,
     shuffled_control,
 )
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.making import dpn_edit, residual_edit
 from workbench.edit.prompting import Instruction, description_prompt, neutral_prompt, simple_prompt
 from workbench.edit.rivals import head_edit, npti_edit

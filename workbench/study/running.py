@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from workbench.edit.composite import AnyEdit
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Edit
 from workbench.edit.prompting import Instruction
 from workbench.model.loading import load_model
 from workbench.model.model import Model
