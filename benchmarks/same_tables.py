@@ -1,4 +1,4 @@
-"""Compare the tables of two studies, value by value: `python -m benchmarks.same_tables BEFORE AFTER`."""
+"""Hold the tables of two studies against each other: `python -m benchmarks.same_tables BEFORE AFTER`."""
 
 import sys
 from pathlib import Path

@@ -227,6 +227,8 @@ wb.plots.trait_against_capability(tradeoff.query("gamma <= 1"), trait="Extravers
 # steer. What 34 questions of one trait show here, the full study (`make demo`) shows for five.
 
 # %%
-losses = wb.measure.equal_loss(answers, capability, losses=(0.02, 0.05), cost="wellformed", resamples=1000, seed=0)
+losses = wb.measure.equal_loss(
+    answers, capability, reference="DPN-LE", losses=(0.02, 0.05), cost="wellformed", resamples=1000, seed=0
+)
 columns = [f"{name}{end}" for name in ("shift", "against") for end in ("", "_low", "_high")]
 losses.set_index(["loss", "arm"])[["gamma", *columns]]

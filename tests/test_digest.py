@@ -118,6 +118,26 @@ def test_a_class_of_ones_own_is_told_apart_by_what_its_methods_do() -> None:
     assert code_of_type(First) == code_of_type(Third)
 
 
+WORDS = ["a"]
+
+
+def helper() -> int:
+    return 1
+
+
+def test_values_and_functions_that_a_method_names_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own:
+        def ask(self) -> int:
+            return len(WORDS) + helper()
+
+    keys = [code_of_type(Own)]
+    monkeypatch.setitem(globals(), "WORDS", ["b"])
+    keys.append(code_of_type(Own))
+    monkeypatch.setattr(helper, "__code__", (lambda: 2).__code__)
+    keys.append(code_of_type(Own))
+    assert len(set(keys)) == 3
+
+
 def test_what_is_no_module_is_refused() -> None:
     with pytest.raises(ValueError, match="no module 'workbench.nothing'"):
         code_of("workbench.nothing")

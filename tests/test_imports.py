@@ -44,14 +44,25 @@ def modules(package: Path) -> dict[str, Path]:
     return named
 
 
+def listed(package: Path) -> dict[str, str]:
+    """The modules that hold the names which packages list in an `__init__.pyi` and load when they are first used."""
+    homes = {}
+    for file in package.rglob("__init__.pyi"):
+        name = ".".join([package.name, *file.relative_to(package).parts[:-1]])
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+                homes |= {f"{name}.{alias.name}": f"{name}.{node.module}" for alias in node.names}
+    return homes
+
+
 def imports(package: Path) -> list[Import]:
     """Every import of one of the package's modules by another, those for type checking alone left out."""
-    named = modules(package)
+    named, homes = modules(package), listed(package)
     return [
         Import(str(file.relative_to(package)), line, name, target, function)
         for name, file in named.items()
         for node, function in _import_nodes(ast.parse(file.read_text(encoding="utf-8")))
-        for target, line in _targets(node, named)
+        for target, line in _targets(node, named, homes)
         if target != name
     ]
 
@@ -74,7 +85,9 @@ def _import_nodes(tree: ast.AST, function: str = "", of: str = "") -> Iterator[t
             yield from _import_nodes(node, function or ("a lambda" if isinstance(node, ast.Lambda) else ""), of)
 
 
-def _targets(node: ast.stmt | ast.Call, named: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+def _targets(
+    node: ast.stmt | ast.Call, named: Mapping[str, Path], homes: Mapping[str, str]
+) -> Iterator[tuple[str, int]]:
     """The modules of the package that a node imports."""
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -84,8 +97,9 @@ def _targets(node: ast.stmt | ast.Call, named: Mapping[str, Path]) -> Iterator[t
         assert not node.level, f"line {node.lineno}: relative imports are not used here"
         for alias in node.names:
             module = f"{node.module}.{alias.name}"
-            if module in named or node.module in named:
-                yield module if module in named else str(node.module), node.lineno
+            module = module if module in named else homes.get(module, str(node.module))
+            if module in named:
+                yield module, node.lineno
     elif isinstance(node, ast.Call):
         constants = [each.value for each in node.args if isinstance(each, ast.Constant)]
         for module in named:
@@ -199,6 +213,16 @@ def test_a_circle_is_seen_wherever_its_import_stands(kind: str, tmp_path: Path) 
     assert circles(found) == expected
     inside = kind.startswith("inside") or kind == "by name"
     assert len(hidden(found)) == inside
+
+
+def test_a_circle_through_a_packages_list_of_names_is_seen(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "__init__.pyi").write_text("from .first import value as value\n", encoding="utf-8")
+    (package / "first.py").write_text("from package.second import other\n", encoding="utf-8")
+    (package / "second.py").write_text("from package import value\n", encoding="utf-8")
+    assert circles(imports(package)) == [["package.first", "package.second"]]
 
 
 def test_a_longer_circle_is_one_group_and_its_neighbours_are_none() -> None:

@@ -7,13 +7,15 @@ import inspect
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from workbench import __version__
+
 PACKAGE = "workbench"
-VERSION = version("dpn-workbench")
+_PLAIN = (str, bytes, int, float, bool, tuple, list, dict, frozenset, type(None))
+VERSION = __version__
 """The package's version, which the key of every kept result holds."""
 
 JUDGING = ("workbench.outcome.claims", "workbench.outcome.finding")
@@ -68,11 +70,22 @@ def _method_hash(name: str, value: Any) -> str:
     """A hash of a class attribute; what Python and dataclasses write into a class themselves counts as nothing."""
     function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
     if isinstance(function, FunctionType):
-        if function.__code__.co_filename == "<string>":
-            return ""
-        instructions = list(_instructions(function.__code__, function.__doc__))
-        return key_of(code=instructions, defaults=repr(function.__defaults__))
+        return "" if function.__code__.co_filename == "<string>" else _function_hash(function, set())
     return "" if name.startswith("__") or callable(value) else repr(value)
+
+
+def _function_hash(function: FunctionType, seen: set[str]) -> str:
+    """A hash of a function's instructions, and of the plain values and its module's functions that it names."""
+    seen.add(function.__qualname__)
+    closed = inspect.getclosurevars(function)
+    named = {}
+    for name, value in sorted({**closed.globals, **closed.nonlocals}.items()):
+        if isinstance(value, _PLAIN):
+            named[name] = repr(value)
+        elif isinstance(value, FunctionType) and value.__module__ == function.__module__:
+            named[name] = "" if value.__qualname__ in seen else _function_hash(value, seen)
+    instructions = list(_instructions(function.__code__, function.__doc__))
+    return key_of(code=instructions, defaults=repr(function.__defaults__), named=named)
 
 
 def _instructions(code: CodeType, docstring: str | None = None) -> Iterator[str]:

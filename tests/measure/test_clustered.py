@@ -94,7 +94,7 @@ def test_a_tally_with_clusters_gives_what_rows_give(model: wb.Model, contrast: w
 
 def test_unknown_clusters_are_refused() -> None:
     rows = planted(rows=20, layers=1, width=3).rows
-    with pytest.raises(ValueError, match="carry no question ids"):
+    with pytest.raises(ValueError, match="have no question ids"):
         clustered_errors(Rows(rows.activations, {"description": rows.ids["description"]}), kinds=["question"])
     with pytest.raises(ValueError, match="at least 2 resamples, but 1"):
         bootstrap_errors(rows, resamples=1)

@@ -201,7 +201,7 @@ def test_layers_can_be_read_and_restricted() -> None:
         effects.restrict(range(5, 9))
     with pytest.raises(ValueError, match=r"but lack \[0\]"):
         effects.at(0)
-    with pytest.raises(ValueError, match=r"3 rows came with layers \(4, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"3 rows arrived with layers \(4, 4, 5\)"):
         Effects("x", "hook_post", (4, 4, 5), effects.mean_difference, effects.cohens_d, 6, 5)
 
 

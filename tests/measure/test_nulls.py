@@ -93,5 +93,5 @@ def test_what_cannot_be_shuffled_is_refused() -> None:
     with pytest.raises(ValueError, match="At least 1 permutation"):
         permuted(rows, permutations=0)
     uneven = Rows({**rows.activations, Pole.LOW: rows.activations[Pole.LOW][:50]}, {})
-    with pytest.raises(ValueError, match="Pairs change places within a row, but high has 400 rows and low 50"):
+    with pytest.raises(ValueError, match="The poles of pairs are swapped row by row, but high has 400 rows and low 50"):
         permuted(uneven, permutations=2)

@@ -70,5 +70,5 @@ def test_empty_sets() -> None:
 def test_a_population_below_the_union_is_refused() -> None:
     a, b = NeuronSet.of([(0, 0), (0, 1)]), NeuronSet.of([(0, 1), (0, 2)])
     assert overlap(a, b, population=3).p_enrichment == 1.0
-    with pytest.raises(ValueError, match="it is 2 and the sets hold 3 between them"):
+    with pytest.raises(ValueError, match="it is 2 and the sets hold 3 together"):
         overlap(a, b, population=2)

@@ -99,5 +99,5 @@ def test_effects_carry_every_measure(rows: Rows) -> None:
     assert torch.equal(effects.hedges_g, effects.measure("hedges_g"))
     with pytest.raises(ValueError, match=r"no measure 'positive_difference'.*capture\(\.\.\., positive=True\)"):
         effects.measure("positive_difference")
-    with pytest.raises(ValueError, match="Every measure has a value a neuron"):
+    with pytest.raises(ValueError, match="Every measure needs one value for each neuron"):
         effects.with_measures(mine=torch.zeros(3, 3))

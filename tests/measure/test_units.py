@@ -86,7 +86,7 @@ def test_relabelled_descriptions_take_their_rows_along(rows: Rows, seed: int) ->
 
 def test_what_is_missing_is_named(rows: Rows) -> None:
     bare = Rows(rows.activations, {})
-    with pytest.raises(ValueError, match="carry no question ids"):
+    with pytest.raises(ValueError, match="have no question ids"):
         stacks(bare, kind="question")
     with pytest.raises(ValueError, match="one of row, description, question, but 'topic'"):
         stacks(rows, kind="topic")
@@ -94,5 +94,5 @@ def test_what_is_missing_is_named(rows: Rows) -> None:
         stacks(object(), kind="row")
     with pytest.raises(ValueError, match=r"clusters=\['question'\]"):
         stacks(object(), kind="question")
-    with pytest.raises(ValueError, match="carry no topic ids"):
+    with pytest.raises(ValueError, match="have no topic ids"):
         grouped(Stack(torch.ones(2).double(), torch.zeros(2, 1, 3)), "topic")

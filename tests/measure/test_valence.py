@@ -45,7 +45,7 @@ def test_nothing_is_found_where_nothing_is_shared() -> None:
 
 def test_too_few_traits_are_refused() -> None:
     two = dict(list(effects(1.0).items())[:2])
-    with pytest.raises(ValueError, match="at least 3 of them, but 2"):
+    with pytest.raises(ValueError, match="at least 3 traits, but 2"):
         shared_valence(two)
     other = effects(1.0)
     other["Openness"] = other["Openness"].restrict([1])

@@ -119,7 +119,7 @@ def test_equal_shift_finds_the_dose_and_reads_the_costs_there(measured: list[Mea
     assert (table.loc[["broad"], "capability_against_high"] < 0).all()
     assert table.loc[["random"], "gamma"].isna().all()
     assert table.loc["random", "reached"] == 0.0
-    assert not [name for name in table if name.startswith("coverage")]
+    assert not [name for name in table if str(name).startswith("coverage")]
 
 
 def test_equal_shift_is_read_at_each_dose_of_the_method(measured: list[Measured]) -> None:

@@ -4,8 +4,9 @@ import pytest
 from typer.testing import CliRunner
 
 import workbench as wb
+from workbench.arm.registry import ARMS, arm_named
+from workbench.arm.spec import ArmSpec
 from workbench.cli import app
-from workbench.study.config import ARMS
 
 
 def test_a_configuration_is_read_back_as_it_was(tmp_path: Path) -> None:
@@ -31,13 +32,15 @@ def test_defaults_are_the_whole_claim() -> None:
         ("quantile = 1.0", "quantile: Input should be less than 1"),
         ("traits = []", "traits: .*at least one trait"),
         ('traits = ["Charm"]', "traits: .*There is no Big Five trait 'Charm'"),
-        ('arms = ["broad"]', "arms: .*arms are DPN-LE and any of"),
+        ('arms = ["broad"]', "the whole: .*the arm under test, 'DPN-LE', is not among the arms: \\['broad'\\]"),
+        ('arms = ["wide"]', "arms: .*There is no arm 'wide'. Choose among DPN-LE, "),
         ("gammas = [0.0, 1.0]", "gammas: .*finite numbers above 0"),
         ("gammas = [nan]", "gammas: "),
+        ("gammas = []", "the whole: .*gammas or broad_gammas holds none"),
         ("doses = [1]", "doses: Extra inputs are not permitted"),
         ('scopes = ["prompt"]', "scopes"),
         ("scopes = []", "scopes: .*at least one scope"),
-        ('outcomes = ["answers"]', "outcomes: .*answers, capability and any of"),
+        ('outcomes = ["smiles"]', "outcomes: .*any of answers, .*, but 'smiles' arrived"),
         ("workers = 2", "the whole: .*go with engine = 'ray'"),
         ('engine = "cloud"', "engine: "),
     ],
@@ -62,13 +65,27 @@ def test_the_example_explains_every_entry_and_reads_back(tmp_path: Path) -> None
     assert wb.StudyConfig.read(tmp_path / "study.toml") == wb.StudyConfig.example()
 
 
-def test_doses_of_every_kind_of_arm() -> None:
+def test_doses_follow_from_the_arm() -> None:
     config = wb.StudyConfig(gammas=(0.5, 1.0), broad_gammas=(0.1,), control_gammas=(2.0,))
-    assert config.doses("DPN-LE", 0.5) == (0.5, 1.0)
-    assert config.doses("broad", 0.5) == (0.1, 0.5)
-    assert config.doses("shuffled", 0.5) == (0.5, 2.0)
-    assert config.doses("random", 0.5) == (0.5, 1.0)
-    assert config.doses("simple prompt", 0.5) == (1.0,)
+    for name, doses in (
+        ("DPN-LE", (0.5, 1.0)),
+        ("broad", (0.1, 0.5)),
+        ("shuffled", (0.5, 2.0)),
+        ("random", (0.5, 1.0)),
+        ("simple prompt", (1.0,)),
+    ):
+        assert config.doses(arm_named(name), 0.5) == doses
+    assert config.doses(ArmSpec("mine", "rival", (0.3,), str), 0.5) == (0.3, 0.5)
+    # Before a dose is chosen, those among which it is.
+    assert config.doses(arm_named("broad")) == (0.1,)
+    assert config.doses(arm_named("flipped")) == (2.0,)
+
+
+def test_tables_of_outcomes_and_bounds_are_read_back(tmp_path: Path) -> None:
+    entries = ("answers", {"minimal-pairs": "pairs.jsonl", "n": 60})
+    config = wb.StudyConfig(outcomes=entries, max_loss={"minimal_pairs": 0.1}, min_level={})
+    (tmp_path / "study.toml").write_text(config.toml(explained=True), encoding="utf-8")
+    assert wb.StudyConfig.read(tmp_path / "study.toml") == config
 
 
 def test_the_command_line_prints_the_example() -> None:

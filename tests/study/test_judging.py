@@ -13,14 +13,17 @@ import pandas as pd
 import pytest
 
 import workbench as wb
+from workbench.outcome.answers import Answers
+from workbench.outcome.judged import build_judge
 from workbench.report.study_page import study_report
 from workbench.score.judge.local import LocalJudge
 from workbench.score.judge.protocol import Judgement
-from workbench.study import engines
-from workbench.study.cells import unedited
-from workbench.study.judging import JudgeConfig
-from workbench.study.steps import Steps
-from workbench.study.store import Store, key_of
+from workbench.score.judge.settings import JudgeConfig
+from workbench.study import asking
+from workbench.study.jobs import unedited_job
+from workbench.study.meter import Meter
+from workbench.study.plan import Plan
+from workbench.study.store import Store
 from workbench.testbed.scorer import trait_score, wellformed
 
 SMALL = wb.StudyConfig(
@@ -111,9 +114,9 @@ def test_the_judges_ratings_are_the_studys_scores(study: wb.Study, asked: list[s
 
 
 def test_words_say_who_scored(study: wb.Study) -> None:
-    said = " ".join(finding.text for finding in study.findings)
-    assert re.search(r"their fluency is rated \d\.\d\d of 5", said)
-    assert "well-formed" not in said
+    sentences = " ".join(finding.sentence for finding in study.findings)
+    assert "rated fluency (of its range)" in sentences
+    assert "well-formed" not in sentences
     assert "scored by the judge stub" in study_report(study).warnings[0]
     assert "\n[judge]\n" in (study.folder / "study.toml").read_text(encoding="utf-8")
 
@@ -126,18 +129,24 @@ def test_a_second_run_asks_nothing_and_another_judge_no_model(
     def never(*arguments: object) -> None:
         raise AssertionError("answers were generated again")
 
-    monkeypatch.setattr(engines, "run_cell", never)
-    cell = unedited(config, "test", "test", config.test_questions)
+    monkeypatch.setattr(asking, "ask_cell", never)
     before = len(asked)
-    table = Steps(config, Store(study.folder), model, None).run([cell])["answers"]
+    table = unedited_answers(config, study.folder, model)
     assert len(asked) == before
     known = study.tables["answers"]
     pd.testing.assert_frame_equal(table, known[known["arm"] == "none"].reset_index(drop=True))
     assert config.judge is not None
     other = config.model_copy(update={"judge": config.judge.model_copy(update={"revision": "2"})})
-    again = Steps(other, Store(study.folder), model, None).run([cell])["answers"]
+    again = unedited_answers(other, study.folder, model)
     pd.testing.assert_frame_equal(again, table)
     assert len(asked) == before + 2 * len(table.drop_duplicates(["question", "answer"]))
+
+
+def unedited_answers(config: wb.StudyConfig, folder: Path, model: wb.Model) -> pd.DataFrame:
+    """The unedited model's answers as the folder keeps them, rated."""
+    job = unedited_job(Plan.of(config))
+    frames, _ = asking.ask_jobs(model, config, Store(folder), [job], Meter(1.0, None))
+    return frames["answers"]
 
 
 def test_a_judge_that_rates_little_is_told_early(
@@ -155,11 +164,11 @@ def test_a_judge_that_rates_little_is_told_early(
 
 
 def test_a_local_judge_is_the_studys_own_model_or_another(model: wb.Model, checkpoint: Path) -> None:
-    own = JudgeConfig(model="testbed", kind="local", min_mass=0.2).build(model, "testbed")
-    assert isinstance(own, LocalJudge)
-    assert own.model is model
-    assert own.min_mass == 0.2
-    other = JudgeConfig(model=str(checkpoint), kind="local").build(model, "testbed")
+    same = build_judge(JudgeConfig(model="testbed", kind="local", min_mass=0.2), model, "testbed")
+    assert isinstance(same, LocalJudge)
+    assert same.model is model
+    assert same.min_mass == 0.2
+    other = build_judge(JudgeConfig(model=str(checkpoint), kind="local"), model, "testbed")
     assert isinstance(other, LocalJudge)
     assert other.model is not model
 
@@ -191,19 +200,12 @@ def test_a_judge_is_read_back_as_it_was(config: wb.StudyConfig, tmp_path: Path) 
             wb.StudyConfig.read(path)
 
 
-def test_without_a_judge_keys_are_what_they_were(model: wb.Model) -> None:
-    """Studies that were run before there were judges are continued, not run again."""
-    config = wb.StudyConfig()
-    newer = {"questions", "max_new_tokens", "scorer", "judge"}
-    assert set(config.told) == set(wb.StudyConfig.model_fields) - newer
-    cell = unedited(config, "test", "test", 20)
-    before = {
-        "model": model.fingerprint,
-        "settings": config.model_dump(include={"temperature", "items_per_task", "seed", "traits"}),
-        "fluency": True,
-        "edits": "",
-        "place": ("none", 0.0, "generated", "test", "test", 20),
-    }
-    assert cell.key(model, config) == key_of(**before)
-    longer = config.model_copy(update={"max_new_tokens": 57})
-    assert cell.key(model, longer) != cell.key(model, config)
+def test_a_judge_is_no_part_of_what_was_answered(config: wb.StudyConfig) -> None:
+    keys = []
+    for one in (config, config.model_copy(update={"max_new_tokens": 57})):
+        for judge in (one.judge, None):
+            [answers] = [
+                each for each in Plan.of(one.model_copy(update={"judge": judge})).outcomes if type(each) is Answers
+            ]
+            keys.append(answers.key("test"))
+    assert keys[0] == keys[1] != keys[2] == keys[3]

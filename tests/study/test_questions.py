@@ -6,10 +6,11 @@ from random import Random
 
 import pandas as pd
 import pytest
-from workbench.study.questions import open_questions
 
 import workbench as wb
-from workbench.study.cells import unedited
+from workbench.outcome.outcome import Outcome
+from workbench.outcome.questions import open_questions
+from workbench.study.plan import Plan
 from workbench.testbed import grammar
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "personalitybench"
@@ -75,31 +76,29 @@ def test_a_study_takes_its_questions_from_a_folder_and_holds_the_test_split_out(
     assert study.config == config
 
 
-def test_keys_are_what_they_were_unless_questions_come_from_elsewhere(
-    config: wb.StudyConfig, model: wb.Model, folder: Path, tmp_path: Path
-) -> None:
+def answers_of(config: wb.StudyConfig) -> Outcome:
+    return next(each for each in Plan.of(config).outcomes if each.name == "answers")
+
+
+def test_the_questions_count_and_not_where_they_come_from(config: wb.StudyConfig, folder: Path, tmp_path: Path) -> None:
     plain = config.model_copy(update={"questions": "testbed"})
-    assert set(wb.StudyConfig.model_fields) - set(plain.told) == {"questions", "max_new_tokens", "scorer", "judge"}
-    assert config.told["questions"] == str(folder)
-    keys = {}
-    for name, one in {"plain": plain, "folder": config}.items():
-        keys[name] = unedited(one, "test", "test", 6).key(model, one)
-    assert keys["plain"] != keys["folder"]
+    key = answers_of(config).key("test")
+    assert answers_of(plain).key("test") != key
     # Elsewhere but the same questions: the same key. One other question: another.
     moved = tmp_path / "elsewhere"
     (moved / "test").mkdir(parents=True)
     path = moved / "test" / f"{TRAIT}.json"
     path.write_text((folder / "test" / f"{TRAIT}.json").read_text())
     other = config.model_copy(update={"questions": str(moved)})
-    assert unedited(other, "test", "test", 6).key(model, other) == keys["folder"]
+    assert answers_of(other).key("test") == key
     path.write_text("".join(json.dumps({"question": f"What of {i}?"}) + "\n" for i in range(9)))
-    assert unedited(other, "test", "test", 6).key(model, other) != keys["folder"]
+    assert answers_of(other).key("test") != key
 
 
 def test_what_cannot_be_asked_is_told_before_anything_runs(
     config: wb.StudyConfig, model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workbench.study.steps.capture_sites", None)
+    monkeypatch.setattr("workbench.study.traits.capture_sites", None)
     for update, message in (
         ({"questions": "builtin"}, "from 'testbed' or a PersonalityBench folder, but there is no folder builtin"),
         ({"traits": ("Openness",)}, "There is no file .*Openness.json"),
@@ -117,10 +116,9 @@ def test_what_cannot_be_asked_is_told_before_anything_runs(
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the published PersonalityBench files are not on this machine")
 def test_the_published_test_split_is_asked() -> None:
-    config = wb.StudyConfig(questions=str(SHARED), test_questions=80)
     for trait in wb.BIG_FIVE:
-        asked = open_questions(config, trait, "test", 80)
+        asked = open_questions(str(SHARED), trait, "test", 80, seed=0)
         assert len(set(asked)) == 80
-        assert asked == open_questions(config, trait, "test", 80)
+        assert asked == open_questions(str(SHARED), trait, "test", 80, seed=0)
     with pytest.raises(FileNotFoundError, match="There is no file .*search"):
-        open_questions(config, TRAIT, "search", 5)
+        open_questions(str(SHARED), TRAIT, "search", 5, seed=0)

@@ -220,8 +220,8 @@ def test_findings_quote_their_numbers_and_never_claim_the_construction(study: wb
     assert found["d-criterion-adds"].verdict == "refuted"
     moves = found["moves:trait_score"]
     assert f"gamma {study.gamma:g}" in moves.sentence
-    shifts = study.tables["shifts"].set_index(["arm", "trait", "direction"])
-    row = shifts.loc[(study.method, "all", "both")]
+    shifts = study.tables["shifts"].query("arm == @study.method and trait == 'all' and direction == 'both'")
+    [row] = shifts.to_dict("records")
     assert (moves.numbers["shift"].value, moves.numbers["shift"].p) == (row["shift"], row["p_holm"])
     for finding in study.findings:
         tables = {name for name in finding.evidence if name in study.tables}

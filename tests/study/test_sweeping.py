@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 import workbench as wb
-from workbench.study.sweeping import SWEPT, swept_name
+from workbench.study.sweeping import swept_name
+
+SWEPT = ("DPN-LE", "random")
 
 CONFIG = wb.StudyConfig(
     traits=("Extraversion",),

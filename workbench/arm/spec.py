@@ -45,8 +45,8 @@ class ArmSpec:
     """
 
     name: str
-    role: Role
-    doses: Doses | tuple[float, ...]
+    role: Role | str
+    doses: Doses | str | tuple[float, ...]
     build: Build | str
     across: bool = False
     swept: bool = False

@@ -1,4 +1,4 @@
-"""The percentile bootstrap over rows or over whole clusters of rows, and the interval it gives."""
+"""Percentile bootstrap of a mean, over rows or over whole clusters of rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import pandas as pd
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-BLOCK = 4_000_000  # cluster draws held in memory at once
+BLOCK = 4_000_000  # cluster draws in memory at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval and what it rests on.
+    """An estimate with its interval, and the data and method behind it.
 
     Attributes:
-        estimate: the quantity itself, in its own unit.
-        low: lower bound; nan where the data show no spread to speak from.
+        estimate: the quantity, in its own unit.
+        low: lower bound; nan if the data do not show how much the estimate varies, as with a single cluster.
         high: upper bound, likewise.
-        n: rows.
-        clusters: independent groups of rows; equal to `n` when no clusters were given.
+        n: number of rows.
+        clusters: number of independent groups of rows; equal to `n` if no clusters were given.
         method: how the bounds were found.
-        level: coverage aimed at.
+        level: nominal coverage.
     """
 
     estimate: float
@@ -44,15 +44,15 @@ def percentile_interval(
     seed: int,
     caller: str,
 ) -> Interval:
-    """Mean of the rows with a percentile bootstrap interval that leaves `tail` outside on either side.
+    """Mean of the rows, with a percentile bootstrap interval that leaves `tail` outside on each side.
 
     Args:
-        level: coverage to report; `tail` is what is used, as one-sided and two-sided bounds differ in it.
-        caller: the function that errors should name.
+        level: the coverage to report. The bounds follow from `tail`, which differs between one and two sides.
+        caller: the function that errors name.
 
     Returns:
-        estimate and bounds in the values' unit. Bounds are nan with a single cluster; where all rows are
-        equal they are that value, however few the rows.
+        estimate and bounds in the values' unit. Bounds are nan with a single cluster. If all rows are equal, the
+        bounds equal them too, however few the rows.
 
     Raises:
         ValueError: if there are no rows, a value is not finite, or the labels do not fit the rows.
@@ -70,7 +70,7 @@ def percentile_interval(
         raise ValueError(f"{caller} needs at least 1 resample, but resamples is {resamples}. Use e.g. 2000.")
     rows = finite_rows(caller, values)
     codes = np.arange(len(rows)) if clusters is None else cluster_codes(caller, clusters, len(rows))
-    # Counting from the first row keeps the bounds of equal rows exactly equal to the rows.
+    # Differences from the first row are exactly 0 for equal rows, so that their bounds equal them exactly.
     shifted = rows - rows[0]
     sums, sizes = np.bincount(codes, weights=shifted), np.bincount(codes)
     low = high = float("nan")
@@ -84,7 +84,7 @@ def percentile_interval(
 
 
 def _resampled_means(sums: np.ndarray, sizes: np.ndarray, *, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Mean over rows of each resample of whole clusters, a block of resamples at a time."""
+    """The mean over rows of each resample of whole clusters; one block of resamples after the other."""
     generator = np.random.default_rng(seed)
     clusters = len(sums)
     block = max(1, BLOCK // clusters)
@@ -102,7 +102,7 @@ def finite_rows(caller: str, values: ArrayLike) -> Float64[np.ndarray, " n"]:
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 1 or not len(rows):
         raise ValueError(
-            f"{caller} needs a value a row, but got an array of shape {rows.shape}. Pass one axis with rows."
+            f"{caller} needs one value a row, but got an array of shape {rows.shape}. Pass a single axis of rows."
         )
     broken = np.flatnonzero(~np.isfinite(rows))
     if len(broken):
@@ -135,10 +135,10 @@ def cluster_codes(caller: str, clusters: ArrayLike, n: int) -> np.ndarray:
 
 
 def require_level(level: float) -> None:
-    """Refuse a coverage outside 0 to 1.
+    """Check that a coverage lies between 0 and 1.
 
     Raises:
-        ValueError: naming the level.
+        ValueError: if it does not.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, but it is {level}. Choose e.g. 0.95.")

@@ -1,4 +1,4 @@
-"""Standard errors of effects when rows share a description or a question and so are not independent."""
+"""Standard errors of effects when rows share a description or a question, and so are not independent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Errors:
     Attributes:
         mean_difference: `(layer, d_mlp)` in activation units.
         cohens_d: `(layer, d_mlp)` in pooled standard deviations; nan where the neuron is constant.
-        df: degrees of freedom of their t statistics: clusters minus what was estimated from them.
-        clusters: how many clusters of each kind.
-        method: how they were found.
+        df: degrees of freedom of the t statistics: clusters minus parameters estimated from them.
+        clusters: number of clusters of each kind.
+        method: how the errors were found.
     """
 
     mean_difference: Float64[Tensor, "layer d_mlp"]
@@ -36,27 +36,26 @@ def clustered_errors(
 ) -> Errors | None:
     """Cluster-robust standard errors of the mean difference and of Cohen's d, by description and by question.
 
-    Each row's influence on the effect is summed within clusters. Two kinds of cluster cross, so their variances add
-    and that of single rows, which both contain, is taken off. Descriptions of the two poles are different clusters;
-    a question is one cluster over both poles, as a pair shares it. Kept rows give the rows' variance as it is,
-    moments alone give the large-sample normal one.
+    Each row's influence on the effect is summed within clusters. Descriptions of the two poles are different clusters;
+    a question is one cluster over both poles, as a pair shares it. With two kinds of cluster their variances are added
+    and the variance of single rows, which both contain, is subtracted. Kept rows give that variance directly; from
+    moments alone it is the large-sample normal one.
 
     Args:
         source: kept rows, or a tally that kept clusters apart.
-        kinds: which kinds of cluster; all that the source knows by default.
+        kinds: which kinds of cluster; by default all whose labels the source has.
 
     Returns:
-        None where the source knows no cluster of these kinds.
+        the errors; None if the source has labels of none of these kinds.
 
     Raises:
-        ValueError: for a kind that the source does not know.
+        ValueError: for a kind whose labels the source lacks.
 
     Reference:
         Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering; the small-sample factor
         G / (G - 1) as there.
     """
-    known = [kind for kind in CLUSTERS if _knows(source, kind, poles)]
-    wanted = known if kinds is None else list(kinds)
+    wanted = [kind for kind in CLUSTERS if _has_labels(source, kind, poles)] if kinds is None else list(kinds)
     if not wanted:
         return None
     by_kind = {kind: stacks(source, kind=kind, poles=poles) for kind in wanted}
@@ -67,18 +66,18 @@ def clustered_errors(
         for kind, (a, b) in by_kind.items()
     }
     layers = next(iter(by_kind.values()))[0].mean.shape[1]
-    for place in range(layers):
-        both = [_variance(*pair, place, shared=kind == "question", kind=kind) for kind, pair in by_kind.items()]
+    for layer in range(layers):
+        both = [_variance(*pair, layer, shared=kind == "question", kind=kind) for kind, pair in by_kind.items()]
         if len(both) == 1:
             total = both[0]
         else:
-            single = _row_variance(*next(iter(by_kind.values())), place, rows)
+            single = _row_variance(*next(iter(by_kind.values())), layer, rows)
             crossed = [a + b - row for a, b, row in zip(*both, single, strict=True)]
-            # Sampling can make the combination too small or negative: no kind of cluster makes rows better than
-            # independent by more than half of what the kinds say alone.
+            # By chance the combined variance can come out too small or negative, so it is at least half of the larger
+            # of the two.
             total = [torch.maximum(c, torch.maximum(a, b) / 2) for c, a, b in zip(crossed, *both, strict=True)]
-        for found, variance in zip(errors, total, strict=True):
-            found.append(variance.sqrt())
+        for by_layer, variance in zip(errors, total, strict=True):
+            by_layer.append(variance.sqrt())
     sizes = {
         kind: len(a) + len(b) - 2 if kind == "description" else counts[kind] - 1 for kind, (a, b) in by_kind.items()
     }
@@ -91,56 +90,56 @@ def clustered_errors(
     )
 
 
-def _knows(source: object, kind: str, poles: tuple[str, str]) -> bool:
+def _has_labels(source: object, kind: str, poles: tuple[str, str]) -> bool:
     if isinstance(source, HasClusters) and kind in source.clusters:
-        return all(any(str(held) == pole for held in source.clusters[kind]) for pole in poles)
+        return all(pole in map(str, source.clusters[kind]) for pole in poles)
     return isinstance(source, HasRows) and all(kind in row_stack(source, pole).labels for pole in poles)
 
 
 def _influences(
-    high: Stack, low: Stack, place: int
+    high: Stack, low: Stack, layer: int
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Each unit's influence on the mean difference and on d, pole by pole; and the pooled spread and d."""
-    read = [(stack, *stack.at(place)) for stack in (high, low)]
-    counts = [stack.count.sum() for stack, _, _ in read]
-    centres = [(stack.count[:, None] * mean).sum(0) / n for (stack, mean, _), n in zip(read, counts, strict=True)]
+    units = [(stack, *stack.at(layer)) for stack in (high, low)]
+    counts = [stack.count.sum() for stack, _, _ in units]
+    centres = [(stack.count[:, None] * mean).sum(0) / n for (stack, mean, _), n in zip(units, counts, strict=True)]
     spreads = [
         (m2 + stack.count[:, None] * (mean - centre).square()).sum(0)
-        for (stack, mean, m2), centre in zip(read, centres, strict=True)
+        for (stack, mean, m2), centre in zip(units, centres, strict=True)
     ]
     degrees = counts[0] + counts[1] - 2
     pooled = ((spreads[0] + spreads[1]) / degrees).sqrt()
     d = (centres[0] - centres[1]) / pooled
-    found = []
-    for (stack, mean, m2), n, centre, spread, sign in zip(read, counts, centres, spreads, (1.0, -1.0), strict=True):
+    influences = []
+    for (stack, mean, m2), n, centre, spread, sign in zip(units, counts, centres, spreads, (1.0, -1.0), strict=True):
         size = stack.count[:, None]
         on_mean = sign * size * (mean - centre) / n
         on_spread = (m2 + size * (mean - centre).square() - size * spread / n) / degrees
-        found.append((on_mean, on_mean / pooled - d / (2 * pooled.square()) * on_spread))
-    return found[0], found[1], (pooled, d)
+        influences.append((on_mean, on_mean / pooled - d / (2 * pooled.square()) * on_spread))
+    return influences[0], influences[1], (pooled, d)
 
 
-def _variance(high: Stack, low: Stack, place: int, *, shared: bool, kind: str) -> list[Tensor]:
-    first, second, _ = _influences(high, low, place)
+def _variance(high: Stack, low: Stack, layer: int, *, shared: bool, kind: str) -> list[Tensor]:
+    first, second, _ = _influences(high, low, layer)
     if not shared:
         return [
             a.square().sum(0) * _inflation(len(a)) + b.square().sum(0) * _inflation(len(b))
             for a, b in zip(first, second, strict=True)
         ]
-    names = {name: i for i, name in enumerate(dict.fromkeys([*high.labels[kind], *low.labels[kind]]))}
-    places = [torch.tensor([names[name] for name in stack.labels[kind]]) for stack in (high, low)]
-    found = []
+    code_of = {name: i for i, name in enumerate(dict.fromkeys([*high.labels[kind], *low.labels[kind]]))}
+    codes = [torch.tensor([code_of[name] for name in stack.labels[kind]]) for stack in (high, low)]
+    variances = []
     for a, b in zip(first, second, strict=True):
-        summed = torch.zeros(len(names), a.shape[1], dtype=torch.float64)
-        summed.index_add_(0, places[0], a).index_add_(0, places[1], b)
-        found.append(summed.square().sum(0) * _inflation(len(names)))
-    return found
+        summed = torch.zeros(len(code_of), a.shape[1], dtype=torch.float64)
+        summed.index_add_(0, codes[0], a).index_add_(0, codes[1], b)
+        variances.append(summed.square().sum(0) * _inflation(len(code_of)))
+    return variances
 
 
-def _row_variance(high: Stack, low: Stack, place: int, rows: tuple[Stack, ...] | None) -> list[Tensor]:
+def _row_variance(high: Stack, low: Stack, layer: int, rows: tuple[Stack, ...] | None) -> list[Tensor]:
     if rows is not None:
-        return _variance(rows[0], rows[1], place, shared=False, kind="row")
-    _, _, (pooled, d) = _influences(high, low, place)
+        return _variance(rows[0], rows[1], layer, shared=False, kind="row")
+    _, _, (pooled, d) = _influences(high, low, layer)
     n, m = high.count.sum(), low.count.sum()
     on_d = (n + m) / (n * m) + d.square() / (2 * (n + m))
     return [(n + m) / (n * m) * pooled.square(), on_d]

@@ -1,4 +1,4 @@
-"""Changes as curves over doses, with the resamples that give their intervals, and arms compared on them."""
+"""Curves of changes over doses, and arms compared on them at equal shift and at equal loss."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Changes:
 
     Attributes:
         name: the quantity's column, e.g. `shift` or `wellformed_change`.
-        rows: columns arm, gamma, cluster and change, a row an answer or item; missing changes are left out.
+        rows: columns arm, gamma, cluster and change, a row for each answer or item; missing changes are left out.
     """
 
     name: str
@@ -24,18 +24,18 @@ class Changes:
 
 @dataclass(frozen=True)
 class DoseCurves:
-    """One arm's means over its doses.
+    """One arm's mean changes at each of its doses.
 
     Attributes:
         doses: `(dose,)`, 0 first.
-        means: by quantity `(1 + resamples, dose)`: the sample's, then those of the resamples; 0 at dose 0.
+        means: by quantity `(1 + resamples, dose)`: the sample's means, then those of the resamples; 0 at dose 0.
     """
 
     doses: np.ndarray
     means: Mapping[str, np.ndarray]
 
     def at(self, name: str, needed: np.ndarray) -> np.ndarray:
-        """`(1 + resamples,)`: a quantity at each row's `needed` dose, straight between doses; nan where that is."""
+        """`(1 + resamples,)`: a quantity at each row's `needed` dose, a straight line between doses; nan if that is."""
         values = np.array(
             [np.interp(dose, self.doses, row) for dose, row in zip(needed, self.means[name], strict=True)]
         )
@@ -44,24 +44,23 @@ class DoseCurves:
 
 
 def dose_curves(changes: Sequence[Changes], *, resamples: int, seed: int = 0) -> dict[str, DoseCurves]:
-    """Every arm's curves, its doses being those of the first quantity.
+    """Every arm's curves, at the doses of the first quantity.
 
-    The same resamples of clusters serve all arms, and all quantities that have the same clusters.
+    All arms, and all quantities that have the same clusters, share the same resamples.
 
     Returns:
-        By arm, in the order in which the first quantity's rows have them; a quantity that an arm lacks at some dose
-        is nan there.
+        the curves by arm, in the order of the first quantity's rows; a quantity without rows at a dose is nan there.
     """
     generator = np.random.default_rng(seed)
     drawn: list[tuple[np.ndarray, np.ndarray]] = []
     weights = {}
     for each in changes:
         clusters = np.asarray(each.rows["cluster"].unique())
-        known = next((pair for pair in drawn if np.array_equal(pair[0], clusters)), None)
-        if known is None:
-            known = (clusters, resampling_weights(generator, len(clusters), resamples))
-            drawn.append(known)
-        weights[each.name] = known
+        shared = next((pair for pair in drawn if np.array_equal(pair[0], clusters)), None)
+        if shared is None:
+            shared = (clusters, resampling_weights(generator, len(clusters), resamples))
+            drawn.append(shared)
+        weights[each.name] = shared
     curves = {}
     for arm, part in changes[0].rows.groupby("arm", sort=False):
         gammas = np.sort(part["gamma"].unique())
@@ -78,18 +77,18 @@ def dose_curves(changes: Sequence[Changes], *, resamples: int, seed: int = 0) ->
 def equal_shift(
     curves: Mapping[str, DoseCurves], *, reference: str, gamma: float, costs: Sequence[str], target: str = "shift"
 ) -> pd.DataFrame:
-    """What each arm costs where it moves the target as far as the reference does at `gamma`.
+    """What each arm costs at the dose at which it moves the target as far as the reference does at `gamma`.
 
-    Each arm's shift and costs are straight lines between its doses, from the unedited model at dose 0; the dose at
-    which the shift first reaches the reference's is found, and the costs are read there. Intervals (95 %,
-    percentile) resample clusters, the reference's shift with them.
+    Each arm's shift and costs are straight lines between its doses, from the unedited model at dose 0. Costs are read
+    at the dose where the shift first reaches the reference's. Intervals (95 %, percentile) resample clusters; the
+    reference's shift is that of the same resample.
 
     Args:
-        costs: names of changes, as `wellformed_change`.
+        costs: names of changes, e.g. `wellformed_change`.
 
     Returns:
-        Columns arm, reached (the share of resamples in which the arm reaches the shift at all), gamma, shift (the
-        reference's), and for each cost the change and `_against`, the arm's minus the reference's; each with `_low`,
+        A row for each arm: arm, reached (the share of resamples in which the arm reaches the shift), gamma, shift (the
+        reference's), and for each cost its change and `_against`, the arm's minus the reference's; each with `_low`,
         `_high`, the last with `_p`, two-sided, from the resamples. Missing where the arm never reaches the shift.
     """
     doses, means = curves[reference].doses, curves[reference].means
@@ -97,7 +96,7 @@ def equal_shift(
     goal = means[target][:, at]
     table = []
     for arm, curve in curves.items():
-        # The reference itself is read at its own dose, not where a noisy curve first crosses.
+        # The reference is read at its own dose, as a noisy curve may reach its shift there at an earlier dose too.
         needed = np.full(len(goal), gamma)
         if arm != reference:
             needed = first_reaching(curve.doses, curve.means[target], goal)
@@ -118,17 +117,17 @@ def equal_loss(
 ) -> pd.DataFrame:
     """How far each arm has moved the target by the dose at which it first costs a given loss.
 
-    Shift and cost are straight lines between an arm's doses, from the unedited model at dose 0. An arm, or a
-    resample of it, that never loses so much is read at its greatest dose.
+    Shift and cost are straight lines between an arm's doses, from the unedited model at dose 0. An arm that never
+    loses so much is read at its greatest dose; so is a resample of it.
 
     Args:
-        cost: the name of a change, as `capability_change`.
+        cost: the name of a change, e.g. `capability_change`.
         losses: above 0, in the cost's own unit.
 
     Returns:
-        A row per loss and arm: loss, arm, reached (whether the arm loses so much), reached_share (of resamples that
-        do), gamma, shift, against (shift minus the reference's); the last three with `_low` and `_high` (95 %, the
-        same resamples for every arm); against_p, two-sided from the resamples.
+        A row for each loss and arm: loss, arm, reached (whether the arm loses so much), reached_share (of the
+        resamples), gamma, shift, against (shift minus the reference's); the last three with `_low` and `_high` (95 %,
+        the same resamples for every arm); against_p, two-sided from the resamples.
 
     Raises:
         ValueError: if a loss is not above 0, or the reference is missing.

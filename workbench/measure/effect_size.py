@@ -1,4 +1,4 @@
-"""How far two poles lie apart, from their moments: mean differences, Cohen's d, Hedges' g and an interval."""
+"""Effect sizes from the moments of two poles: mean difference, Cohen's d with its interval, Hedges' g."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from workbench.measure.moments import Moments
 
 
 def mean_difference(high: Moments, low: Moments) -> Float64[Tensor, "*shape"]:
-    """Mean on `high` minus mean on `low`, in the activations' own unit.
+    """The mean on `high` minus the mean on `low`, in the activations' unit.
 
     Raises:
         ValueError: if a pole is empty or the shapes differ.
@@ -22,13 +22,13 @@ def mean_difference(high: Moments, low: Moments) -> Float64[Tensor, "*shape"]:
 
 
 def pooled_std(high: Moments, low: Moments, *, epsilon: float = 0.0) -> Float64[Tensor, "*shape"]:
-    """Standard deviation within poles: the root of the unbiased variances weighted by n - 1.
+    """Standard deviation within poles: the root of the mean of the unbiased variances, weighted by n - 1.
 
     Args:
         epsilon: added to the pooled variance; DPN-LE's authors use 1e-8.
 
     Returns:
-        one value a neuron, in the activations' own unit; 0 where both poles are constant and `epsilon` is 0.
+        one value for each neuron, in the activations' unit; 0 if both poles are constant and `epsilon` is 0.
 
     Raises:
         ValueError: if either pole holds fewer than two prompts, or the shapes differ.
@@ -44,8 +44,8 @@ def cohens_d(high: Moments, low: Moments, *, epsilon: float = 0.0) -> Float64[Te
         epsilon: added to the pooled variance; DPN-LE's authors use 1e-8.
 
     Returns:
-        effects in pooled-standard-deviation units, positive where the neuron is more active on `high`. A
-        neuron constant on both poles gets 0 if the means agree, otherwise ±inf.
+        effects in pooled standard deviations, positive where the neuron is more active on `high`. A neuron that is
+        constant on both poles gets 0 if the means agree, otherwise ±inf.
 
     Raises:
         ValueError: if either pole holds fewer than two prompts, or the shapes differ.
@@ -60,12 +60,12 @@ def cohens_d(high: Moments, low: Moments, *, epsilon: float = 0.0) -> Float64[Te
     """
     require_poles("Cohen's d", {"high": high, "low": low}, least=2)
     difference, spread = mean_difference(high, low), pooled_std(high, low, epsilon=epsilon)
-    nowhere_apart = (difference == 0) & (spread == 0)
-    return torch.where(nowhere_apart, 0.0, difference / spread)
+    constant = (difference == 0) & (spread == 0)
+    return torch.where(constant, 0.0, difference / spread)
 
 
 def hedges_g(high: Moments, low: Moments, *, epsilon: float = 0.0) -> Float64[Tensor, "*shape"]:
-    """Cohen's d with the exact correction for its upward bias in small samples.
+    """Cohen's d, corrected exactly for its upward bias in small samples.
 
     Returns:
         as `cohens_d`, times `gamma(m/2) / (sqrt(m/2) gamma((m-1)/2))` with m = n_high + n_low - 2.
@@ -86,7 +86,7 @@ def hedges_g(high: Moments, low: Moments, *, epsilon: float = 0.0) -> Float64[Te
 
 
 def hedges_correction(degrees: int) -> float:
-    """What takes Cohen's d's upward bias off: `gamma(m/2) / (sqrt(m/2) gamma((m-1)/2))`, 0 to 1.
+    """The factor that removes the upward bias of Cohen's d: `gamma(m/2) / (sqrt(m/2) gamma((m-1)/2))`, 0 to 1.
 
     Example:
         >>> round(hedges_correction(4), 4)
@@ -101,7 +101,7 @@ def cohens_d_interval(
 ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
     """Large-sample normal interval of Cohen's d.
 
-    It takes rows to be independent; where prompts share descriptions or questions it is too narrow.
+    It assumes that rows are independent; if prompts share descriptions or questions it is too narrow.
 
     Returns:
         lower and upper bounds in the shape and unit of `d`; both nan where `d` is infinite.
@@ -128,6 +128,11 @@ def cohens_d_interval(
 
 
 def require_poles(quantity: str, poles: Mapping[str, Moments], *, least: int) -> None:
+    """Check that each pole has at least `least` prompts, and that all have one shape.
+
+    Raises:
+        ValueError: naming the pole, or the shapes.
+    """
     _require_counts(quantity, {pole: moments.count for pole, moments in poles.items()}, least=least)
     shapes = {pole: moments.shape for pole, moments in poles.items()}
     if len(set(shapes.values())) > 1:

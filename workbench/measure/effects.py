@@ -1,4 +1,4 @@
-"""The effect of a trait on every neuron of some layers, with its errors, from a tally's moments."""
+"""The effect of a trait on every neuron, with its standard error, computed from a tally's moments."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ SOURCES = {
     "write_norm": "effect_sizes(tally, write_norms=model.write_norms(tally.layers))",
     "partial_d": "effects.with_measures(partial_d=wb.measure.partial_d(...))",
 }
-"""Where the measures that a tally's moments alone do not give come from."""
+"""What has to be done to get the measures that moments alone do not give."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +41,15 @@ class Effects:
 
     Attributes:
         trait: what the poles differ in.
-        site: name of the place that was read, e.g. `hook_post`.
-        layers: absolute 0-based layer of each row.
-        mean_difference: `(layer, d_mlp)` first pole's mean minus the second's, in activation units.
+        site: the name of the site that was read, e.g. `hook_post`.
+        layers: the layer of each row, from 0.
+        mean_difference: `(layer, d_mlp)` the first pole's mean minus the second's, in activation units.
         cohens_d: `(layer, d_mlp)` the same in pooled standard deviations.
-        n_high: prompts of the first pole.
-        n_low: prompts of the second pole.
-        provenance: where the numbers come from; `poles` says which were compared.
+        n_high: number of prompts of the first pole.
+        n_low: number of prompts of the second pole.
+        provenance: what the numbers were computed from; `poles` says which poles were compared.
         measures: further measures by name, each `(layer, d_mlp)`; see `measure`.
-        errors: standard errors that allow for shared descriptions and questions; None where neither is known.
+        errors: standard errors that allow for shared descriptions and questions; None if neither is known.
     """
 
     trait: str
@@ -67,48 +67,48 @@ class Effects:
         rows = self.mean_difference.shape[0]
         if len(self.layers) != rows or len(set(self.layers)) != rows:
             raise ValueError(
-                f"Effects need one distinct layer a row, but {rows} rows came with layers {self.layers}. "
+                f"Each row of effects needs a layer of its own, but {rows} rows arrived with layers {self.layers}. "
                 "Name each row's layer once."
             )
         for name, values in self.measures.items():
             if values.shape != self.mean_difference.shape:
                 raise ValueError(
-                    f"Every measure has a value a neuron, {tuple(self.mean_difference.shape)}, but {name} is "
-                    f"{tuple(values.shape)}."
+                    f"Every measure needs one value for each neuron, {tuple(self.mean_difference.shape)}, but {name} "
+                    f"is {tuple(values.shape)}. Compute it for the same layers."
                 )
 
     @property
     def width(self) -> int:
-        """Neurons in a layer."""
+        """Number of neurons in a layer."""
         return self.mean_difference.shape[1]
 
     @property
     def hedges_g(self) -> Float[Tensor, "layer d_mlp"]:
-        """Cohen's d without its upward bias in small samples."""
+        """Cohen's d, corrected for its upward bias in small samples."""
         return self.cohens_d * hedges_correction(self.n_high + self.n_low - 2)
 
     def measure(self, name: str) -> Float[Tensor, "layer d_mlp"]:
         """A measure by name.
 
-        `mean_difference`, `cohens_d` and `hedges_g` are always there. `neutral_d` (the mean difference in standard
-        deviations of the neutral arm), `positive_difference` (share of rows above zero, first pole minus second),
-        `write_norm` (|s_i| times the norm of what neuron i writes: the size of what reaches the residual stream),
-        `paired_d` (d_z) and `auroc` are there where the capture allows them, `partial_d` and your own where
-        `with_measures` put them.
+        `mean_difference`, `cohens_d` and `hedges_g` always exist. Where the capture allows it there are also
+        `neutral_d` (the mean difference in standard deviations of the neutral arm), `positive_difference` (the share of
+        rows above zero, first pole minus second), `write_norm` (|s_i| times the norm of what neuron i writes per unit:
+        the size of what reaches the residual stream), `paired_d` (d_z) and `auroc`. `partial_d` and your own measures
+        exist once `with_measures` has added them.
 
         Raises:
-            ValueError: if it is not there, with what gives it.
+            ValueError: if it does not exist; the message says how to get it.
         """
         if name in ("mean_difference", "cohens_d", "hedges_g"):
             return getattr(self, name)
         if name in self.measures:
             return self.measures[name]
-        held = ["mean_difference", "cohens_d", "hedges_g", *self.measures]
+        existing = ["mean_difference", "cohens_d", "hedges_g", *self.measures]
         hint = f"It needs {SOURCES[name]}." if name in SOURCES else "Add your own with with_measures."
-        raise ValueError(f"These effects hold no measure {name!r}, but {', '.join(held)}. {hint}")
+        raise ValueError(f"These effects hold no measure {name!r}, but {', '.join(existing)}. {hint}")
 
     def with_measures(self, **measures: Float[Tensor, "layer d_mlp"]) -> "Effects":
-        """The effects with further measures, to select by and to write down."""
+        """The effects with further measures, which rules can select by and `frame` lists."""
         return replace(self, measures={**self.measures, **measures})
 
     def at(self, layer: int) -> tuple[Float[Tensor, " d_mlp"], Float[Tensor, " d_mlp"]]:
@@ -127,9 +127,9 @@ class Effects:
         Raises:
             ValueError: naming the layers that the effects lack.
         """
-        asked = set(layers)
-        self._require_layers(asked)
-        rows = [row for row, layer in enumerate(self.layers) if layer in asked]
+        wanted = set(layers)
+        self._require_layers(wanted)
+        rows = [row for row, layer in enumerate(self.layers) if layer in wanted]
         errors = self.errors
         if errors is not None:
             errors = replace(errors, mean_difference=errors.mean_difference[rows], cohens_d=errors.cohens_d[rows])
@@ -144,7 +144,7 @@ class Effects:
 
     @property
     def method(self) -> str:
-        """How intervals and p-values are found."""
+        """How intervals and p-values are computed."""
         return "large-sample normal over rows" if self.errors is None else self.errors.method
 
     def interval(
@@ -152,8 +152,8 @@ class Effects:
     ) -> tuple[Float[Tensor, "layer d_mlp"], Float[Tensor, "layer d_mlp"]]:
         """Lower and upper bounds of Cohen's d.
 
-        Student's t over clusters where descriptions or questions are known; else `cohens_d_interval`, which takes
-        rows to be independent. `errors` puts others in their place, a bootstrap's say.
+        If descriptions or questions are known, Student's t over clusters; otherwise `cohens_d_interval`, which assumes
+        that rows are independent. `errors`, from a bootstrap say, replace the effects' own.
         """
         errors = errors or self.errors
         if errors is None:
@@ -165,9 +165,9 @@ class Effects:
 
     @property
     def pvalue(self) -> Float64[Tensor, "layer d_mlp"]:
-        """Two-sided p-value of each neuron's mean difference against 0; 1 where the neuron is constant.
+        """Two-sided p-value of each neuron for a mean difference of 0; 1 if the neuron is constant.
 
-        Student's t: over clusters where they are known, else the pooled test over rows.
+        Student's t test: over clusters if they are known, otherwise the pooled test over rows.
         """
         if self.errors is None:
             t = self.cohens_d * (self.n_high * self.n_low / (self.n_high + self.n_low)) ** 0.5
@@ -178,11 +178,11 @@ class Effects:
         return torch.from_numpy(np.where(np.isnan(values), 1.0, values))
 
     def frame(self, neurons: NeuronSet | None = None) -> pd.DataFrame:
-        """A row a neuron: all of them, or those of `neurons`.
+        """A row for each neuron, or for each of `neurons`.
 
         Returns:
-            columns `layer`, `neuron`, `mean_difference`, `cohens_d`, `d_low` and `d_high` (95 % interval of
-            d), each further measure, `n_high`, `n_low`, and for each kind of cluster how many, e.g. `descriptions`.
+            columns `layer`, `neuron`, `mean_difference`, `cohens_d`, `d_low` and `d_high` (95 % interval of d), each
+            further measure, `n_high`, `n_low`, and for each kind of cluster how many there are, e.g. `descriptions`.
 
         Raises:
             ValueError: if `neurons` has a layer or neuron that the effects lack.
@@ -224,7 +224,7 @@ class Effects:
 
 @runtime_checkable
 class HasMoments(Protocol):
-    """What `effect_sizes` reads: moments by pole, each `(layer, d_mlp)`. Poles may be `Pole` or strings."""
+    """What `effect_sizes` needs: moments by pole, each `(layer, d_mlp)`. Poles may be `Pole` or strings."""
 
     @property
     def trait(self) -> str: ...
@@ -240,7 +240,7 @@ class HasMoments(Protocol):
 
 @runtime_checkable
 class CountsPositive(Protocol):
-    """A tally that counted the rows above zero; empty where it did not."""
+    """A tally that may have counted the rows above zero; empty if it did not."""
 
     @property
     def positive(self) -> Mapping[Pole, Int64[Tensor, "layer d_mlp"]]: ...
@@ -257,45 +257,45 @@ def effect_sizes(
     """Mean difference and Cohen's d of every neuron between two poles of a tally, with cluster-robust errors.
 
     Args:
-        poles: the first minus the second; `("high", "neutral")` asks what one pole does by itself.
+        poles: the first minus the second; `("high", "neutral")` gives the effect of one pole alone.
         epsilon: added to the pooled variance; DPN-LE's authors use 1e-8.
-        write_norms: the norm of each neuron's row of W_out, as `model.write_norms(layers)` gives it; adds the
-            measure `write_norm`.
-        rows: add the measures that need every row, `paired_d` and `auroc` with `auroc_error`.
+        write_norms: the norm of each neuron's row of W_out, from `model.write_norms(layers)`; adds the measure
+            `write_norm`.
+        rows: add the measures that need every row: `paired_d`, and `auroc` with `auroc_error`.
 
     Returns:
-        effects `(layer, d_mlp)` in float64 on the CPU, positive where the first pole is more active. Errors are
-        clustered where the tally kept clusters apart, or keeps rows that know their description and question.
+        effects `(layer, d_mlp)` in float64 on the CPU, positive where the first pole is more active. Their errors are
+        cluster-robust if the tally kept clusters apart, or kept rows whose description or question is known.
 
     Raises:
         ValueError: if the tally lacks a pole, a pole holds fewer than two prompts, a moment is not finite, or
             `rows` is asked of a tally without them.
     """
-    held = {str(pole): moments for pole, moments in tally.moments.items()}
-    missing = [str(pole) for pole in poles if pole not in held]
+    by_pole = {str(pole): moments for pole, moments in tally.moments.items()}
+    missing = [str(pole) for pole in poles if pole not in by_pole]
     if missing:
         raise ValueError(
             f"effect_sizes compares {poles[0]} with {poles[1]}, but this tally lacks {missing}; it has "
-            f"{list(held)}. Capture that pole, or choose other poles."
+            f"{list(by_pole)}. Capture that pole, or choose other poles."
         )
-    named = {str(pole): held[pole] for pole in poles}
-    first, second = (held[pole] for pole in poles)
-    require_poles("Cohen's d", named, least=2)
-    for pole, moments in named.items():
+    compared = {str(pole): by_pole[pole] for pole in poles}
+    first, second = (by_pole[pole] for pole in poles)
+    require_poles("Cohen's d", compared, least=2)
+    for pole, moments in compared.items():
         _require_finite(pole, moments, tally.layers)
     difference = mean_difference(first, second).cpu()
     measures: dict[str, Tensor] = {}
-    if "neutral" in held and "neutral" not in named and held["neutral"].count > 1:
-        spread = held["neutral"].std.cpu()
+    if "neutral" in by_pole and "neutral" not in compared and by_pole["neutral"].count > 1:
+        spread = by_pole["neutral"].std.cpu()
         measures["neutral_d"] = torch.where((difference == 0) & (spread == 0), 0.0, difference / spread)
     if isinstance(tally, CountsPositive) and tally.positive:
-        shares = [tally.positive[Pole(pole)].double() / held[pole].count for pole in poles]
+        shares = [tally.positive[Pole(pole)].double() / by_pole[pole].count for pole in poles]
         measures["positive_difference"] = shares[0] - shares[1]
     if write_norms is not None:
         if write_norms.shape != difference.shape:
             raise ValueError(
                 f"Each neuron needs its write norm, {tuple(difference.shape)}, but {tuple(write_norms.shape)} arrived. "
-                "Take them of the tally's layers."
+                "Use model.write_norms(tally.layers)."
             )
         measures["write_norm"] = difference.abs() * write_norms.double().cpu()
     if rows:
@@ -308,7 +308,7 @@ def effect_sizes(
         cohens_d=cohens_d(first, second, epsilon=epsilon).cpu(),
         n_high=first.count,
         n_low=second.count,
-        provenance={**tally.provenance, "poles": " - ".join(named)},
+        provenance={**tally.provenance, "poles": " - ".join(compared)},
         measures=measures,
         errors=clustered_errors(tally, poles=poles),
     )

@@ -1,4 +1,8 @@
-"""Whether a trait's poles use different neurons, asked so that the answer could be no."""
+"""Tests whether a trait's poles use different neurons, by comparing each pole with a neutral arm.
+
+High and Low neurons of one contrast follow the sign of one mean difference. They are disjoint by construction, so that
+they do not overlap shows nothing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +19,12 @@ from workbench.measure.overlap import overlap
 from workbench.measure.units import reweighted, stacks
 from workbench.vocabulary import NeuronSet
 
-BY_CONSTRUCTION = (
-    "High and Low neurons of one contrast follow the sign of one mean difference: they are disjoint by construction, "
-    "and that they do not overlap is no finding. Here each pole is compared with a neutral arm instead."
-)
-
 
 class _Halves(NamedTuple):
-    """Effects in both halves of the prompts, many times halved.
+    """Effects in the two halves of the prompts, for many random splits.
 
     Attributes:
-        of: what was halved: `descriptions` or `questions`.
+        of: what was split: `descriptions` or `questions`.
         parts: d(high - neutral) of both halves and d(low - neutral) of both halves, each `(split, layer, d_mlp)`.
     """
 
@@ -35,22 +34,23 @@ class _Halves(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Exclusivity:
-    """Each pole's neurons against a neutral arm, and what they share.
+    """The neurons that each pole raises above a neutral arm, and how far the two sets overlap.
 
     Attributes:
-        high, low: neurons whose d against neutral exceeds tau_d under the high, and under the low pole.
-        layers: a row a layer and one for all together (`layer` -1): `neurons`, `high`, `low`, `intersection`,
+        high, low: neurons whose d against neutral exceeds tau_d, of the high and of the low pole.
+        layers: a row for each layer and one for all together (`layer` -1): `neurons`, `high`, `low`, `intersection`,
             `jaccard`, `overlap_coefficient`, `lift` over chance, hypergeometric `p_enrichment` and `p_depletion`;
             `matched_expected`, `matched_lift`, `p_matched_enrichment` and `p_matched_depletion` against sets drawn
-            among neurons of like activation size within the layer; `correlation` of d(high - neutral) with
+            from neurons of similar activation size within the layer; `correlation` of d(high - neutral) with
             d(low - neutral) over neurons; `correlation_halves` with its range `correlation_low` to
-            `correlation_high`: the same between `halves` of the descriptions or questions, which share no noise of
-            the neutral arm, corrected for the halves' own unreliability; nan where neither are known or enough, or the
-            halves agree with nothing.
+            `correlation_high`: the same correlation between two halves of the prompts, which share no noise of the
+            neutral arm, corrected for the unreliability of halves; `halves`: whether descriptions or questions were
+            split, empty if neither are known or enough. The correlation is nan then, and if halves do not correlate
+            with each other.
         contrasts: `(layer, d_mlp)` d(high - neutral) and d(low - neutral).
         min_d: tau_d.
         verdict: `exclusive`, `shared` or `undecided`.
-        text: what that rests on.
+        text: the numbers behind the verdict, in words.
     """
 
     high: NeuronSet
@@ -81,22 +81,22 @@ def exclusivity(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Exclusivity:
-    """Compare both poles with a neutral arm and test whether their neurons overlap less than chance.
+    """Compare both poles with a neutral arm, and test whether their neurons overlap less than by chance.
 
-    High = {d(high - neutral) > min_d} and Low = {d(low - neutral) > min_d} may overlap or not. They are judged
-    `exclusive` where they overlap less than sets matched on activation size would, and the two contrasts are
-    opposed; `shared` where they overlap more, and the contrasts agree, as when any persona raises the same neurons;
-    else `undecided`.
+    High = {d(high - neutral) > min_d} and Low = {d(low - neutral) > min_d} may or may not overlap. They are judged
+    `exclusive` if they overlap less than sets matched on activation size would and the two contrasts are opposed, and
+    `shared` if they overlap more and the contrasts agree, as when any persona raises the same neurons. Otherwise they
+    are `undecided`.
 
-    The neutral arm enters both contrasts, so its noise alone correlates them. `correlation_halves` takes
-    d(high - neutral) from one half of every pole's descriptions and d(low - neutral) from the other, and divides by
-    how well the halves agree with themselves. Questions take the descriptions' place where those are not known, or a
-    pole has fewer than 8; `halves` says which it was.
+    Both contrasts subtract the neutral arm, so its noise alone correlates them. `correlation_halves` therefore takes
+    d(high - neutral) from one half of every pole's descriptions and d(low - neutral) from the other half, and divides
+    by how well the two halves of each contrast correlate. Questions are split instead if descriptions are not known,
+    or a pole has fewer than 8 of them.
 
     Args:
-        bins: classes of activation size (root mean square under the neutral arm) within each layer.
-        draws: sets drawn for the matched null.
-        splits: random halves of the descriptions, or questions.
+        bins: number of classes of activation size (root mean square under the neutral arm) within each layer.
+        draws: number of sets drawn for the matched null.
+        splits: number of random splits of the descriptions, or questions.
         alpha: level of both one-sided overlap tests.
 
     Raises:
@@ -134,7 +134,7 @@ def _row(
     layer: int,
     masks: tuple[Tensor, Tensor],
     contrasts: tuple[Tensor, Tensor],
-    places: list[int],
+    indices: list[int],
     drawn: np.ndarray,
     halves: _Halves | None,
 ) -> dict[str, Any]:
@@ -155,20 +155,21 @@ def _row(
         "matched_lift": shared.intersection / expected if expected else float("nan"),
         "p_matched_enrichment": float((1 + (drawn >= shared.intersection).sum()) / (1 + len(drawn))),
         "p_matched_depletion": float((1 + (drawn <= shared.intersection).sum()) / (1 + len(drawn))),
-        "correlation": _correlation(contrasts[0][places], contrasts[1][places]),
+        "correlation": _correlation(contrasts[0][indices], contrasts[1][indices]),
     }
-    found = np.array([])
+    by_split = np.array([])
     if halves is not None:
         parts = halves.parts
-        found = np.array([_across([part[split][places] for part in parts]) for split in range(len(parts[0]))])
-        found = found[np.isfinite(found)]
-    told = (found.mean(), *np.quantile(found, [0.025, 0.975])) if len(found) else (float("nan"),) * 3
+        by_split = np.array([_across([part[split][indices] for part in parts]) for split in range(len(parts[0]))])
+        by_split = by_split[np.isfinite(by_split)]
+    nothing = (float("nan"),) * 3
+    interval = (by_split.mean(), *np.quantile(by_split, [0.025, 0.975])) if len(by_split) else nothing
     names = ("correlation_halves", "correlation_low", "correlation_high")
-    return row | dict(zip(names, map(float, told), strict=True)) | {"halves": "" if halves is None else halves.of}
+    return row | dict(zip(names, map(float, interval), strict=True)) | {"halves": "" if halves is None else halves.of}
 
 
 def _matched(a: Tensor, b: Tensor, size: Tensor, bins: int, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """Intersections of one layer's sets when membership is dealt out among neurons of like size."""
+    """Sizes of the intersection of one layer's sets when membership is shuffled among neurons of similar size."""
     classes = torch.zeros(len(size), dtype=torch.int64)
     classes[size.argsort()] = torch.arange(len(size)) * bins // len(size)
     totals = torch.bincount(classes, minlength=bins).numpy()
@@ -181,25 +182,25 @@ def _halves(tally: object, splits: int, seed: int) -> _Halves | None:
         try:
             high, neutral = stacks(tally, kind=kind, poles=("high", "neutral"))
             low, _ = stacks(tally, kind=kind, poles=("low", "neutral"))
-        except ValueError:  # these clusters are not known
+        except ValueError:  # the source has no such clusters
             continue
         if min(len(high), len(low), len(neutral)) >= 8:
             break
     else:
         return None
     generator = np.random.default_rng(seed)
-    if kind == "question":  # one half for all poles, so that each contrast keeps its pairs
-        names = {name: i for i, name in enumerate(dict.fromkeys(high.labels[kind]))}
-        drawn = _random_halves(len(names), splits, generator)
-        chosen = [drawn[:, [names[name] for name in stack.labels[kind]]] for stack in (high, low, neutral)]
+    if kind == "question":  # the same questions for all poles, so that each contrast keeps its pairs
+        code_of = {name: i for i, name in enumerate(dict.fromkeys(high.labels[kind]))}
+        drawn = _random_halves(len(code_of), splits, generator)
+        chosen = [drawn[:, [code_of[name] for name in stack.labels[kind]]] for stack in (high, low, neutral)]
     else:
         chosen = [_random_halves(len(stack), splits, generator) for stack in (high, low, neutral)]
-    found: list[list[Tensor]] = [[], [], [], []]
-    for place in range(high.mean.shape[1]):
-        for i, (stack, own) in enumerate(((high, 0), (high, 0), (low, 1), (low, 1))):
-            mine, others = (part if i % 2 == 0 else 1 - part for part in (chosen[own], chosen[2]))
-            found[i].append(reweighted(stack, neutral, mine, others, place)[1])
-    high_a, high_b, low_a, low_b = (torch.stack(part, 1) for part in found)
+    by_layer: list[list[Tensor]] = [[], [], [], []]
+    for layer in range(high.mean.shape[1]):
+        for i, (stack, pole) in enumerate(((high, 0), (high, 0), (low, 1), (low, 1))):
+            of_pole, of_neutral = (half if i % 2 == 0 else 1 - half for half in (chosen[pole], chosen[2]))
+            by_layer[i].append(reweighted(stack, neutral, of_pole, of_neutral, layer)[1])
+    high_a, high_b, low_a, low_b = (torch.stack(part, 1) for part in by_layer)
     return _Halves(f"{kind}s", (high_a, high_b, low_a, low_b))
 
 
@@ -211,7 +212,7 @@ def _random_halves(units: int, splits: int, generator: np.random.Generator) -> T
 
 
 def _across(parts: list[Tensor]) -> float:
-    """The correlation between halves, corrected for the halves' unreliability; nan where they agree with nothing."""
+    """The correlation between halves, corrected for their unreliability; nan if halves do not correlate positively."""
     high_a, high_b, low_a, low_b = parts
     between = (_correlation(high_a, low_b) + _correlation(high_b, low_a)) / 2
     reliability = _correlation(high_a, high_b) * _correlation(low_a, low_b)
@@ -227,24 +228,24 @@ def _correlation(a: Tensor, b: Tensor) -> float:
 
 
 def _verdict(total: Mapping[str, Any], min_d: float, alpha: float) -> tuple[str, str]:
-    told = (
+    text = (
         f"{total['high']} neurons rise under high and {total['low']} under low (d > {min_d:g} against neutral); "
         f"{total['intersection']} rise under both, where {total['matched_expected']:.1f} would among neurons of like "
         f"size (p = {total['p_matched_depletion']:.2g} for fewer, {total['p_matched_enrichment']:.2g} for more). "
     )
     if np.isfinite(total["correlation_halves"]):
         low, high = total["correlation_low"], total["correlation_high"]
-        told += (
+        text += (
             f"Their effects correlate at {total['correlation_halves']:+.2f} between independent halves of the "
             f"{total['halves']} [{low:+.2f}, {high:+.2f} over halves]."
         )
     else:
         low = high = total["correlation"]
-        told += f"Their effects correlate at {low:+.2f}, which the neutral arm's own noise raises."
+        text += f"Their effects correlate at {low:+.2f}, which the neutral arm's own noise raises."
     if total["p_matched_depletion"] < alpha and high < 0:
-        return "exclusive", told
+        return "exclusive", text
     if total["p_matched_enrichment"] < alpha and low > 0:
-        return "shared", told
+        return "shared", text
     if total["matched_expected"] < 3 and total["intersection"] <= total["matched_expected"]:
-        told += " The sets are too small to overlap less than chance."
-    return "undecided", told
+        text += " The sets are too small to overlap less than chance."
+    return "undecided", text

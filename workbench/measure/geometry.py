@@ -1,4 +1,4 @@
-"""Where the poles lie in activation space: principal components, and how far PC1 parts the poles."""
+"""Principal components of activations, and where each prompt lies on them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,49 +9,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.measure.effect_size import cohens_d
-from workbench.measure.moments import Moments
 from workbench.vocabulary import Pole
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Principal components of one layer's activations, and every prompt's place on them.
+    """Principal components of one layer's activations, and every prompt's coordinates on them.
 
     Attributes:
-        components: `(c, d)` orthonormal directions, largest variance first; high lies on the positive side.
+        components: `(c, d)` orthonormal directions, largest variance first; the mean of high is on the positive side.
         explained_variance_ratio: `(c,)` share of the variance of high and low together, 0 to 1.
-        mean: `(d,)` the point that projects to 0.
-        points: columns `pole`, `row` (place within the pole) and `pc1`, `pc2`, … in activation units.
+        mean: `(d,)` the point whose coordinates are 0.
+        points: columns `pole`, `row` (number within the pole) and `pc1`, `pc2`, … in activation units.
     """
 
     components: Float[Tensor, "c d"]
     explained_variance_ratio: Float[Tensor, " c"]
     mean: Float[Tensor, " d"]
     points: pd.DataFrame
-
-    def project(self, activations: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
-        """Coordinates of other activations on these components, in activation units."""
-        return (activations.detach().cpu().double() - self.mean) @ self.components.T
-
-    @property
-    def pc1_separation(self) -> float:
-        """Standardised mean difference (Cohen's d) of the fitted poles on PC1.
-
-        PC1 was fitted to the rows it separates, so this flatters: give the same number for shuffled poles,
-        or for held-out rows through `project`.
-
-        Returns:
-            a value in pooled standard deviations, 0 or above; inf if each pole is one point.
-
-        Raises:
-            ValueError: if either pole holds fewer than two prompts.
-        """
-        high, low = (
-            Moments.of(torch.tensor(self.points.loc[self.points["pole"] == pole, "pc1"].to_numpy(copy=True)))
-            for pole in ("high", "low")
-        )
-        return cohens_d(high, low).item()
 
 
 def pca(
@@ -64,15 +39,14 @@ def pca(
 ) -> Projection:
     """Principal components of one layer's high and low activations.
 
-    Neutral and held-out prompts are only projected: they shape no component.
+    The components are fitted to high and low alone; neutral and held-out prompts are only projected.
 
     Returns:
-        components whose sign is fixed so that the high pole's mean is the greater on each, which makes
-        figures of different layers and seeds comparable. Points come in the order high, low, neutral,
-        held_out.
+        components, each with the sign that makes the high pole's mean the greater one, so that figures of different
+        layers and seeds can be compared. Points are in the order high, low, neutral, held_out.
 
     Raises:
-        ValueError: if the rows cannot bear so many components, are not finite, or are all equal.
+        ValueError: if there are too few rows for so many components, or they are not finite or all equal.
 
     Reference:
         scikit-learn's PCA with the full singular value decomposition, so nothing is random.
@@ -93,15 +67,15 @@ def pca_by_layer(
     layers: Iterable[int],
     components: int = 2,
 ) -> pd.DataFrame:
-    """Principal components of every layer by itself.
+    """Principal components of every layer, each fitted alone.
 
     Args:
         activations: `(n, layer, d)` by pole. Components are fitted to `high` and `low`; every other pole is
             only projected.
-        layers: absolute layer of each place on the layer axis.
+        layers: the layer of each index on the layer axis.
 
     Returns:
-        a row a prompt and layer: `layer`, `pole`, `row`, `pc1`, `pc2`, …, and the layer's explained variance
+        a row for each prompt and layer: `layer`, `pole`, `row`, `pc1`, `pc2`, …, and the layer's explained variance
         ratios `ev1`, `ev2`, …
 
     Raises:
@@ -114,19 +88,19 @@ def pca_by_layer(
             f"pca_by_layer fits high and low, but lacks {missing}; it has {list(stacks)}. "
             "Capture both poles with keep=True."
         )
-    named = tuple(layers)
+    numbers = tuple(layers)
     for pole, values in stacks.items():
-        if values.shape[1] != len(named):
+        if values.shape[1] != len(numbers):
             raise ValueError(
-                f"The {pole} pole has {values.shape[1]} layers but {len(named)} are named: {named}. "
-                "Name the layer of each place on the layer axis."
+                f"The {pole} pole has {values.shape[1]} layers but {len(numbers)} are named: {numbers}. "
+                "Name the layer of each index on the layer axis."
             )
     others = [pole for pole in stacks if pole not in ("high", "low")]
     tables = []
-    for place, layer in enumerate(named):
-        high, low = stacks["high"][:, place], stacks["low"][:, place]
-        elsewhere = {pole: stacks[pole][:, place] for pole in others}
-        projection = _projection(high, low, elsewhere, components)
+    for index, layer in enumerate(numbers):
+        high, low = stacks["high"][:, index], stacks["low"][:, index]
+        projected = {pole: stacks[pole][:, index] for pole in others}
+        projection = _projection(high, low, projected, components)
         ratios = enumerate(projection.explained_variance_ratio.tolist(), start=1)
         table = projection.points.assign(**{f"ev{i}": ratio for i, ratio in ratios})
         table.insert(0, "layer", layer)
@@ -154,10 +128,10 @@ def _projection(high: Tensor, low: Tensor, others: Mapping[str, Tensor], compone
     axes[gap < 0] *= -1
     coordinates = {pole: (rows - model.mean_) @ axes.T for pole, rows in arrays.items()}
     points = [
-        pd.DataFrame({"pole": pole, "row": np.arange(len(places))}).assign(
-            **{f"pc{i + 1}": places[:, i] for i in range(components)}
+        pd.DataFrame({"pole": pole, "row": np.arange(len(of_pole))}).assign(
+            **{f"pc{i + 1}": of_pole[:, i] for i in range(components)}
         )
-        for pole, places in coordinates.items()
+        for pole, of_pole in coordinates.items()
     ]
     return Projection(
         components=torch.tensor(axes),
@@ -174,10 +148,10 @@ def _require_rank(fitted: np.ndarray, arrays: Mapping[str, np.ndarray], componen
     most = min(len(fitted) - 1, fitted.shape[1])
     if not 1 <= components <= most:
         raise ValueError(
-            f"{len(fitted)} rows of width {fitted.shape[1]} bear 1 to {most} components, but {components} "
+            f"{len(fitted)} rows of width {fitted.shape[1]} allow 1 to {most} components, but {components} "
             "were asked for. Change components or add prompts."
         )
     if (fitted == fitted[0]).all():
         raise ValueError(
-            f"PCA needs rows that differ, but all {len(fitted)} are equal. Check that the poles' prompts do."
+            f"PCA needs rows that differ, but all {len(fitted)} are equal. Check that the poles' prompts differ."
         )

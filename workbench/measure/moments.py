@@ -1,4 +1,4 @@
-"""Count, mean and spread of activations, gathered batch by batch in float64."""
+"""Count, mean and squared deviations of activations, accumulated batch by batch in float64."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The first two moments of some rows, and all that is needed to merge them with others exactly.
+    """Count, mean and squared deviations of some rows; they can be merged with those of other rows.
 
     Attributes:
-        count: rows seen.
-        mean: `(*shape)` mean over those rows; zeros where there are none.
-        m2: `(*shape)` sum of squared deviations from that mean.
+        count: number of rows.
+        mean: `(*shape)` mean over the rows; zeros if there are none.
+        m2: `(*shape)` sum of squared deviations from the mean.
 
     Reference:
         Chan, Golub and LeVeque (1979), updating formulae for sample variances.
@@ -38,28 +38,28 @@ class Moments:
         Half and single precision are widened to float64 before any arithmetic, which loses nothing.
 
         Returns:
-            moments of shape `(*shape)` on the batch's device. A column whose rows are all equal gets exactly
-            that value as its mean and 0 as its `m2`; a batch of no rows gives `Moments.empty`.
+            moments of shape `(*shape)` on the batch's device. Where all rows are equal, the mean is exactly that value
+            and `m2` is 0; a batch of no rows gives `Moments.empty`.
         """
         if not len(batch):
             return cls.empty(batch.shape[1:], device=batch.device)
         if batch.device.type == "mps":  # Apple's GPUs have no float64
             batch = batch.cpu()
         rows = batch.detach().to(torch.float64)
-        # Deviations from the first row keep digits where the mean is large beside the spread.
+        # Deviations from the first row keep their digits where the mean is much larger than the spread.
         shifted = rows - rows[0]
         centre = shifted.mean(0)
         return cls(len(rows), rows[0] + centre, (shifted - centre).square().sum(0))
 
     @classmethod
     def empty(cls, shape: tuple[int, ...], *, device: torch.device | str = "cpu") -> "Moments":
-        """Moments of no rows: the neutral element of `merge`."""
+        """Moments of no rows; merging them with others changes nothing."""
         zeros = torch.zeros(shape, dtype=torch.float64, device=device)
         return cls(0, zeros, zeros.clone())
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Moments":
-        """The moments that `state` wrote down.
+        """The moments that `state` returned.
 
         Raises:
             ValueError: if a key is missing, or `mean` and `m2` differ in shape.
@@ -76,7 +76,7 @@ class Moments:
         return cls(int(state["count"]), mean.to(torch.float64), m2.to(torch.float64))
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors `count` (int64, no axes), `mean` and `m2`, ready for a safetensors file.
+        """The tensors `count` (int64, no axes), `mean` and `m2`, as a safetensors file takes them.
 
         Example:
             >>> sorted(Moments.empty((2,)).state())
@@ -89,9 +89,9 @@ class Moments:
         }
 
     def merge(self, other: "Moments") -> "Moments":
-        """Moments of both sides' rows together; either side may be empty.
+        """Moments of the rows of both; either may be empty.
 
-        `a.merge(b)` and `b.merge(a)` are equal to the last bit, and columns that are constant stay so.
+        `a.merge(b)` and `b.merge(a)` are equal to the last bit, and a constant column stays exactly constant.
 
         Raises:
             ValueError: if the shapes differ.
@@ -106,7 +106,7 @@ class Moments:
         small, large = (self, other) if self.count <= other.count else (other, self)
         count = small.count + large.count
         delta = small.mean - large.mean
-        # With equal counts neither side is the larger, so the mean is written without preferring one.
+        # With equal counts neither is the larger, so the formula for the mean treats both alike.
         tied = small.count == large.count
         mean = (small.mean + large.mean) / 2 if tied else large.mean + delta * (small.count / count)
         m2 = (small.m2 + large.m2) + delta.square() * (small.count * large.count / count)
@@ -140,11 +140,12 @@ class Moments:
         return self.variance.sqrt()
 
     def equal(self, other: "Moments") -> bool:
-        """Whether both sides agree to the last bit; a nan equals the same nan, 0.0 is not -0.0."""
-        mine, theirs = (
-            [tensor.contiguous().view(torch.int64) for tensor in (side.mean, side.m2)] for side in (self, other)
+        """Whether both are equal to the last bit; a nan equals the same nan, 0.0 is not -0.0."""
+        first, second = (
+            [tensor.contiguous().view(torch.int64) for tensor in (moments.mean, moments.m2)]
+            for moments in (self, other)
         )
-        return self.count == other.count and all(map(torch.equal, mine, theirs))
+        return self.count == other.count and all(map(torch.equal, first, second))
 
     def __repr__(self) -> str:
         return f"Moments(count={self.count}, shape={self.shape})"

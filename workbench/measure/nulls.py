@@ -1,4 +1,4 @@
-"""What effects look like when the poles' labels mean nothing: permutations, max-T and false discovery."""
+"""Effects under shuffled pole labels: permutation p-values, max-T and false discovery."""
 
 import math
 from collections.abc import Callable
@@ -20,20 +20,20 @@ Count = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Null:
-    """Effects beside their distribution under shuffled labels.
+    """The observed effects, and how they compare with effects under shuffled labels.
 
     Attributes:
-        layers: absolute layer of each row.
+        layers: the layer of each row.
         t: `(layer, d_mlp)` the observed statistic, `d * sqrt(n_high * n_low / n)`.
-        pvalue: `(layer, d_mlp)` two-sided, of each neuron by itself; at least 1 / (permutations + 1).
-        family_wise_layer: `(layer, d_mlp)` p-values that hold for all of a layer's neurons at once (max-T).
-        family_wise: `(layer, d_mlp)` the same over all layers together.
-        max_t: `(permutations,)` the largest |t| over all layers of each permutation.
-        counts: `(permutations,)` neurons that pass the selection rule under each permutation; None if no rule was
+        pvalue: `(layer, d_mlp)` two-sided, of each neuron alone; at least 1 / (permutations + 1).
+        family_wise_layer: `(layer, d_mlp)` p-values corrected for all neurons of the layer (max-T).
+        family_wise: `(layer, d_mlp)` p-values corrected for all neurons of all layers.
+        max_t: `(permutations,)` the largest |t| of each permutation, over all layers.
+        counts: `(permutations,)` how many neurons pass the selection rule under each permutation; None if no rule was
             given.
-        count: neurons that pass it under the true labels.
+        count: how many pass it under the true labels.
         unit: what was shuffled.
-        permutations: how many times.
+        permutations: number of permutations.
     """
 
     layers: tuple[int, ...]
@@ -49,17 +49,17 @@ class Null:
 
     @property
     def count_pvalue(self) -> float:
-        """How often shuffled labels give at least as many neurons as the true ones.
+        """The share of labellings, the true one among them, that select at least as many neurons as the true one.
 
         Raises:
-            ValueError: if no rule was counted.
+            ValueError: if no rule was given.
         """
         if self.counts is None or self.count is None:
             raise ValueError("No selection rule was counted under the null. Give permutation_null a rule.")
         return (1 + int((self.counts >= self.count).sum())) / (1 + self.permutations)
 
     def false_discovery(self, method: str = "bh") -> Float64[Tensor, "layer d_mlp"]:
-        """Each neuron's p-value adjusted so that those at most alpha hold the false-discovery rate there."""
+        """Adjusted p-values: taking the neurons with at most alpha keeps the false-discovery rate at alpha."""
         return false_discovery(self.pvalue, method=method)
 
     def __repr__(self) -> str:
@@ -76,19 +76,19 @@ def permuted(
     count: Count | None = None,
     seed: int = 0,
 ) -> Null:
-    """Effects under labels that were shuffled in one of three ways.
+    """Effects under labels that are shuffled in one of three ways.
 
-    - `pair`: the poles of each pair change places or do not (sign flips). Right where pairs are independent.
-    - `question`: all pairs of a question change places together.
-    - `description`: whole descriptions are dealt out to the poles anew, with all of their rows. Right where rows
-      that share a description resemble each other, as persona prompts do; the others then find too much.
+    - `pair`: the poles of each pair are swapped or not, at random. Use it if pairs are independent.
+    - `question`: the poles of all pairs of a question are swapped together.
+    - `description`: whole descriptions, with all of their rows, are assigned to the poles at random. Use it if rows
+      that share a description resemble each other, as with persona prompts; the other two then find too many neurons.
 
     Args:
-        source: kept rows, or for questions and descriptions a tally that kept them apart.
-        count: a rule, counted layer by layer under every permutation.
+        source: kept rows; for questions and descriptions, a tally that kept these clusters apart will do.
+        count: counts the neurons that pass a rule, layer by layer under every permutation.
 
     Returns:
-        p-values count the true labelling among the permutations, so none is 0.
+        see `Null`. The true labelling is counted among the permutations, so no p-value is 0.
 
     Raises:
         ValueError: for an unknown unit, or a source that lacks its rows or labels.
@@ -97,20 +97,20 @@ def permuted(
         Westfall and Young (1993) for max-T; Phipson and Smyth (2010) for the counting.
     """
     if unit not in UNITS:
-        raise ValueError(f"Shuffled units are one of {', '.join(UNITS)}, but {unit!r} arrived.")
+        raise ValueError(f"The unit that is shuffled is one of {', '.join(UNITS)}, but {unit!r} arrived.")
     if permutations < 1:
         raise ValueError(f"At least 1 permutation is needed, but {permutations} were asked for. Use e.g. 1000.")
     high, low = _paired(*stacks(source, kind="row" if unit == "pair" else unit, poles=poles), unit)
-    deals = _deals(high, low, unit, permutations, np.random.default_rng(seed))
+    labellings = _labellings(high, low, unit, permutations, np.random.default_rng(seed))
     rows = (float(high.count.sum()), float(low.count.sum()))
     layers, width = high.mean.shape[1:]
     observed, exceeding, maxima = [], [], []
     counts = torch.zeros(permutations + 1, dtype=torch.int64)
-    for place in range(layers):
+    for layer in range(layers):
         t = torch.empty(0)
         over, largest = torch.zeros(width, dtype=torch.int64), []
         for part in blocks(permutations + 1, width):
-            difference, d, scale = _effects(high, low, deals[part], unit, place, rows)
+            difference, d, scale = _effects(high, low, labellings[part], unit, layer, rows)
             statistic = d * scale[:, None]
             if part.start == 0:
                 t = statistic[0].clone()
@@ -119,7 +119,7 @@ def permuted(
             if count is not None:
                 counts[part] += count(difference, d)
         observed.append(t)
-        exceeding.append(over)  # the true labelling, which is the first, counts itself
+        exceeding.append(over)  # the true labelling, which is the first, is counted too
         maxima.append(torch.cat(largest)[1:])
     t = torch.stack(observed)
     by_layer = torch.stack(maxima)
@@ -139,9 +139,9 @@ def permuted(
 
 
 def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> Float64[Tensor, "*shape"]:
-    """Benjamini and Hochberg's (`bh`) or Benjamini and Yekutieli's (`by`) adjusted p-values.
+    """Adjusted p-values by Benjamini and Hochberg (`bh`) or Benjamini and Yekutieli (`by`).
 
-    `bh` holds under independence and positive dependence, `by` under any.
+    `bh` is valid under independence and positive dependence, `by` under any dependence.
 
     Raises:
         ValueError: for another method, or p-values outside 0 to 1.
@@ -163,7 +163,7 @@ def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> 
 
 
 def _paired(high: Stack, low: Stack, unit: str) -> tuple[Stack, Stack]:
-    """Units in an order that makes them pairs, where the unit needs it."""
+    """Both poles' units, ordered so that those with one index are a pair, if the unit needs pairs."""
     if unit == "description":
         return high, low
     if unit == "question":
@@ -171,23 +171,23 @@ def _paired(high: Stack, low: Stack, unit: str) -> tuple[Stack, Stack]:
         missing = [name for name in high.labels["question"] if name not in order]
         if missing or len(high) != len(low):
             raise ValueError(f"Pairs share their question, but {missing[:1] or 'one'} is in one pole only.")
-        places = torch.tensor([order[name] for name in high.labels["question"]])
+        indices = torch.tensor([order[name] for name in high.labels["question"]])
         low = Stack(
-            low.count[places],
-            low.mean[places],
-            None if low.m2 is None else low.m2[places],
+            low.count[indices],
+            low.mean[indices],
+            None if low.m2 is None else low.m2[indices],
             {"question": tuple(high.labels["question"])},
         )
     if len(high) != len(low) or not torch.equal(high.count, low.count):
         raise ValueError(
-            f"Pairs change places within a row, but high has {int(high.count.sum())} rows and low "
+            f"The poles of pairs are swapped row by row, but high has {int(high.count.sum())} rows and low "
             f"{int(low.count.sum())}. Shuffle descriptions, or capture one row a prompt."
         )
     return high, low
 
 
-def _deals(high: Stack, low: Stack, unit: str, permutations: int, generator: np.random.Generator) -> Tensor:
-    """`(permutations + 1, units)`: how units are dealt out; the first deal is the true one."""
+def _labellings(high: Stack, low: Stack, unit: str, permutations: int, generator: np.random.Generator) -> Tensor:
+    """`(permutations + 1, units)`: each unit's pole, or each pair's sign; the first labelling is the true one."""
     if unit == "description":
         true = np.concatenate([np.ones(len(high)), np.zeros(len(low))]).astype(np.int8)
         return torch.from_numpy(np.stack([true, *(generator.permutation(true) for _ in range(permutations))]))
@@ -196,19 +196,21 @@ def _deals(high: Stack, low: Stack, unit: str, permutations: int, generator: np.
 
 
 def _effects(
-    high: Stack, low: Stack, deals: Tensor, unit: str, place: int, rows: tuple[float, float]
+    high: Stack, low: Stack, labellings: Tensor, unit: str, layer: int, rows: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean differences, d, and what turns d into t."""
+    """Mean differences, d, and the factor by which d is multiplied to get t."""
     if unit == "description":
-        here = deals.double() @ torch.cat([high.count, low.count])
+        in_high = labellings.double() @ torch.cat([high.count, low.count])
         total = rows[0] + rows[1]
-        return *relabelled(high, low, deals.double(), place), (here * (total - here) / total).sqrt()
-    scale = math.sqrt(rows[0] * rows[1] / (rows[0] + rows[1]))
-    return *flipped(high, low, deals.double(), place), torch.full((len(deals),), scale, dtype=torch.float64)
+        scale = (in_high * (total - in_high) / total).sqrt()
+        return *relabelled(high, low, labellings.double(), layer), scale
+    factor = math.sqrt(rows[0] * rows[1] / (rows[0] + rows[1]))
+    scale = torch.full((len(labellings),), factor, dtype=torch.float64)
+    return *flipped(high, low, labellings.double(), layer), scale
 
 
 def _beyond(t: Tensor, maxima: Tensor) -> Tensor:
-    """Share of the maxima at or beyond each |t|, the true labelling counted among them."""
+    """The share of the maxima that are at least as large as each |t|, the true labelling counted among them."""
     ordered = maxima.sort().values
     below = torch.searchsorted(ordered, t.abs() * (1 - 1e-6))
     return (1 + len(ordered) - below).double() / (1 + len(ordered))

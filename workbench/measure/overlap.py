@@ -1,4 +1,4 @@
-"""How much two sets of neurons share, beside what chance would give."""
+"""How many neurons two sets share, compared with chance."""
 
 import math
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from workbench.vocabulary import NeuronSet
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two sets of neurons share.
+    """How far two sets of neurons overlap.
 
     Attributes:
-        size_a: neurons in the first set.
-        size_b: neurons in the second set.
-        intersection: neurons in both.
-        population: neurons that either set could have been drawn from.
+        size_a: number of neurons in the first set.
+        size_b: number of neurons in the second set.
+        intersection: number of neurons in both.
+        population: number of neurons from which the sets were chosen.
         jaccard: intersection over union, 0 to 1; 0 if one set is empty, nan if both are.
         overlap_coefficient: intersection over the smaller set, 0 to 1; nan if a set is empty.
         lift: intersection over its expectation `size_a * size_b / population`; nan if a set is empty.
-        p_enrichment: chance of at least this intersection between random sets of these sizes.
-        p_depletion: chance of at most this intersection between random sets of these sizes.
+        p_enrichment: probability that random sets of these sizes share at least so many.
+        p_depletion: probability that random sets of these sizes share at most so many.
     """
 
     size_a: int
@@ -40,16 +40,16 @@ class Overlap:
 
 
 def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
-    """Overlap of two sets, with one-sided hypergeometric tests of either direction.
+    """Overlap of two sets, with one-sided hypergeometric tests in both directions.
 
-    Sets chosen from the same statistic may be disjoint by construction: High and Low of one contrast always
-    are, so their depletion proves nothing. Compare each pole with a neutral arm instead.
+    Sets chosen by one statistic may be disjoint by construction. High and Low of one contrast always are, so their
+    depletion proves nothing; compare each pole with a neutral arm instead.
 
     Args:
-        population: number of neurons that both sets were chosen from: layers searched times `d_mlp`.
+        population: number of neurons from which both sets were chosen: layers searched times `d_mlp`.
 
     Returns:
-        counts, coefficients and p-values. A set that is empty gives p-values of 1.
+        counts, coefficients and p-values; both p-values are 1 if a set is empty.
 
     Raises:
         ValueError: if the population is smaller than the union of the sets.
@@ -67,8 +67,8 @@ def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
     union = len(a) + len(b) - shared
     if population < union:
         raise ValueError(
-            f"population counts the neurons that both sets were chosen from, but it is {population} and the "
-            f"sets hold {union} between them. Pass layers searched times d_mlp."
+            f"population is the number of neurons from which both sets were chosen, but it is {population} and the "
+            f"sets hold {union} together. Pass layers searched times d_mlp."
         )
     smaller, product = min(len(a), len(b)), len(a) * len(b)
     chance = scipy.stats.hypergeom(population, len(a), len(b))
@@ -93,7 +93,7 @@ def overlap_matrix(sets: Mapping[tuple[str, str], NeuronSet], *, population: int
         population: as in `overlap`.
 
     Returns:
-        a row a pair: `trait_a`, `pole_a`, `trait_b`, `pole_b`, the fields of `Overlap`, and `p_enrichment_holm`,
+        a row for each pair: `trait_a`, `pole_a`, `trait_b`, `pole_b`, the fields of `Overlap`, and `p_enrichment_holm`,
         corrected for the number of pairs.
 
     Raises:

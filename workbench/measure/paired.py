@@ -1,4 +1,4 @@
-"""Outcomes compared prompt by prompt: bootstrap intervals, McNemar, non-inferiority and Holm."""
+"""Tests of outcomes that are paired item by item: bootstrap intervals, McNemar, non-inferiority, Holm."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from workbench.measure.bootstrap import Interval, finite_rows, percentile_interval, require_level
 
-EXACT_BELOW = 25  # discordant pairs: under this, McNemar's chi-squared is a poor stand-in for the binomial
+EXACT_BELOW = 25  # discordant pairs; with fewer, McNemar's chi-squared approximates the binomial poorly
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class McNemar:
     """McNemar's test of two arms on the same items.
 
     Attributes:
-        b: items that the first arm has right and the second wrong.
-        c: items that the first arm has wrong and the second right.
-        pvalue: two-sided; 1 where no item is discordant.
+        b: number of items that the first arm has right and the second wrong.
+        c: number of items that the first arm has wrong and the second right.
+        pvalue: two-sided; 1 if no item is discordant.
         exact: whether it is the binomial test (fewer than 25 discordant items) or the corrected chi-squared.
-        n: items.
+        n: number of items.
     """
 
     b: int
@@ -39,11 +39,11 @@ class NonInferiority:
         estimate: mean of b - a, in the outcome's unit.
         lower: one-sided lower bound of that mean; nan with a single cluster.
         margin: the loss that would be tolerated.
-        non_inferior: whether `lower` lies above `-margin`.
-        n: rows.
-        clusters: independent groups of rows.
+        non_inferior: whether `lower` is above `-margin`.
+        n: number of rows.
+        clusters: number of independent groups of rows.
         method: how the bound was found.
-        level: one-sided coverage aimed at.
+        level: nominal one-sided coverage.
     """
 
     estimate: float
@@ -64,16 +64,16 @@ def bootstrap_mean(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Mean of the rows with a percentile bootstrap interval.
+    """Mean of the rows, with a percentile bootstrap interval.
 
     Args:
-        values: an outcome a row.
-        clusters: a label a row, e.g. the persona description it used. Whole clusters are drawn, so that rows
-            which share one do not count as independent; without them rows are drawn.
+        values: one outcome for each row.
+        clusters: one label for each row, e.g. its persona description. Whole clusters are drawn, so that rows of one
+            cluster do not count as independent; without labels single rows are drawn.
 
     Returns:
-        estimate and bounds in the values' unit. Bounds are nan with a single cluster. With fewer than about
-        20 clusters the interval is too narrow.
+        estimate and bounds in the values' unit. Bounds are nan with a single cluster. With fewer than about 20
+        clusters the interval is too narrow.
 
     Raises:
         ValueError: if there are no rows, a value is not finite, or the labels do not fit the rows.
@@ -105,10 +105,10 @@ def bootstrap_difference(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Mean of b - a over paired rows with a percentile bootstrap interval.
+    """Mean of b - a over paired rows, with a percentile bootstrap interval.
 
     Returns:
-        as `bootstrap_mean`, positive where `b` is the larger.
+        as `bootstrap_mean`; positive if `b` is larger.
 
     Raises:
         ValueError: if the arms differ in length, or as `bootstrap_mean`.
@@ -138,50 +138,49 @@ def non_inferiority(
     resamples: int = 2000,
     seed: int = 0,
 ) -> NonInferiority:
-    """Whether `b` keeps within `margin` of `a`, where a higher outcome is better.
+    """Whether `b` is at most `margin` worse than `a`, where a higher outcome is better.
 
-    Fix the margin before looking: a wide one proves anything.
+    Fix the margin before you look at the results: with a wide enough margin every arm passes.
 
     Returns:
-        `non_inferior` is true where the one-sided lower bound of the mean of b - a lies above `-margin`, and
-        false with a single cluster, which has no bound. Where every difference is equal the bootstrap sees
-        no spread and the bound is the estimate, however few the rows. With right or wrong answers and no
-        discordant item among n, a loss of about 3 / n cannot be excluded.
+        `non_inferior` is true if the one-sided lower bound of the mean of b - a is above `-margin`, and false with a
+        single cluster, which has no bound. If all differences are equal, the bound equals the estimate, however few
+        the rows. With right or wrong answers and no discordant item among n, a loss of about 3 / n is still possible.
 
     Raises:
         ValueError: for a negative margin, or as `bootstrap_difference`.
 
     Example:
         >>> plain, edited = [1] * 80 + [0] * 20, [1] * 79 + [0] * 21
-        >>> found = non_inferiority(plain, edited, margin=0.05)
-        >>> found.estimate, found.non_inferior
+        >>> test = non_inferiority(plain, edited, margin=0.05)
+        >>> test.estimate, test.non_inferior
         (-0.01, True)
     """
     if not margin >= 0:
         raise ValueError(f"margin is the loss you would tolerate, so 0 or more, but it is {margin}. Use e.g. 0.05.")
-    found = percentile_interval(
+    interval = percentile_interval(
         paired_difference("non_inferiority", a, b),
         clusters=clusters,
         level=level,
-        tail=1 - level,  # all of it below: the bound is one-sided
+        tail=1 - level,  # the bound is one-sided, so all of it is below
         resamples=resamples,
         seed=seed,
         caller="non_inferiority",
     )
     return NonInferiority(
-        estimate=found.estimate,
-        lower=found.low,
+        estimate=interval.estimate,
+        lower=interval.low,
         margin=float(margin),
-        non_inferior=found.low > -margin,
-        n=found.n,
-        clusters=found.clusters,
-        method=f"one-sided {found.method}",
+        non_inferior=interval.low > -margin,
+        n=interval.n,
+        clusters=interval.clusters,
+        method=f"one-sided {interval.method}",
         level=level,
     )
 
 
 def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
-    """McNemar's test that two arms are right equally often on the same items.
+    """McNemar's test of whether two arms are right equally often on the same items.
 
     Raises:
         ValueError: if the arms differ in length, are empty, or hold anything but 0 and 1.
@@ -196,10 +195,10 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
     first, second = (finite_rows("mcnemar", values) for values in (a_correct, b_correct))
     _same_length("mcnemar", first, second)
     for values in (first, second):
-        strange = values[(values != 0) & (values != 1)]
-        if len(strange):
+        others = values[(values != 0) & (values != 1)]
+        if len(others):
             raise ValueError(
-                f"mcnemar compares right (1) with wrong (0), but a value is {strange[0]}. Threshold it first."
+                f"mcnemar compares right (1) with wrong (0), but a value is {others[0]}. Threshold it first."
             )
     b = int(((first == 1) & (second == 0)).sum())
     c = int(((first == 0) & (second == 1)).sum())
@@ -212,10 +211,10 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
 
 
 def holm(pvalues: ArrayLike) -> Float64[np.ndarray, " test"]:
-    """Holm's adjusted p-values: reject where they are at most alpha to hold the family-wise error there.
+    """Holm's adjusted p-values: rejecting those of at most alpha keeps the family-wise error at alpha.
 
     Returns:
-        an adjusted p-value a test, in the order given; empty for no tests.
+        one adjusted p-value for each test, in the order given; empty without tests.
 
     Raises:
         ValueError: if a p-value does not lie in 0 to 1.
@@ -227,24 +226,24 @@ def holm(pvalues: ArrayLike) -> Float64[np.ndarray, " test"]:
         >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
         [0.03, 0.06, 0.06]
     """
-    given = np.asarray(pvalues, dtype=np.float64)
-    outside = np.flatnonzero(~((given >= 0) & (given <= 1)))
+    raw = np.asarray(pvalues, dtype=np.float64)
+    outside = np.flatnonzero(~((raw >= 0) & (raw <= 1)))
     if len(outside):
         raise ValueError(
-            f"p-values lie in 0 to 1, but number {outside[0]} is {given[outside[0]]}. Leave out tests that "
+            f"p-values lie in 0 to 1, but number {outside[0]} is {raw[outside[0]]}. Leave out tests that "
             "could not be run."
         )
-    if not len(given):
-        return given
-    # statsmodels' multipletests gives the same, and collects garbage at every call, which a study makes thousands of.
-    order = np.argsort(given, kind="stable")
-    adjusted = np.empty_like(given)
-    adjusted[order] = np.minimum(np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1)), 1.0)
+    if not len(raw):
+        return raw
+    # statsmodels' multipletests gives the same, but collects garbage at every call, and a study makes thousands.
+    order = np.argsort(raw, kind="stable")
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1)), 1.0)
     return adjusted
 
 
 def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
-    """A proportion with Wilson's score interval, for independent trials.
+    """A proportion of independent trials, with Wilson's score interval.
 
     Raises:
         ValueError: if there are no trials, or more successes than trials.
@@ -253,8 +252,8 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
         Wilson (1927); statsmodels.
 
     Example:
-        >>> found = wilson(8, 10)
-        >>> found.estimate, round(found.low, 3), round(found.high, 3)
+        >>> interval = wilson(8, 10)
+        >>> interval.estimate, round(interval.low, 3), round(interval.high, 3)
         (0.8, 0.49, 0.943)
     """
     require_level(level)

@@ -1,4 +1,4 @@
-"""Two arms compared by swapping them: the permutation test of paired rows, and of clusters of rows."""
+"""Permutation test of two arms on paired rows, or on clusters of rows: does swapping the arms change the mean?"""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from workbench.measure.bootstrap import BLOCK, cluster_codes
 from workbench.measure.paired import paired_difference
 
-_BLOCK = 65_536  # flips counted at once by the exact test
+_BLOCK = 65_536  # sign flips that the exact test evaluates at once
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Permutation:
     Attributes:
         estimate: mean of b - a, in the outcome's unit.
         pvalue: two-sided.
-        n: rows.
-        clusters: groups of rows whose signs flip together; equal to `n` when no clusters were given.
-        exact: whether every flip was counted.
-        permutations: how many flips were.
+        n: number of rows.
+        clusters: number of groups of rows whose signs flip together; equal to `n` if no clusters were given.
+        exact: whether all possible flips were evaluated.
+        permutations: how many flips were evaluated.
     """
 
     estimate: float
@@ -40,14 +40,14 @@ def permutation_test(
     permutations: int = 10_000,
     seed: int = 0,
 ) -> Permutation:
-    """Two-sided test that swapping the arms changes nothing, by the mean of b - a over paired rows.
+    """Two-sided test of whether the mean of b - a over paired rows is 0.
 
-    Under the null either arm could have given either outcome of a pair, so the signs of the differences are
-    flipped: of each row or, with `clusters`, of whole clusters.
+    If the arms do not differ, either could have given either outcome of a pair. So the sign of each difference is
+    flipped at random; with `clusters`, the signs of a cluster are flipped together.
 
     Returns:
-        The exact test over all 2^k flips where they are no more than `permutations`, otherwise over that many
-        random ones, the sample itself counted among them.
+        the exact test over all 2^k flips if these are at most `permutations`; otherwise the test over that many random
+        flips, with the sample itself counted among them.
 
     Raises:
         ValueError: if the arms differ in length, `permutations` is below 1, or as `bootstrap_mean`.
@@ -67,7 +67,7 @@ def permutation_test(
     sums = np.bincount(codes, weights=difference)
     k = len(sums)
     observed = abs(sums.sum())
-    least = observed - 1e-9 * max(1.0, np.abs(sums).sum())  # sums that differ by rounding are equal
+    least = observed - 1e-9 * max(1.0, np.abs(sums).sum())  # so that sums that differ by rounding count as equal
     exact = k < 63 and 2**k <= permutations
     if exact:
         drawn = 2**k

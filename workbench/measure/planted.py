@@ -1,4 +1,4 @@
-"""Activations whose truth is known: effects, clusters, correlated noise and confounds, planted by hand."""
+"""Simulated activations with known effects, clusters, correlated noise and confounds."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from workbench.vocabulary import NeuronSet, Pole
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Simulated rows, and what was planted in them.
+    """Simulated rows, and the effects that were planted in them.
 
     Attributes:
-        rows: what stands wherever kept activations do.
-        true_d: `(layer, d_mlp)` the population's Cohen's d between high and low.
-        high, low: neurons that the trait raises under high, and under low, against neutral.
-        length: by pole `(n, 1)`, a covariate that differs between poles where a confound was planted.
+        rows: they can be used wherever kept activations can.
+        true_d: `(layer, d_mlp)` Cohen's d between high and low in the population.
+        high, low: neurons that the high pole, and the low pole, raises above neutral.
+        length: by pole `(n, 1)`, a covariate; it differs between poles if a confound was planted.
     """
 
     rows: Rows
@@ -48,18 +48,18 @@ def planted(
 ) -> Planted:
     """Simulate a capture.
 
-    Each row is its pole's effect, its description's and its question's own, and noise of unit variance of which
-    `correlation` is shared by all neurons of the row.
+    Each row is the sum of its pole's effect, its description's effect, its question's effect, and noise of unit
+    variance; a share `correlation` of the noise's variance is common to all neurons of the row.
 
     Args:
-        neurons: planted in each layer and pole.
-        effect: what the trait adds to a planted neuron, in standard deviations of the rows' noise.
-        description_std, question_std: spread of the clusters' own effects; both poles share a question's.
-        interaction_std: spread of what a question does under one pole and not under the other.
-        persona: `exclusive`, where each pole raises its own neurons and lowers the other's; `shared`, where both
-            raise the same; `independent`, where each raises neurons drawn by themselves.
-        confound: how much longer high rows are, in standard deviations of length; length raises all neurons that
-            carry no trait by 0.5 a standard deviation.
+        neurons: how many are planted in each layer for each pole.
+        effect: what the trait adds to a planted neuron, in standard deviations of the noise.
+        description_std, question_std: spread of the clusters' effects. Both poles share the effect of a question.
+        interaction_std: spread of the effects that a question has under one pole alone.
+        persona: `exclusive`: each pole raises its own neurons and lowers the other pole's; `shared`: both poles raise
+            the same neurons; `independent`: each pole raises neurons that are drawn independently.
+        confound: how much longer high rows are, in standard deviations of length. One standard deviation of length
+            raises all neurons that carry no trait by 0.5.
 
     Raises:
         ValueError: for another `persona`.
@@ -81,8 +81,8 @@ def planted(
         Pole.LOW: effect * (second + opposed * first),
         Pole.NEUTRAL: np.zeros((layers, width)),
     }
-    asked = generator.integers(questions, size=rows)
-    told = {pole: generator.integers(descriptions, size=rows) for pole in Pole}
+    question_of = generator.integers(questions, size=rows)
+    description_of = {pole: generator.integers(descriptions, size=rows) for pole in Pole}
     by_question = generator.normal(size=(questions, layers, width)) * question_std
     activations, lengths = {}, {}
     for pole in Pole:
@@ -91,8 +91,8 @@ def planted(
         shared = generator.normal(size=(rows, layers, 1)) * correlation**0.5
         noise = shared + generator.normal(size=(rows, layers, width)) * (1 - correlation) ** 0.5
         length = generator.normal(size=rows) + (confound if pole is Pole.HIGH else 0.0)
-        own = by_description[told[pole]] + by_question[asked] + interaction[asked]
-        values = shifts[pole] + own + noise
+        clusters = by_description[description_of[pole]] + by_question[question_of] + interaction[question_of]
+        values = shifts[pole] + clusters + noise
         if confound:
             values = values + 0.5 * length[:, None, None] * ~(first | second)
         activations[pole] = torch.from_numpy(values).float()
@@ -100,8 +100,8 @@ def planted(
     spread = (1 + description_std**2 + question_std**2 + interaction_std**2) ** 0.5
     true = torch.from_numpy((shifts[Pole.HIGH] - shifts[Pole.LOW]) / spread)
     ids = {
-        "question": {pole: tuple(f"question {i}" for i in asked) for pole in Pole},
-        "description": {pole: tuple(f"{pole} {i}" for i in told[pole]) for pole in Pole},
+        "question": {pole: tuple(f"question {i}" for i in question_of) for pole in Pole},
+        "description": {pole: tuple(f"{pole} {i}" for i in description_of[pole]) for pole in Pole},
     }
     return Planted(
         Rows(activations, ids, tuple(range(layers)), trait="planted", site="simulated"),

@@ -1,4 +1,4 @@
-"""Standard errors of effects from a bootstrap of whole clusters."""
+"""Standard errors of effects, from a bootstrap of whole clusters."""
 
 from collections.abc import Sequence
 
@@ -20,12 +20,13 @@ def bootstrap_errors(
 ) -> Errors:
     """Standard errors of the mean difference and of Cohen's d from resampled clusters.
 
-    With one kind of cluster, whole clusters are drawn with replacement: descriptions within each pole, questions
-    over both. Two kinds cross: each is drawn by itself, then single rows, and the variances are combined as
-    `clustered_errors` does. Drawing both at once and multiplying would count the rows' own noise three times.
+    Whole clusters are drawn with replacement: descriptions within each pole, questions for both poles together. With
+    two kinds, descriptions, questions and single rows are each resampled separately, and the variances are combined as
+    in `clustered_errors`. (Drawing both kinds at once and multiplying the weights would count the rows' noise three
+    times.)
 
     Raises:
-        ValueError: if the source lacks such clusters, or for two kinds its kept rows.
+        ValueError: if the source lacks such clusters or, for two kinds, its rows.
 
     Reference:
         Cameron, Gelbach and Miller (2011); Owen (2007) on what the product of two bootstraps overstates.
@@ -42,8 +43,8 @@ def bootstrap_errors(
         variances[kind] = _variances(high, low, kind, resamples, seed)
     if len(wanted) == 2:
         crossed = []
-        for place in (0, 1):
-            first, second, row = (variances[kind][place] for kind in drawn)
+        for effect in (0, 1):  # the mean difference, then d
+            first, second, row = (variances[kind][effect] for kind in drawn)
             crossed.append(torch.maximum(first + second - row, torch.maximum(first, second) / 2))
         total = (crossed[0], crossed[1])
     else:
@@ -61,12 +62,12 @@ def bootstrap_errors(
 def drawn_weights(
     high: Stack, low: Stack, kind: str, resamples: int, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """How often each resample draws each unit: descriptions and rows pole by pole, questions over both together."""
+    """How often each resample draws each unit: descriptions and rows within a pole, questions for both together."""
     if kind != "question":
         return _multinomial(len(high), resamples, generator), _multinomial(len(low), resamples, generator)
-    names = {name: i for i, name in enumerate(dict.fromkeys([*high.labels[kind], *low.labels[kind]]))}
-    weights = _multinomial(len(names), resamples, generator)
-    first, second = ([names[name] for name in stack.labels[kind]] for stack in (high, low))
+    code_of = {name: i for i, name in enumerate(dict.fromkeys([*high.labels[kind], *low.labels[kind]]))}
+    weights = _multinomial(len(code_of), resamples, generator)
+    first, second = ([code_of[name] for name in stack.labels[kind]] for stack in (high, low))
     return weights[:, first], weights[:, second]
 
 
@@ -76,15 +77,15 @@ def _multinomial(units: int, resamples: int, generator: np.random.Generator) -> 
 
 def _variances(high: Stack, low: Stack, kind: str, resamples: int, seed: int) -> tuple[Tensor, Tensor]:
     weights = drawn_weights(high, low, kind, resamples, np.random.default_rng(seed))
-    # Large captures are resampled in single precision: replicates are compared with each other alone.
+    # Single precision is enough for large captures, as replicates are compared only with each other.
     dtype = torch.float32 if high.mean.shape[-1] * resamples > 4_000_000 else torch.float64
-    found: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for place in range(high.mean.shape[1]):
+    by_layer: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for layer in range(high.mean.shape[1]):
         replicates: tuple[list[Tensor], list[Tensor]] = ([], [])
         for part in blocks(resamples, high.mean.shape[-1]):
-            both = reweighted(high, low, weights[0][part], weights[1][part], place, dtype=dtype)
-            for kept, values in zip(replicates, both, strict=True):
-                kept.append(values)
-        for variances, values in zip(found, replicates, strict=True):
+            both = reweighted(high, low, weights[0][part], weights[1][part], layer, dtype=dtype)
+            for earlier, values in zip(replicates, both, strict=True):
+                earlier.append(values)
+        for variances, values in zip(by_layer, replicates, strict=True):
             variances.append(torch.cat(values).double().var(0))
-    return torch.stack(found[0]), torch.stack(found[1])
+    return torch.stack(by_layer[0]), torch.stack(by_layer[1])

@@ -1,4 +1,4 @@
-"""Effects that need every row: paired differences, AUROC, and what is left with a confound regressed out."""
+"""Effects that need every row: paired d, AUROC, and d with confounds regressed out."""
 
 import math
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ def paired_d(
     """Cohen's d_z: the mean of the pairs' differences over their standard deviation.
 
     Args:
-        high, low: row i of both is a pair, the same question under each pole.
+        high, low: row i of the two is a pair, the same question under each pole.
 
     Returns:
-        positive where the neuron is more active on `high`; 0 where no pair differs, ±inf where all differ alike.
+        positive where the neuron is more active on `high`; 0 if no pair differs, ±inf if all differ by the same.
 
     Raises:
         ValueError: if the poles hold different numbers of rows, or fewer than 2.
@@ -29,12 +29,12 @@ def paired_d(
         Cohen (1988), section 2.3.5.
     """
     _require_pairs(high, low)
-    found = []
-    for place in range(high.shape[1]):
-        apart = high[:, place].double() - low[:, place].double()
-        mean, std = apart.mean(0), apart.std(0)
-        found.append(torch.where((mean == 0) & (std == 0), 0.0, mean / std))
-    return torch.stack(found)
+    effects = []
+    for layer in range(high.shape[1]):
+        differences = high[:, layer].double() - low[:, layer].double()
+        mean, std = differences.mean(0), differences.std(0)
+        effects.append(torch.where((mean == 0) & (std == 0), 0.0, mean / std))
+    return torch.stack(effects)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,8 @@ class Auroc:
     """How well each neuron alone tells the poles apart.
 
     Attributes:
-        area: `(layer, d_mlp)` chance that a high row exceeds a low one, ties counted half; 0.5 tells nothing.
+        area: `(layer, d_mlp)` the probability that a high row exceeds a low one, with ties counted half; at 0.5 the
+            neuron does not tell them apart at all.
         error: `(layer, d_mlp)` its standard error.
     """
 
@@ -56,13 +57,13 @@ def auroc(
     *,
     clusters: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> Auroc:
-    """Area under the receiver operating characteristic of each neuron, from SciPy's ranks.
+    """Area under the receiver operating characteristic of each neuron, computed from SciPy's ranks.
 
     Args:
-        clusters: a label for each high and each low row; rows that share one do not count as independent.
+        clusters: a label for each high row and each low row; rows with one label do not count as independent.
 
     Returns:
-        areas with DeLong's standard errors, over clusters where they are given.
+        areas with DeLong's standard errors, over clusters if they are given.
 
     Raises:
         ValueError: if a pole has fewer than 2 rows or the labels do not fit.
@@ -75,8 +76,8 @@ def auroc(
         raise ValueError(f"AUROC needs at least 2 rows per pole, but they have {n} and {m}. Add prompts.")
     codes = [_codes(labels, size) for labels, size in zip(clusters or (None, None), (n, m), strict=True)]
     areas, errors = [], []
-    for place in range(high.shape[1]):
-        first, second = high[:, place].float().numpy(), low[:, place].float().numpy()
+    for layer in range(high.shape[1]):
+        first, second = high[:, layer].float().numpy(), low[:, layer].float().numpy()
         ranks = scipy.stats.rankdata(np.concatenate([first, second]), axis=0)
         wins = (ranks[:n] - scipy.stats.rankdata(first, axis=0)) / m  # share of low rows that each high row exceeds
         losses = 1 - (ranks[n:] - scipy.stats.rankdata(second, axis=0)) / n
@@ -94,13 +95,13 @@ def partial_d(
     high_covariates: Float[Tensor, "_high c"],
     low_covariates: Float[Tensor, "_low c"],
 ) -> Float64[Tensor, "layer d_mlp"]:
-    """Cohen's d of the pole with covariates (token length, say) regressed out of every neuron.
+    """Cohen's d of the pole, with covariates such as token length regressed out of every neuron.
 
-    The pole's coefficient in a linear regression on pole and covariates, over the residual standard deviation. It
-    equals Cohen's d where the covariates do not differ between poles and explain nothing.
+    It is the pole's coefficient in a linear regression on pole and covariates, over the residual standard deviation.
+    It equals Cohen's d if the covariates do not differ between poles and explain nothing.
 
     Raises:
-        ValueError: if the covariates tell the poles apart completely, or do not fit the rows.
+        ValueError: if the covariates predict the pole completely, or do not fit the rows.
 
     Reference:
         The Frisch-Waugh-Lovell theorem.
@@ -109,32 +110,32 @@ def partial_d(
     if len(high_covariates) != n or len(low_covariates) != m:
         raise ValueError(
             f"Each row needs its covariates, but {n} + {m} rows came with {len(high_covariates)} + "
-            f"{len(low_covariates)}."
+            f"{len(low_covariates)}. Give those of every row."
         )
     pole = torch.cat([torch.ones(n), torch.zeros(m)]).double()
     covariates = torch.cat([high_covariates, low_covariates]).double()
     nuisance = torch.cat([torch.ones(n + m, 1, dtype=torch.float64), covariates - covariates.mean(0)], 1)
     basis = _span(nuisance)
-    left = pole - basis @ (basis.T @ pole)
-    if float(left.square().sum()) < 1e-8 * float((pole - pole.mean()).square().sum()):
+    unexplained = pole - basis @ (basis.T @ pole)
+    if float(unexplained.square().sum()) < 1e-8 * float((pole - pole.mean()).square().sum()):
         raise ValueError(
             "The covariates alone tell the poles apart, so no effect of the pole is left to estimate. "
             "Match the pairs on them, or regress out fewer."
         )
     degrees = n + m - basis.shape[1] - 1
-    found = []
-    for place in range(high.shape[1]):
-        values = torch.cat([high[:, place], low[:, place]]).double()
+    effects = []
+    for layer in range(high.shape[1]):
+        values = torch.cat([high[:, layer], low[:, layer]]).double()
         values = values - basis @ (basis.T @ values)
-        slope = left @ values / left.square().sum()
-        residual = values - left[:, None] * slope
+        slope = unexplained @ values / unexplained.square().sum()
+        residual = values - unexplained[:, None] * slope
         spread = (residual.square().sum(0) / degrees).sqrt()
-        found.append(torch.where((slope == 0) & (spread == 0), 0.0, slope / spread))
-    return torch.stack(found)
+        effects.append(torch.where((slope == 0) & (spread == 0), 0.0, slope / spread))
+    return torch.stack(effects)
 
 
 def _span(columns: Tensor) -> Tensor:
-    """An orthonormal basis of the columns, those that add nothing left out."""
+    """An orthonormal basis of the space that the columns span."""
     left, sizes, _ = torch.linalg.svd(columns, full_matrices=False)
     return left[:, sizes > sizes[0] * 1e-10]
 

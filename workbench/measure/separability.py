@@ -1,4 +1,4 @@
-"""How well each layer tells the poles apart on rows that a probe has not seen, and where editing may start."""
+"""How well probes of each layer predict the pole of rows that they have not seen, and from which layer on to edit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,17 +28,17 @@ def separability(
 ) -> pd.DataFrame:
     """Cross-validated probes of the pole at every layer, with controls.
 
-    A probe is fitted to standardised principal components of its training rows. Its test rows share no description
-    and no question with them (`groups="both"`), or none of one kind.
+    A probe is fitted to standardised principal components of its training rows. Its test rows share neither a
+    description nor a question with them (`groups="both"`), or no cluster of the kind that `groups` names.
 
     Args:
-        neurons: read these neurons alone; adds the control `random neurons`, as many others of each layer.
-        components: principal components that a probe sees at most.
-        controls: how often the controls are drawn.
+        neurons: read these neurons alone; adds the control `random neurons`, equally many others of each layer.
+        components: the most principal components that a probe gets.
+        controls: how often each control is drawn.
 
     Returns:
-        a row a layer, probe and control (`none`, `shuffled labels`, `random neurons`): `auc` on held-out rows, mean
-        over folds, with its standard error `auc_error` over folds, `accuracy`, `folds`, `rows` tested.
+        a row for each layer, probe and control (`none`, `shuffled labels`, `random neurons`): `auc` on held-out rows,
+        averaged over folds, with its standard error `auc_error` over folds, `accuracy`, `folds`, and `rows` tested.
 
     Raises:
         ValueError: for an unknown probe or grouping, too few clusters for the folds, or rows without cluster ids.
@@ -55,20 +55,20 @@ def separability(
     split = list(_folds(activations, groups, folds, seed))
     generator = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
-    for place, layer in enumerate(activations.layers):
+    for index, layer in enumerate(activations.layers):
         values = np.concatenate(
-            [activations.activations[Pole(pole)][:, place].float().numpy() for pole in ("high", "low")]
+            [activations.activations[Pole(pole)][:, index].float().numpy() for pole in ("high", "low")]
         )
-        own = np.arange(values.shape[1]) if neurons is None else neurons.at(layer).numpy()
-        if not len(own):
+        columns = np.arange(values.shape[1]) if neurons is None else neurons.at(layer).numpy()
+        if not len(columns):
             continue
         shuffled = [_shuffled(activations, labels, groups, generator) for _ in range(controls)]
         targets = [("none", labels), *(("shuffled labels", each) for each in shuffled)]
-        tested = _tested(values[:, own], targets, split, probes, components, seed)
+        tested = _tested(values[:, columns], targets, split, probes, components, seed)
         if neurons is not None:
-            others = np.setdiff1d(np.arange(values.shape[1]), own)
+            others = np.setdiff1d(np.arange(values.shape[1]), columns)
             for _ in range(controls):
-                drawn = generator.choice(others, size=min(len(own), len(others)), replace=False)
+                drawn = generator.choice(others, size=min(len(columns), len(others)), replace=False)
                 read = values[:, drawn]
                 tested += _tested(read, [("random neurons", labels)], split, probes, components, seed)
         rows += [{"layer": layer, **row} for row in tested]
@@ -81,8 +81,8 @@ class StartLayer:
     """The first layer worth editing, and why.
 
     Attributes:
-        layer: absolute, 0-based; None where no layer tells the poles apart.
-        reason: the numbers that it rests on.
+        layer: its number, from 0; None if no layer tells the poles apart.
+        reason: the numbers behind the choice, in words.
     """
 
     layer: int | None
@@ -90,11 +90,11 @@ class StartLayer:
 
 
 def start_layer(table: pd.DataFrame, *, probe: str = "logistic") -> StartLayer:
-    """The first layer from which the poles are told apart as well as anywhere.
+    """The first layer at which the poles are told apart about as well as at the best one.
 
-    By the one-standard-error rule: the first layer whose held-out area under the curve comes within one standard
-    error of the best layer's, and exceeds that of its own shuffled labels by two. Activations before it do not hold
-    the trait yet, so that editing them cannot carry it.
+    This is the one-standard-error rule: the first layer whose held-out area under the curve is within one standard
+    error of the best layer's, and more than two above that of its own shuffled labels. Activations of earlier layers do
+    not hold the trait yet, so there is nothing to edit there.
 
     Args:
         table: from `separability`.
@@ -105,11 +105,11 @@ def start_layer(table: pd.DataFrame, *, probe: str = "logistic") -> StartLayer:
     Reference:
         Breiman et al. (1984), section 3.4.3, for the rule.
     """
-    mine = table[table["probe"] == probe]
-    if mine.empty:
+    of_probe = table[table["probe"] == probe]
+    if of_probe.empty:
         raise ValueError(f"The table has no probe {probe!r}, but {', '.join(dict.fromkeys(table['probe']))}.")
-    real = mine[mine["control"] == "none"].set_index("layer").sort_index()
-    shuffled = mine[mine["control"] == "shuffled labels"].set_index("layer")["auc"]
+    real = of_probe[of_probe["control"] == "none"].set_index("layer").sort_index()
+    shuffled = of_probe[of_probe["control"] == "shuffled labels"].set_index("layer")["auc"]
     areas, errors = real["auc"].to_numpy(float), real["auc_error"].to_numpy(float)
     best = int(areas.argmax())
     above = real["auc"] - 2 * real["auc_error"] > shuffled.reindex(real.index).fillna(0.5)
@@ -117,30 +117,28 @@ def start_layer(table: pd.DataFrame, *, probe: str = "logistic") -> StartLayer:
     if good.empty:
         return StartLayer(None, "No layer tells the poles apart better than shuffled labels do.")
     layer = int(good.index[0])
-    place = real.index.tolist().index(layer)
+    row = real.index.tolist().index(layer)
     return StartLayer(
         layer,
-        f"Layer {layer} is the first within one standard error of the best: held-out AUC {areas[place]:.3f} ± "
-        f"{errors[place]:.3f} ({probe} probe), where layer {real.index[best]} has {areas[best]:.3f} and shuffled "
+        f"Layer {layer} is the first within one standard error of the best: held-out AUC {areas[row]:.3f} ± "
+        f"{errors[row]:.3f} ({probe} probe), where layer {real.index[best]} has {areas[best]:.3f} and shuffled "
         f"labels {shuffled.get(layer, 0.5):.3f}.",
     )
 
 
 def _folds(activations: HasRows, groups: str, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows to train on and rows to test on; rows that share a cluster with the test rows are in neither."""
+    """For each fold, its training rows and its test rows; further rows that share a cluster with those are left out."""
     generator = np.random.default_rng(seed)
     kinds = ("description", "question") if groups == "both" else (groups,)
     assigned = []
     for kind in kinds:
         names: list[str] = []
         for pole in ("high", "low"):
-            found = activations.labels(kind, Pole(pole))
-            if not found:
-                raise ValueError(
-                    f"Folds by {kind} need {kind} ids, but these rows carry none. Choose another grouping."
-                )
-            # Descriptions of the two poles are different clusters even where their ids agree.
-            names += [f"{pole} {name}" for name in found] if kind == "description" else list(found)
+            labels = activations.labels(kind, Pole(pole))
+            if not labels:
+                raise ValueError(f"Folds by {kind} need {kind} ids, but these rows have none. Choose another grouping.")
+            # Descriptions of the two poles are different clusters even if their ids are equal.
+            names += [f"{pole} {name}" for name in labels] if kind == "description" else list(labels)
         unique, codes = np.unique(np.asarray(names, dtype=str), return_inverse=True)
         if len(unique) < 2 * folds:
             raise ValueError(f"{folds} folds need at least {2 * folds} {kind}s, but there are {len(unique)}.")
@@ -152,7 +150,7 @@ def _folds(activations: HasRows, groups: str, folds: int, seed: int) -> Iterator
 
 
 def _balanced(unique: np.ndarray, folds: int, generator: np.random.Generator, kind: str) -> np.ndarray:
-    """A fold for each cluster; each pole's descriptions spread evenly over the folds."""
+    """A fold for each cluster; the descriptions of each pole are spread evenly over the folds."""
     fold = np.empty(len(unique), dtype=int)
     parts = [np.flatnonzero(np.char.startswith(unique, pole)) for pole in ("high ", "low ")]
     for members in parts if kind == "description" else [np.arange(len(unique))]:
@@ -161,7 +159,7 @@ def _balanced(unique: np.ndarray, folds: int, generator: np.random.Generator, ki
 
 
 def _shuffled(activations: HasRows, labels: np.ndarray, groups: str, generator: np.random.Generator) -> np.ndarray:
-    """Labels dealt out to whole descriptions, or to whole rows where descriptions do not matter."""
+    """Labels shuffled among whole descriptions, or among rows if folds are grouped by question."""
     if groups == "question":
         return generator.permutation(labels)
     names = [f"{pole} {name}" for pole in ("high", "low") for name in activations.labels("description", Pole(pole))]
@@ -177,36 +175,38 @@ def _tested(
     components: int,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Every probe of every labelling; the components of a fold's training rows serve them all."""
+    """The scores of every probe for every labelling; all use the same components of a fold's training rows."""
     from sklearn.decomposition import PCA  # scikit-learn takes longer to import than the whole floor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    found: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
-    # Small products lose more to waiting threads than they gain.
+    scores: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
+    # With small matrices, threads cost more than they gain.
     with threadpool_limits(1 if x.size < 5_000_000 else None):
         for train, test in split:
             if len(train) < 4 or not len(test):
                 continue
             kept = min(components, x.shape[1], len(train) - 1)
             solver = "randomized" if kept < min(x.shape[1], len(train)) // 2 else "full"
-            power: Any = 2  # of a randomised decomposition; scikit-learn's own choice takes three times as long
+            # Iterations of the randomised decomposition; scikit-learn's own choice takes three times as long.
+            power: Any = 2
             pca = PCA(kept, svd_solver=solver, whiten=True, iterated_power=power, random_state=seed)
             reduce = make_pipeline(StandardScaler(), pca)
             seen, unseen = reduce.fit_transform(x[train]), reduce.transform(x[test])
             variance = pca.explained_variance_
-            real = variance > 1e-9 * variance[0]  # whitening makes rounding look like signal
+            real = variance > 1e-9 * variance[0]  # whitening would turn components of mere rounding into signal
             seen, unseen = seen[:, real], unseen[:, real]
             for i, (_, y) in enumerate(targets):
                 for probe in probes:
                     both = len(np.unique(y[train])) == 2 and len(np.unique(y[test])) == 2
                     score = _score(probe, seen, y[train], unseen, y[test]) if both else (float("nan"), float("nan"), 0)
-                    found.setdefault((probe, i), []).append(score)
-    if not found:
+                    scores.setdefault((probe, i), []).append(score)
+    if not scores:
         raise ValueError(
-            "Clusters cross so that no fold has rows left to train on and to test. Group by one kind alone."
+            "Descriptions and questions cross so that no fold has rows left to train on and to test. Group by one kind "
+            "alone."
         )
-    return [{"probe": probe, "control": targets[i][0], **_summary(folds)} for (probe, i), folds in found.items()]
+    return [{"probe": probe, "control": targets[i][0], **_summary(folds)} for (probe, i), folds in scores.items()]
 
 
 def _score(
@@ -225,15 +225,15 @@ def _score(
     return float(roc_auc_score(truth, scores)), float(((scores > 0) == truth).mean()), len(truth)
 
 
-def _summary(found: list[tuple[float, float, int]]) -> dict[str, float]:
-    areas, hits, rows = (np.array(part, dtype=float) for part in zip(*found, strict=True))
-    told = np.isfinite(areas)
-    if not told.any():
+def _summary(folds: list[tuple[float, float, int]]) -> dict[str, float]:
+    areas, hits, rows = (np.array(part, dtype=float) for part in zip(*folds, strict=True))
+    scored = np.isfinite(areas)
+    if not scored.any():
         raise ValueError("No fold holds rows of both poles to test. Use fewer folds, or group by one kind alone.")
     return {
-        "auc": float(areas[told].mean()),
-        "auc_error": float(areas[told].std(ddof=1) / told.sum() ** 0.5) if told.sum() > 1 else float("nan"),
-        "accuracy": float(hits[told].mean()),
-        "folds": int(told.sum()),
+        "auc": float(areas[scored].mean()),
+        "auc_error": float(areas[scored].std(ddof=1) / scored.sum() ** 0.5) if scored.sum() > 1 else float("nan"),
+        "accuracy": float(hits[scored].mean()),
+        "folds": int(scored.sum()),
         "rows": int(rows.sum()),
     }

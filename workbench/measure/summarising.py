@@ -1,4 +1,4 @@
-"""Means with intervals of a column, by cluster and by trait."""
+"""The mean of a column with its interval, and a table's rows by trait."""
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,15 @@ ALL = "all"
 
 
 def by_trait(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """All rows under `all`, then each trait's under its name, in the order in which traits come."""
+    """All rows under the name `all`, then each trait's rows under its name, in the order in which traits appear."""
     return [(ALL, frame), *((str(trait), rows) for trait, rows in frame.groupby("trait", sort=False))]
 
 
 def clustered_mean(frame: pd.DataFrame, column: str, cluster: str, *, resamples: int) -> dict[str, float]:
-    """The mean of a column with its 95 % interval, the clusters of each trait resampled whole.
+    """The mean of a column with its 95 % interval, from a bootstrap of whole clusters within each trait.
 
     Returns:
-        estimate, low, high and n (rows with a value); the first three missing where no row has one.
+        estimate, low, high and n (rows with a value); the first three are nan if no row has a value.
     """
     values = frame[column].to_numpy(float)
     known = ~np.isnan(values)

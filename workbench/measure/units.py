@@ -1,4 +1,8 @@
-"""What statistics reweight: rows, or whole clusters of rows, and the effects that a weighting of them gives."""
+"""Effects of a sample that is weighted, relabelled or flipped, by rows or by whole clusters of rows.
+
+A unit is a row or a cluster of rows. Bootstraps count each unit as often as its weight says; permutations assign whole
+units to the other pole.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,18 +17,18 @@ from workbench.measure.moments import Moments
 from workbench.vocabulary import Pole
 
 KINDS = ("row", "description", "question")
-BLOCK_VALUES = 16_000_000  # replicates times neurons held at once
+BLOCK_VALUES = 16_000_000  # replicates times neurons in memory at once
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """One pole's units: what each of them counts, and its moments.
+    """The units of one pole: how many rows each has, and their moments.
 
     Attributes:
-        count: `(u,)` rows in each unit.
+        count: `(u,)` number of rows in each unit.
         mean: `(u, layer, d_mlp)` mean over the unit's rows; may be mapped from a file.
-        m2: `(u, layer, d_mlp)` squared deviations from that mean; None where every unit is a single row.
-        labels: by kind (`description`, `question`), each unit's label, where a unit has one.
+        m2: `(u, layer, d_mlp)` squared deviations from that mean; None if every unit is a single row.
+        labels: by kind (`description`, `question`), the label of each unit; only kinds whose labels are known.
     """
 
     count: Float64[Tensor, " u"]
@@ -35,15 +39,15 @@ class Stack:
     def __len__(self) -> int:
         return len(self.count)
 
-    def at(self, place: int) -> tuple[Float64[Tensor, "u d_mlp"], Float64[Tensor, "u d_mlp"]]:
-        """A layer's unit means, and squared deviations within units."""
-        mean = self.mean[:, place].double()
-        return mean, torch.zeros_like(mean) if self.m2 is None else self.m2[:, place].double()
+    def at(self, layer: int) -> tuple[Float64[Tensor, "u d_mlp"], Float64[Tensor, "u d_mlp"]]:
+        """The units' means, and squared deviations within units, at one index of the layer axis."""
+        mean = self.mean[:, layer].double()
+        return mean, torch.zeros_like(mean) if self.m2 is None else self.m2[:, layer].double()
 
 
 @runtime_checkable
 class HasRows(Protocol):
-    """Kept rows by pole, each with the cluster labels of the prompt it came from."""
+    """Rows by pole, with the cluster labels of the prompt that each row came from."""
 
     @property
     def layers(self) -> tuple[int, ...]: ...
@@ -54,7 +58,7 @@ class HasRows(Protocol):
 
 @runtime_checkable
 class HasClusters(Protocol):
-    """Moments of each cluster by kind, pole and label."""
+    """Moments of each cluster, by kind, pole and label."""
 
     @property
     def layers(self) -> tuple[int, ...]: ...
@@ -64,15 +68,16 @@ class HasClusters(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of any measurements by pole, with their clusters: what stands in for kept activations.
+    """Rows of any measurement by pole, with their clusters; they can be used wherever kept activations can.
 
     Attributes:
         activations: by pole, `(n, layer, d)`.
         ids: by kind of cluster and pole, each row's cluster.
-        layers: a number for each place on the layer axis.
+        layers: the layer of each index on the layer axis.
         trait: what the poles differ in.
         site: what was measured.
-        moments: of each pole's rows.
+        provenance: where the rows come from.
+        moments: by pole, the moments of its rows.
     """
 
     activations: dict[Pole, Float[Tensor, "_n layer d"]]
@@ -88,23 +93,27 @@ class Rows:
         object.__setattr__(self, "moments", moments)
 
     def labels(self, kind: str, pole: Pole | str) -> tuple[str, ...]:
-        """Each row's cluster of a kind; empty where it has none."""
+        """Each row's cluster of a kind; empty if the rows have no such clusters."""
         return self.ids.get(kind, {}).get(Pole(pole), ())
 
 
 def row_stack(source: HasRows, pole: Pole | str) -> Stack:
-    """A pole's kept rows, each a unit."""
+    """A pole's kept rows as units of one row each.
+
+    Raises:
+        ValueError: if the pole was not captured.
+    """
     pole = Pole(pole)
     if pole not in source.activations:
         raise ValueError(f"The {pole} pole was not captured; these were: {', '.join(source.activations)}.")
     rows = source.activations[pole]
     labels = {kind: source.labels(kind, pole) for kind in KINDS[1:]}
-    named = {kind: ids for kind, ids in labels.items() if ids}
-    return Stack(torch.ones(len(rows), dtype=torch.float64), rows, None, named)
+    known = {kind: ids for kind, ids in labels.items() if ids}
+    return Stack(torch.ones(len(rows), dtype=torch.float64), rows, None, known)
 
 
 def cluster_stack(source: HasClusters, kind: str, pole: Pole | str) -> Stack:
-    """A pole's clusters of a kind, each a unit.
+    """A pole's clusters of a kind as units.
 
     Raises:
         ValueError: if the capture did not keep them apart.
@@ -115,20 +124,20 @@ def cluster_stack(source: HasClusters, kind: str, pole: Pole | str) -> Stack:
             f"Clusters by {kind} of the {pole} pole were not kept apart; kept are: "
             f"{', '.join(source.clusters) or 'none'}. Capture with clusters=['{kind}'], or keep=True."
         )
-    held = source.clusters[kind][pole]
+    clusters = source.clusters[kind][pole]
     return Stack(
-        torch.tensor([float(moments.count) for moments in held.values()], dtype=torch.float64),
-        torch.stack([moments.mean for moments in held.values()]),
-        torch.stack([moments.m2 for moments in held.values()]),
-        {kind: tuple(held)},
+        torch.tensor([float(moments.count) for moments in clusters.values()], dtype=torch.float64),
+        torch.stack([moments.mean for moments in clusters.values()]),
+        torch.stack([moments.m2 for moments in clusters.values()]),
+        {kind: tuple(clusters)},
     )
 
 
 def stacks(source: object, *, kind: str, poles: tuple[str, str] = ("high", "low")) -> tuple[Stack, Stack]:
-    """Both poles' units of a kind: kept rows where there are some (grouped later by their labels), else clusters.
+    """Both poles' units of a kind: clusters that the source kept apart, or else its rows, grouped by their labels.
 
     Raises:
-        ValueError: if the source holds neither, or its rows have no such labels.
+        ValueError: if the source has neither, or its rows have no such labels.
     """
     if kind not in KINDS:
         raise ValueError(f"Units are one of {', '.join(KINDS)}, but {kind!r} arrived.")
@@ -147,14 +156,14 @@ def stacks(source: object, *, kind: str, poles: tuple[str, str] = ("high", "low"
 
 
 def grouped(stack: Stack, kind: str) -> Stack:
-    """Units of the same label merged into one.
+    """The stack with all units of one label merged into one unit.
 
     Raises:
         ValueError: if the units have no such labels.
     """
     if kind not in stack.labels:
         raise ValueError(
-            f"These rows carry no {kind} ids. Give the contrast its {kind}s, or take another unit: "
+            f"These rows have no {kind} ids. Give the contrast its {kind}s, or choose another unit: "
             f"row{''.join(f', {name}' for name in stack.labels)}."
         )
     names, codes = np.unique(np.asarray(stack.labels[kind], dtype=object).astype(str), return_inverse=True)
@@ -166,8 +175,8 @@ def grouped(stack: Stack, kind: str) -> Stack:
 
     count = summed(stack.count)
     means, deviations = [], []
-    for place in range(stack.mean.shape[1]):
-        mean, m2 = stack.at(place)
+    for layer in range(stack.mean.shape[1]):
+        mean, m2 = stack.at(layer)
         centre = mean.mean(0)
         means.append(centre + summed((mean - centre) * stack.count[:, None]) / count[:, None])
         spread = (mean - means[-1][member]).square() * stack.count[:, None]
@@ -180,20 +189,20 @@ def reweighted(
     low: Stack,
     high_weights: Float[Tensor, "b high"],
     low_weights: Float[Tensor, "b low"],
-    place: int,
+    layer: int,
     *,
     dtype: torch.dtype = torch.float64,
 ) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer under each weighting of the units.
+    """Mean difference and Cohen's d of one layer in reweighted samples, one for each row of weights.
 
-    A weight of k counts a unit k times, as a bootstrap draw does; 0 leaves it out.
+    Each unit is counted as often as its weight says, as in a bootstrap; a weight of 0 leaves it out.
 
     Returns:
         `(b, d_mlp)` each, in activation units and in pooled standard deviations.
     """
     means, deviations, counts = [], [], []
     for stack, weights in ((high, high_weights), (low, low_weights)):
-        mean, m2 = stack.at(place)
+        mean, m2 = stack.at(layer)
         weighted = (weights.double() * stack.count).to(dtype)
         count = weighted.sum(1)
         centre = mean.mean(0)
@@ -210,55 +219,58 @@ def reweighted(
 
 
 def relabelled(
-    high: Stack, low: Stack, to_high: Float[Tensor, "b unit"], place: int, *, dtype: torch.dtype = torch.float32
+    high: Stack, low: Stack, to_high: Float[Tensor, "b unit"], layer: int, *, dtype: torch.dtype = torch.float32
 ) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer when units are dealt out to the poles anew.
+    """Mean difference and Cohen's d of one layer when units are assigned to other poles.
 
     Args:
-        to_high: 1 where a unit goes to the high pole, 0 where to the low one; units of high come first.
+        to_high: 1 for a unit that goes to the high pole, 0 for one that goes to the low pole; units of high come first.
 
     Returns:
-        as `reweighted`. One matrix product: what all units sum to does not depend on how they are dealt out.
+        as `reweighted`. A single matrix product is enough, as the sum over all units stays the same.
     """
-    mean = torch.cat([high.at(place)[0], low.at(place)[0]])
+    mean = torch.cat([high.at(layer)[0], low.at(layer)[0]])
     count = torch.cat([high.count, low.count])
     centre = (mean * count[:, None]).sum(0) / count.sum()
     shifted = mean - centre
-    square = (shifted.square() * count[:, None]).sum(0) + high.at(place)[1].sum(0) + low.at(place)[1].sum(0)
-    dealt = to_high.double() * count
-    here = dealt.sum(1)
-    there = count.sum() - here
-    first = (dealt.to(dtype) @ shifted.to(dtype)).double()
-    difference = first / here[:, None] + first / there[:, None]  # the low pole's sum is minus the high pole's
-    within = square - first.square() / here[:, None] - first.square() / there[:, None]
+    square = (shifted.square() * count[:, None]).sum(0) + high.at(layer)[1].sum(0) + low.at(layer)[1].sum(0)
+    weights = to_high.double() * count
+    in_high = weights.sum(1)
+    in_low = count.sum() - in_high
+    first = (weights.to(dtype) @ shifted.to(dtype)).double()
+    difference = first / in_high[:, None] + first / in_low[:, None]  # the low pole's sum is minus the high pole's
+    within = square - first.square() / in_high[:, None] - first.square() / in_low[:, None]
     pooled = (within.clamp_min(0) / (count.sum() - 2)).sqrt()
     return difference, _ratio(difference, pooled)
 
 
 def flipped(
-    high: Stack, low: Stack, signs: Float[Tensor, "b pair"], place: int, *, dtype: torch.dtype = torch.float32
+    high: Stack, low: Stack, signs: Float[Tensor, "b pair"], layer: int, *, dtype: torch.dtype = torch.float32
 ) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer when the poles of whole pairs change places.
+    """Mean difference and Cohen's d of one layer when the poles of some pairs are swapped.
+
+    Unit i of high and unit i of low are a pair, and have equally many rows.
 
     Args:
-        signs: 1 where a pair stays as it is, -1 where its poles change places.
+        signs: 1 for a pair that stays as it is, -1 for one whose poles are swapped.
 
     Returns:
-        as `reweighted`; unit i of high and of low are a pair, and hold equally many rows.
+        as `reweighted`.
     """
-    (mine, mine_within), (theirs, theirs_within) = high.at(place), low.at(place)
+    (high_mean, high_within), (low_mean, low_within) = high.at(layer), low.at(layer)
     size = high.count[:, None]
     rows = float(high.count.sum())
-    centre = (size * (mine + theirs)).sum(0) / (2 * rows)
-    apart = (size * (mine - theirs)).to(dtype)
-    difference = (signs.to(dtype) @ apart).double() / rows
-    square = (size * ((mine - centre).square() + (theirs - centre).square()) + mine_within + theirs_within).sum(0)
+    centre = (size * (high_mean + low_mean)).sum(0) / (2 * rows)
+    differences = (size * (high_mean - low_mean)).to(dtype)
+    difference = (signs.to(dtype) @ differences).double() / rows
+    between = (high_mean - centre).square() + (low_mean - centre).square()
+    square = (size * between + high_within + low_within).sum(0)
     pooled = ((square - rows * difference.square() / 2).clamp_min(0) / (2 * rows - 2)).sqrt()
     return difference, _ratio(difference, pooled)
 
 
 def blocks(replicates: int, width: int) -> Iterator[slice]:
-    """Slices of the replicates that are small enough to hold at once."""
+    """Slices of the replicates, each small enough to fit in memory."""
     size = max(1, BLOCK_VALUES // max(1, width))
     for start in range(0, replicates, size):
         yield slice(start, min(replicates, start + size))

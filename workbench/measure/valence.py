@@ -1,4 +1,4 @@
-"""What different traits share because one of their poles is the desirable one, and what is left without it."""
+"""What the effects of different traits share because each trait has a desirable pole, and what remains without it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -18,17 +18,17 @@ UNDESIRABLE = ("Neuroticism",)
 
 @dataclass(frozen=True, eq=False)
 class Valence:
-    """The direction that traits share once each is turned so that desirable is positive.
+    """The direction that traits share when each effect has the sign that makes the desirable pole positive.
 
     Attributes:
-        direction: `(layer, d_mlp)` unit length in each layer, positive where neurons are more active on desirable
-            poles; the mean of the traits' own unit directions.
-        cosines: a row a pair of traits: `trait_a`, `trait_b`, `cosine` of their turned effects, all layers together.
-        share: a row a trait and layer (`layer` -1: all together): `cosine` with the direction of the *other* traits
-            alone, and `share`, its square: how much of the trait's effect they explain.
-        specific: by trait, its effects with the other traits' shared direction taken out of each layer.
+        direction: `(layer, d_mlp)` of unit length in each layer, positive where neurons are more active on desirable
+            poles; the mean of the traits' unit directions.
+        cosines: a row for each pair of traits: `trait_a`, `trait_b`, and the `cosine` of their effects over all layers.
+        share: a row for each trait and layer (`layer` -1: all together): its `cosine` with the direction of the *other*
+            traits, and `share`, its square: how much of the trait's effect that direction explains.
+        specific: by trait, its effects without the other traits' shared direction, which is removed in each layer.
         mean_cosine: mean of `cosines`.
-        pvalue: share of all ways to turn the traits that give at least this mean; 1 / 2^(traits - 1) at best.
+        pvalue: the share of all choices of signs that give at least this mean; at best 1 / 2^(traits - 1).
     """
 
     direction: Float64[Tensor, "layer d_mlp"]
@@ -43,23 +43,26 @@ class Valence:
 
 
 def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[str] = UNDESIRABLE) -> Valence:
-    """Estimate and remove what the traits' desirable poles have in common.
+    """Estimate and remove the direction that the traits' desirable poles have in common.
 
-    The direction that is compared with a trait, and taken out of it, comes from the other traits alone, so that no
-    trait explains itself. Effects are Cohen's d, and s in the same proportion.
+    The direction that is compared with a trait, and removed from it, is estimated from the other traits alone, so that
+    no trait explains itself. It is a direction of Cohen's d; s is changed in the same proportion.
 
     Args:
-        undesirable: traits whose high pole is undesirable; they are turned around.
+        undesirable: traits whose high pole is undesirable; the sign of their effects is reversed.
 
     Raises:
         ValueError: for fewer than 3 traits, or effects of different layers or widths.
     """
     if len(effects) < 3:
-        raise ValueError(f"What traits share needs at least 3 of them, but {len(effects)} arrived.")
+        raise ValueError(f"A shared direction needs at least 3 traits, but {len(effects)} arrived. Add traits.")
     first = next(iter(effects.values()))
     for trait, each in effects.items():
         if each.layers != first.layers or each.width != first.width:
-            raise ValueError(f"Traits are compared neuron by neuron, but {trait} has {each!r} and another {first!r}.")
+            raise ValueError(
+                f"Traits are compared neuron by neuron, but {trait} has {each!r} and another has {first!r}. Restrict "
+                "them to the same layers."
+            )
     signs = {trait: -1.0 if trait in undesirable else 1.0 for trait in effects}
     turned = {trait: signs[trait] * _finite(each.cohens_d) for trait, each in effects.items()}
     whole = torch.stack([values.flatten() / values.norm() for values in turned.values()])
@@ -78,12 +81,12 @@ def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[st
             {"trait": trait, "layer": layer, "cosine": value, "share": value**2}
             for layer, value in zip((*each.layers, -1), (*cosine.tolist(), everywhere), strict=True)
         ]
-        left = signs[trait] * (turned[trait] - along[:, None] * others)
-        s = torch.where(each.cohens_d != 0, each.mean_difference / each.cohens_d, 0.0) * left
+        remaining = signs[trait] * (turned[trait] - along[:, None] * others)
+        s = torch.where(each.cohens_d != 0, each.mean_difference / each.cohens_d, 0.0) * remaining
         specific[trait] = replace(
             each,
             mean_difference=torch.where(each.cohens_d.isfinite(), s, each.mean_difference),
-            cohens_d=torch.where(each.cohens_d.isfinite(), left, each.cohens_d),
+            cohens_d=torch.where(each.cohens_d.isfinite(), remaining, each.cohens_d),
             provenance={**each.provenance, "removed": "valence shared with the other traits"},
             measures={},
             errors=None,
@@ -103,13 +106,13 @@ def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[st
 
 @dataclass(frozen=True, eq=False)
 class ValenceStructure:
-    """How neuron sets of different traits overlap by the desirability of their poles.
+    """How far neuron sets of different traits overlap, depending on whether their poles are equally desirable.
 
     Attributes:
-        table: a row for `both desirable`, `both undesirable` and `opposite`: `pairs`, `lift` (geometric mean over
-            chance) and `jaccard` (mean).
-        ratio: lift of pairs of one valence over that of opposite ones.
-        pvalue: share of all ways to call poles desirable that give at least this ratio.
+        table: a row for `both desirable`, `both undesirable` and `opposite`: `pairs`, `lift` (over chance, geometric
+            mean) and `jaccard` (mean).
+        ratio: the lift of pairs with equally desirable poles over that of pairs with opposite ones.
+        pvalue: the share of all ways to call poles desirable that give at least this ratio.
     """
 
     table: pd.DataFrame
@@ -118,7 +121,7 @@ class ValenceStructure:
 
 
 def valence_structure(matrix: pd.DataFrame, *, undesirable: Collection[str] = UNDESIRABLE) -> ValenceStructure:
-    """Whether sets of different traits overlap more where their poles are equally desirable.
+    """Whether neuron sets of different traits overlap more if their poles are equally desirable.
 
     Args:
         matrix: from `overlap_matrix`, with poles `high` and `low`. Pairs within a trait are left out.
@@ -129,15 +132,15 @@ def valence_structure(matrix: pd.DataFrame, *, undesirable: Collection[str] = UN
     pairs = matrix[matrix["trait_a"] != matrix["trait_b"]]
     traits = sorted({*pairs["trait_a"], *pairs["trait_b"]})
     if len(traits) < 3:
-        raise ValueError(f"Valence needs at least 3 traits to show, but {len(traits)} arrived.")
+        raise ValueError(f"A test of valence needs at least 3 traits, but {len(traits)} arrived. Add traits.")
     logs = np.log(np.maximum(pairs["lift"].fillna(0).to_numpy(float), 1e-3))
 
-    def desirable(turned: Collection[str], side: str) -> np.ndarray:
-        flips = pairs[f"trait_{side}"].isin(turned).to_numpy()
+    def desirable(reversed_traits: Collection[str], side: str) -> np.ndarray:
+        flips = pairs[f"trait_{side}"].isin(reversed_traits).to_numpy()
         return (pairs[f"pole_{side}"] == "high").to_numpy() ^ flips
 
-    def ratio(turned: Collection[str]) -> float:
-        same = desirable(turned, "a") == desirable(turned, "b")
+    def ratio(reversed_traits: Collection[str]) -> float:
+        same = desirable(reversed_traits, "a") == desirable(reversed_traits, "b")
         return float(np.exp(logs[same].mean() - logs[~same].mean()))
 
     a, b = desirable(undesirable, "a"), desirable(undesirable, "b")

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from workbench.contrast.prompt import Prompt
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
@@ -56,6 +57,25 @@ def log_likelihoods(
     """
     judged = judge_answers(model, prompts, alternatives, max_tokens=max_tokens, max_rows=max_rows)
     return [[one.logs for one in several] for several in judged]
+
+
+def answer_likelihoods(model: Model, prompts: Sequence[str | Prompt], answers: Sequence[str]) -> list[float]:
+    """How likely each answer is after its prompt, as the model's own words.
+
+    Args:
+        prompts: one for each answer; plain strings are questions in a chat.
+
+    Returns:
+        The mean natural log-probability per token of each answer, 0 at most; the token that would end it is not judged.
+
+    Raises:
+        ValueError: if prompts and answers differ in number, or an answer has no tokens.
+    """
+    if len(prompts) != len(answers):
+        raise ValueError(f"Each answer needs its prompt, but {len(answers)} answers met {len(prompts)} prompts.")
+    tokens: list[list[int]] = [list(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in answers]  # type: ignore[call-overload]
+    logs = log_likelihoods(model, model.tokens(prompts), [[ids] for ids in tokens])
+    return [float(one.double().mean()) for [one] in logs]
 
 
 @torch.inference_mode()

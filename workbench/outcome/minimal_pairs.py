@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.digest import key_of
-from workbench.edit.applying import edited
 from workbench.model.model import Model
 from workbench.outcome.outcome import Asking, Outcome, Split
 from workbench.outcome.quantity import SHARE, Quantity
@@ -66,16 +65,13 @@ class MinimalPairs(Outcome):
         """A row per condition and pair: item (the right sentence), margin (nats a sentence), correct (1 or 0)."""
         pairs = self.pairs_of(asking.split)
         tables = []
-        base = None
+        unedited: pd.DataFrame | None = None
         for condition in asking.conditions:
-            if condition.edit is None:
+            with asking.edited(model, condition):
                 # An instruction has no place in plain text: such arms read it as the unedited model does.
-                base = sentence_scores(model, pairs) if base is None else base
-                frame = base
-            else:
-                with edited(model, condition.edit, scope=asking.scope) as run:
-                    frame = sentence_scores(model, pairs)
-                if asking.record is not None:
-                    asking.record(run)
+                repeated = condition.edit is None and unedited is not None
+                frame = unedited if repeated and unedited is not None else sentence_scores(model, pairs)
+            if condition.edit is None:
+                unedited = frame
             tables.append(frame.assign(**condition.labels))
         return pd.concat(tables, ignore_index=True)

@@ -12,6 +12,7 @@ from workbench.outcome.answers import Answers
 from workbench.outcome.claims.off_target import leaves_others, tell_others
 from workbench.outcome.finding import Claim
 from workbench.outcome.outcome import Asking, Split
+from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 
 
@@ -24,6 +25,11 @@ class OffTarget(Answers):
     compared = False
     across = True
     needs = ("answers",)
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:  # type: ignore[override]
+        """None: what moves is a table of traits against traits, not one number."""
+        return ()
 
     def applies(self, traits: Sequence[str]) -> bool:
         """One trait alone has no others."""

@@ -1,7 +1,8 @@
 """What every outcome is: a value that asks a model under many conditions and says what its answers may be used for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from workbench.arm.spec import ArmSpec
 from workbench.contrast.contrast import Contrast
 from workbench.contrast.prompt import Prompt
 from workbench.digest import code_of_type, key_of
-from workbench.edit.applying import EditedRun
+from workbench.edit.applying import EditedRun, edited
 from workbench.model.model import Model
 from workbench.outcome.finding import Claim
 from workbench.outcome.quantity import Quantity
@@ -61,6 +62,17 @@ class Asking:
         """Each condition's answers to its own prompts; the j-th prompt of each gets the same random draws."""
         sampling: dict[str, Any] = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
         return run_conditions(model, self.conditions, prompts, scope=self.scope, record=self.record, **sampling)
+
+    @contextmanager
+    def edited(self, model: Model, condition: Condition) -> Iterator[None]:
+        """The model as a condition has it: edited, with the edit counted, or as it is."""
+        if condition.edit is None:
+            yield
+            return
+        with edited(model, condition.edit, scope=self.scope) as run:
+            yield
+        if self.record is not None:
+            self.record(run)
 
 
 class Measure(ABC):

@@ -28,7 +28,7 @@ class Quantity:
     """
 
     name: str
-    role: Role
+    role: Role | str
     label: str
     unit: str
     column: str = ""

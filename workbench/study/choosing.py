@@ -1,5 +1,7 @@
 """The dose at which everything is reported, chosen on search questions."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from workbench.arm.building import Arm
@@ -15,9 +17,7 @@ from workbench.study.store import Store
 
 
 def choose_dose(plan: Plan, method: Arm, model: Model, store: Store, meter: Meter) -> tuple[float, pd.DataFrame]:
-    """The dose with the greatest shift within the bounds on costs, and the table from which it was chosen.
-
-    Where no dose keeps within the bounds, the least one comes nearest and is taken.
+    """The dose at which everything is reported, and the table from which it was chosen; see `dose_within`.
 
     Returns:
         The dose; and the columns of `tradeoff` with `allowed`, a row a dose.
@@ -27,13 +27,36 @@ def choose_dose(plan: Plan, method: Arm, model: Model, store: Store, meter: Mete
     outcomes = [each for each in plan.compared if each in plan.searched]
     table = tradeoff(measured_by(frames, outcomes), plan.target, resamples=config.resamples)
     table = table[table["trait"] == ALL].sort_values("gamma", ignore_index=True)
+    return dose_within(table, plan.bounds, shift=config.shift)
+
+
+def dose_within(
+    table: pd.DataFrame, bounds: Mapping[str, tuple[float | None, float | None]], *, shift: float | None = None
+) -> tuple[float, pd.DataFrame]:
+    """The dose with the greatest shift within the bounds on costs, or the least that reaches a given shift.
+
+    Where no dose keeps within the bounds, the least one comes nearest and is taken. Where no dose within them reaches
+    the shift, the one that moves furthest is.
+
+    Args:
+        table: columns gamma, shift, and for each bounded cost q, q and q_change; doses ascending.
+        bounds: by cost, the greatest mean loss and the least mean; None for no bound.
+        shift: the shift that the dose must reach.
+
+    Returns:
+        The dose; and the table with a column allowed.
+    """
     allowed = pd.Series(True, index=table.index)
-    for name, (max_loss, min_level) in plan.bounds.items():
+    for name, (max_loss, min_level) in bounds.items():
         if max_loss is not None:
             allowed &= -table[f"{name}_change"] <= max_loss
         if min_level is not None:
             allowed &= table[name] >= min_level
     table = table.assign(allowed=allowed)
     kept = table[table["allowed"]]
-    chosen = kept.nlargest(1, "shift") if len(kept) else table.head(1)
+    reaching = kept if shift is None else kept[kept["shift"] >= shift]
+    if shift is not None and len(reaching):
+        chosen = reaching.head(1)
+    else:
+        chosen = kept.nlargest(1, "shift") if len(kept) else table.head(1)
     return float(chosen["gamma"].iloc[0]), table

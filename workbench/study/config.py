@@ -80,6 +80,12 @@ class StudyConfig(BaseModel):
         description="The quantity that chooses the dose and at which arms are compared, e.g. trait_score or "
         "questionnaire; by default the first that measures the trait.",
     )
+    shift: float | None = Field(
+        default=None,
+        gt=0,
+        description="The shift of the target that the chosen dose must reach: the least such dose is taken. By default "
+        "the dose with the greatest shift within the bounds below.",
+    )
     max_loss: dict[str, float] = Field(
         default_factory=dict,
         description="By cost, the greatest mean loss at the chosen dose; each cost has its own default, e.g. "

@@ -108,10 +108,10 @@ class Plan:
         Raises:
             ValueError, OSError: as the outcomes' own checks, or if a trait's pairs are lacking.
         """
-        for trait in self.config.traits:
-            pairs_of(self.config, trait)
         for outcome in (*self.outcomes, *self.traced):
             outcome.check()
+        for trait in self.config.traits:
+            pairs_of(self.config, trait)
 
 
 def _in_its_role(spec: ArmSpec, method: str) -> ArmSpec:

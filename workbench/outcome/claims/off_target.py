@@ -17,7 +17,7 @@ def leaves_others(results: Results, trait: str) -> tuple[Verdict, Numbers] | Non
     shift = edited["shift"].abs().mean()
     within = (others[["low", "high"]].abs().max(axis=1) < shift / 2).all()
     verdict: Verdict = "refuted" if len(moved) else "supported" if within else "undecided"
-    largest = others.iloc[int(others["shift"].abs().argmax())]
+    largest = others.iloc[int(others["shift"].abs().fillna(-1.0).argmax())]
     way = str(largest["direction"]).removesuffix("e")
     return verdict, {
         "gamma": Number(results.gamma),
