@@ -178,7 +178,8 @@ def capture(
     unknown = [name for name in site if name not in SITES]
     if unknown:
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
-    contrast = wb.Contrast.of(pairs_asked(trait, model, pairs, n, seed))
+    wanted_pairs = pairs_asked(trait, model, pairs, n, seed)
+    contrast = wb.Contrast.of(wanted_pairs)
     loaded = load_asked(model, dtype, device, device_map)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)
