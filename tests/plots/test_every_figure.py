@@ -12,7 +12,7 @@ from workbench import plots
 from workbench.plots.theme import ARM_COLOURS, BLUE, INK, MUTED, Look, luminance
 
 FIGURES = every_figure()
-NO_FIGURES = {"DARK", "TEMPLATE", "narrowed", "save_data", "save_figure", "save_figures"}
+NO_FIGURES = {"DARK", "Figure", "TEMPLATE", "narrowed", "save_data", "save_figure", "save_figures"}
 each_figure = pytest.mark.parametrize("drawn", FIGURES.values(), ids=FIGURES.keys())
 
 

@@ -3,7 +3,6 @@
 from functools import partial
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from workbench import plots
 from workbench.measure.summarising import ALL
@@ -44,7 +43,7 @@ def _against(study: Study, cost: str) -> StudyFigure:
     table, legend = curves(study, study.tables["tradeoff"]), Legend.of(study)
     label, target = label_of(study, cost), label_of(study, study.target)
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         shift = _shift(study, trait)
         return plots.trait_against_cost(table, cost=cost, trait=trait, gamma=study.gamma, shift=shift, legend=legend)
 
@@ -85,7 +84,7 @@ def _breadth(study: Study) -> StudyFigure:
 def _retention(study: Study, stem: str) -> StudyFigure:
     tests, legend, label = curves(study, study.tables[f"{stem}{_TESTS}"]), Legend.of(study), label_of(study, stem)
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.retention_by_task(tests, label=label, trait=trait, legend=legend)
 
     margin = "; the line marks the margin of non-inferiority" if "margin" in tests else ""

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import plotly.graph_objects as go
-
 from workbench import plots
 from workbench.measure.summarising import ALL
 from workbench.plots import Legend
@@ -36,7 +34,7 @@ def dose_figure(study: Study, quantity: str, name: str, group: str) -> StudyFigu
     dose = dose[dose["quantity"] == quantity]
     row = study.quantities.drop_duplicates("name").set_index("name").loc[quantity]
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.dose_curves(dose, quantity=quantity, trait=trait, legend=legend)
 
     return StudyFigure(
@@ -82,7 +80,7 @@ def _quantiles(study: Study) -> StudyFigure:
     table, legend = without_other_costs(study, study.tables["quantile_sweep"]), Legend.of(study)
     quantile, arms = study.config.quantile, " and ".join(dict.fromkeys(table["arm"]))
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.quantile_sweep(table, trait=trait, quantile=quantile, legend=legend)
 
     return StudyFigure(
