@@ -133,7 +133,7 @@ def test_a_very_long_cell_is_read_and_never_printed(tmp_path: Path, name: str) -
         ("x.jsonl", b'{"high": NaN, "low": "b"}', "column high has no text in row 1"),
         ("x.jsonl", b'{"high": 5, "low": "b"}', "column high has no text in row 1"),
         ("x.jsonl", b'{"high": "a", "low": "b"}\n{"low": "c"}', "column high has no text in row 2"),
-        ("x.jsonl", b'{"high": "a", "high": "c", "low": "b"}', "line 1: key 'high' stands there twice. Keep one"),
+        ("x.jsonl", b'{"high": "a", "high": "c", "low": "b"}', "line 1: it has the key 'high' twice. Keep one"),
         ("x.jsonl", b'{"high": "\xff", "low": "b"}', "x.jsonl is not UTF-8: byte 10"),
         ("x.jsonl", b'{"high": "a", "low": "b", "trait": 3}', "column trait has no text in row 1"),
         ("x.parquet", b"PAR1", "x.parquet could not be read as .parquet"),

@@ -42,5 +42,5 @@ def test_hooks_are_told_where_the_prompt_ends(model: wb.Model, end: int | None) 
 def test_what_cannot_be_judged_is_said(model: wb.Model) -> None:
     with pytest.raises(ValueError, match="2 prompts need as many lists of answers, but 1 arrived"):
         judge_answers(model, [[1], [2]], [[[3]]])
-    with pytest.raises(ValueError, match="A prompt needs a token to judge the first of an answer by, but prompt 1"):
+    with pytest.raises(ValueError, match="A prompt needs at least 1 token before an answer, but prompt 1"):
         judge_answers(model, [[1], []], [[[3]], [[3]]])
