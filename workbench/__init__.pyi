@@ -24,8 +24,8 @@ from .contrast.contrast import Contrast as Contrast
 from .contrast.prompt import Prompt as Prompt
 from .edit.ablating import ablate as ablate
 from .edit.applying import edited as edited
-from .edit.composite import load_edit as load_edit
 from .edit.edit import Edit as Edit
+from .edit.edit import load_edit as load_edit
 from .edit.making import dpn_edit as dpn_edit
 from .edit.patching import patch as patch
 from .export.baking import bake as bake

@@ -7,14 +7,15 @@ import inspect
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from workbench import __version__
+
 PACKAGE = "workbench"
 _PLAIN = (str, bytes, int, float, bool, tuple, list, dict, frozenset, type(None))
-VERSION = version("dpn-workbench")
+VERSION = __version__
 """The package's version, which the key of every kept result holds."""
 
 JUDGING = ("workbench.outcome.claims", "workbench.outcome.finding")

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from workbench.whole import whole_file
 
 _DTYPES = {
     torch.float64: "F64",
@@ -25,23 +25,14 @@ _DTYPES = {
 
 
 def write_tensors(path: str | Path, *, format: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
-    """Write a file whole or not at all: under a temporary name first, renamed when it is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".safetensors")
-    os.close(handle)
-    try:
+    """Write a safetensors file, whole or not at all."""
+    with whole_file(path) as temporary:
         save_file(
             {name: tensor.contiguous() for name, tensor in tensors.items()},
             temporary,
             metadata={"format": format, "header": json.dumps(dict(header))},
         )
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    return Path(path)
 
 
 def read_tensors(path: str | Path, *, format: str | Sequence[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -83,8 +74,6 @@ def reserve_tensors(
     tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
 ) -> Path:
     """Make a file of the right size whose tensors are filled in later, row by row, with `write_rows`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     entries: dict[str, Any] = {"__metadata__": {"format": format, "header": json.dumps(dict(header))}}
     end = 0
     for name, (dtype, shape) in tensors.items():
@@ -92,12 +81,10 @@ def reserve_tensors(
         entries[name] = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(entries).encode()
     text += b" " * (-len(text) % 8)  # as the format asks, so that the tensors are aligned
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
-    os.replace(temporary, path)
-    return path
+    return Path(path)
 
 
 def write_rows(path: Path, name: str, rows: Iterable[int], values: Shaped[Tensor, "n ..."]) -> None:

@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "README.md": "index.md",
+    "DESIGN.md": "house.md",
     "docs/llama-3-8b.md": "llama-3-8b.md",
     "workbench/testbed/CARD.md": "card.md",
     "figures/README.md": "gallery.md",

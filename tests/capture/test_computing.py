@@ -241,6 +241,7 @@ def test_a_mixture_of_experts_is_refused(model: wb.Model, tmp_path: Path) -> Non
 
 def test_nothing_runs_above_the_last_layer_read(small: wb.Model, contrast: wb.Contrast) -> None:
     fired: list[str] = []
+    wb.capture(small, contrast, layers=[0])  # the first capture tries out whether prompts can share a beginning
     with ExitStack() as hooks:
         for name in ("blocks.0.mlp.hook_post", "blocks.0.hook_resid_post", "blocks.1.hook_resid_pre"):
             point = small.hooked.hook_dict[name]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.edit.composite import Composite
+from workbench.edit.edit import Composite
 from workbench.edit.stages import stages_at
 from workbench.vocabulary import HOOK_POST, RESID_POST, Site, Z, site_named
 

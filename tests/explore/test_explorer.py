@@ -37,7 +37,7 @@ def test_a_planted_neuron_alone_is_chosen_and_on_the_map(planted: Explorer) -> N
     assert counts[counts["neurons"] > 0][["layer", "pole", "neurons"]].values.tolist() == [[3, "high", 1]]
     card = planted.card(settings, *PLANTED)
     assert (card.pole, card.rank_s, card.rank_d, card.width) == ("high", 1, 1, 768)
-    assert card.told == "Chosen as a High neuron: |s| 3 is above tau_q 0.01 and |d| 2.50 is above tau_d 0.8."
+    assert card.reason == "Chosen as a High neuron: |s| 3 is above tau_q 0.01 and |d| 2.50 is above tau_d 0.8."
 
 
 def test_without_the_plant_nothing_is_chosen_and_the_binding_criterion_is_said(model: wb.Model) -> None:
@@ -55,14 +55,14 @@ def test_without_the_plant_nothing_is_chosen_and_the_binding_criterion_is_said(m
 
 def test_a_neuron_left_out_says_by_which_criterion(planted: Explorer) -> None:
     settings = planted.settings()
-    assert planted.card(settings, 3, 40).told == (
+    assert planted.card(settings, 3, 40).reason == (
         "Not chosen: |s| 0.01 is not above tau_q 0.01 and |d| 0.00 is not above tau_d 0.8."
     )
     high = planted.settings(min_d=2.6)
-    assert planted.card(high, *PLANTED).told == "Not chosen: |d| 2.50 is not above tau_d 2.6."
+    assert planted.card(high, *PLANTED).reason == "Not chosen: |d| 2.50 is not above tau_d 2.6."
     assert planted.card(high, *PLANTED).pole == ""
     outside = planted.settings(first=4)
-    assert planted.card(outside, *PLANTED).told == "Not chosen: layer 3 is outside the range, 4 to 7."
+    assert planted.card(outside, *PLANTED).reason == "Not chosen: layer 3 is outside the range, 4 to 7."
 
 
 def test_effects_alone_say_what_they_cannot_show(planted: Explorer) -> None:

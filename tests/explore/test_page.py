@@ -109,7 +109,7 @@ def test_a_card_shows_all_its_parts(asks: PageCallbacks, explorer: Explorer) -> 
     card = explorer.card(explorer.settings(), layer, neuron)
     for part in (
         f"Layer {layer}, neuron {neuron}",
-        card.told,
+        card.reason,
         "Promotes",
         "Suppresses",
         card.tokens["token"][0],

@@ -10,6 +10,7 @@ import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 import workbench as wb
+from workbench.export import control_vector
 from workbench.export.control_vector import export_control_vector, read_control_vector
 
 
@@ -170,6 +171,6 @@ def test_a_stopped_write_leaves_nothing(
 def test_without_the_package_it_says_what_to_install(
     model: wb.Model, edit: wb.Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "gguf", None)
+    monkeypatch.setattr(control_vector, "gguf", None)
     with pytest.raises(ImportError, match=r"pip install 'dpn-workbench\[gguf\]'"):
         export_control_vector(model, edit, tmp_path / "edit.gguf")

@@ -1,4 +1,4 @@
-"""Names in file names, and what is written whole or not at all."""
+"""Names in file names."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import workbench as wb
 from workbench.export.dpn_le import write_dpn_le_edit
 from workbench.export.naming import MOST_BYTES, file_part
 from workbench.export.npti import write_npti_edit
-from workbench.export.replacing import replaced
 
 LEADING_OUT = ["../x", "a/b", "..", ".hidden", "", "x" * 121, "é" * 61, "nul\0", "a\\b", "C:x", "line\n", " x", "a|b"]
 
@@ -36,16 +35,3 @@ def test_no_writer_follows_a_traits_name(model: wb.Model, trait: str, tmp_path: 
     with pytest.raises(ValueError, match="A trait in a file name"):
         write_npti_edit(model, edit, folder, tally=empty)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_stopped_write_keeps_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "x.txt"
-    path.write_text("before")
-    with pytest.raises(KeyboardInterrupt), replaced(path) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "before"
-    with replaced(path) as temporary:
-        temporary.write_text("whole")
-    assert path.read_text() == "whole"
-    assert [file.name for file in tmp_path.iterdir()] == ["x.txt"]

@@ -19,8 +19,8 @@ def source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def test_there_are_seven_pairs_in_reading_order() -> None:
-    assert [name[:2] for name in NAMES] == [f"0{place}" for place in range(1, 8)]
+def test_there_are_eight_pairs_in_reading_order() -> None:
+    assert [name[:2] for name in NAMES] == [f"0{place}" for place in range(1, 9)]
     assert sorted(path.stem for path in NOTEBOOKS.glob("*.py")) == NAMES
 
 

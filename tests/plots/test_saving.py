@@ -173,7 +173,7 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def replace(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(saving.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(OSError, match="disk full"):
         plots.save_figure(FIGURE, tmp_path / "f.html")
     assert not list(tmp_path.iterdir())

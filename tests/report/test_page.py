@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,7 +14,6 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from workbench.report import page as page_module
 from workbench.report.page import Report, ReportFigure, Verdict, render_report, write_report
 
 HOSTILE = "Who are you? </script><img src=x onerror=\"document.title='broken'\"><!-- <script>"
@@ -182,7 +182,7 @@ def test_a_failed_write_leaves_the_old_page_and_nothing_else(
         raise PermissionError(13, "Permission denied", str(source))
 
     with monkeypatch.context() as patch:
-        patch.setattr(page_module.os, "replace", refuse)
+        patch.setattr(os, "replace", refuse)
         with pytest.raises(PermissionError, match=re.escape(str(path))):
             write_report(report, path)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "old")]
@@ -190,9 +190,10 @@ def test_a_failed_write_leaves_the_old_page_and_nothing_else(
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_missing_folder_is_named(report: Report, tmp_path: Path) -> None:
-    path = tmp_path / "missing" / "report.html"
-    with pytest.raises(FileNotFoundError, match="create its folder or choose another path") as caught:
+def test_a_missing_folder_is_made_and_one_that_cannot_be_is_named(report: Report, tmp_path: Path) -> None:
+    made = write_report(report, tmp_path / "missing" / "report.html")
+    path = made / "report.html"  # as if a file were a folder
+    with pytest.raises(OSError, match="The report cannot be written .*; choose another path") as caught:
         write_report(report, path)
     assert caught.value.filename == str(path)
 

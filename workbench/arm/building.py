@@ -8,7 +8,7 @@ import pandas as pd
 from workbench.arm.context import ArmContext, Located
 from workbench.arm.spec import ArmSpec
 from workbench.digest import key_of
-from workbench.edit.composite import AnyEdit, Composite
+from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.prompting import Instruction
 from workbench.model.model import Model
 from workbench.vocabulary import Direction

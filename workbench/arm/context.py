@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from workbench.capture.tally import Tally
-from workbench.edit.composite import AnyEdit, Composite
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.making import dpn_edit
 from workbench.measure.effects import Effects
 from workbench.model.model import Model

@@ -1,8 +1,7 @@
 """Published ways to steer by other means, as strong as the edit of the selected neurons."""
 
 from workbench.arm.context import ArmContext
-from workbench.edit.composite import Composite
-from workbench.edit.edit import Edit
+from workbench.edit.edit import Composite, Edit
 from workbench.edit.making import residual_edit
 from workbench.edit.rivals import head_edit, npti_edit
 

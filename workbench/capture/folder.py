@@ -1,7 +1,6 @@
 """A capture on disk: each group of prompts is committed as a whole, so that a kill at any moment loses one group."""
 
 import json
-import os
 import shutil
 import tempfile
 import weakref
@@ -19,6 +18,7 @@ from workbench.capture.tally import Activations, Tally
 from workbench.digest import hash_file
 from workbench.tensorfile import hash_rows, read_tensors, reserve_tensors, write_rows
 from workbench.vocabulary import Pole
+from workbench.whole import whole_file, write_whole
 
 LEDGER = "capture.json"
 PROMPTS = "prompts.parquet"
@@ -99,9 +99,8 @@ class CaptureFolder:
             named = {kind: list(by_pole[pole]) for kind, by_pole in ids.items() if pole in by_pole}
             count = len(next(iter(named.values())))
             tables.append(pd.DataFrame({"pole": str(pole), "prompt": range(count), **named}))
-        temporary = self.folder / f".{PROMPTS}.tmp"
-        pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)
-        os.replace(temporary, self.folder / PROMPTS)
+        with whole_file(self.folder / PROMPTS) as temporary:
+            pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)
 
     def commit(
         self, group: int, part: Mapping[str, Tally], rows: Mapping[tuple[str, Pole], Float[Tensor, "n layer width"]]
@@ -171,9 +170,7 @@ class CaptureFolder:
             parts.rmdir()
 
     def _write_ledger(self) -> None:
-        temporary = self.folder / f".{LEDGER}.tmp"
-        temporary.write_text(json.dumps(self.ledger, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, self.folder / LEDGER)
+        write_whole(self.folder / LEDGER, json.dumps(self.ledger, indent=1) + "\n")
 
 
 class TemporaryFolder:

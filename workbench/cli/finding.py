@@ -29,6 +29,7 @@ from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
+from workbench.whole import whole_folder
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
 RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
@@ -85,12 +86,12 @@ def locate(
     wanted_pairs = pairs_asked(trait, model, pairs, n, seed)
 
     from workbench.report.terminal import selection_table
-    from workbench.study.located import locate_trait, whole_folder, write_located
+    from workbench.study.located import RECORD, locate_trait, write_located
 
     contrast = wb.Contrast.of(wanted_pairs)
     folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
-    with kept_when_stopped(captured), whole_folder(folder) as temporary:
+    with kept_when_stopped(captured), whole_folder(folder, mark=RECORD) as temporary:
         loaded = load_asked(model, dtype, device, device_map)
         preset = wb.select.preset_of(loaded)
         if preset is not None:

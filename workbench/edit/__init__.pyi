@@ -3,14 +3,14 @@ from .ablating import ablated as ablated
 from .ablating import reference_values as reference_values
 from .applying import edited as edited
 from .attribution import attribution as attribution
-from .composite import Composite as Composite
-from .composite import load_edit as load_edit
 from .controls import flipped_control as flipped_control
 from .controls import matched_control as matched_control
 from .controls import other_trait_control as other_trait_control
 from .controls import random_control as random_control
 from .controls import shuffled_control as shuffled_control
+from .edit import Composite as Composite
 from .edit import Edit as Edit
+from .edit import load_edit as load_edit
 from .making import dpn_edit as dpn_edit
 from .making import residual_edit as residual_edit
 from .patching import patch as patch

@@ -6,9 +6,8 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
-from workbench.edit.composite import AnyEdit, Composite
 from workbench.edit.counting import EditedRun, Place, in_scope
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.gate import hooked_at
 from workbench.edit.stages import Stage, stages_at
 from workbench.model.model import Model

@@ -1,31 +1,32 @@
-"""An edit: what is done to activations at a site, as a value that prints, compares, saves and adds."""
+"""Edits as values that print, compare, save and add: one, and several that are applied together."""
 
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from workbench.edit.checking import check_dose, check_provenance, check_units
 from workbench.tensorfile import read_tensors, write_tensors
 from workbench.vocabulary import Axis, NeuronSet, site_named
 
-if TYPE_CHECKING:
-    from workbench.edit.composite import AnyEdit
-else:  # what is below cannot import what is above at run time
-    AnyEdit = Any
-
 FORMAT = "workbench edit 2"
-FORMATS = (FORMAT, "workbench edit 1")
-OPERATIONS: tuple[str, ...] = ("add", "scale", "set", "cap")
+COMPOSITE_FORMAT = "workbench composite edit 1"
+_HEADER = ("trait", "method", "direction", "site", "width", "gamma", "provenance", "operation", "mask", "seed")
+_TENSORS = ("layer", "unit", "value")
+
+
+def _joined(*words: str) -> str:
+    """The words without repeats, with a plus between."""
+    return " + ".join(dict.fromkeys(words))
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """What is done to each (layer, unit) of a site: by default `gamma * value` is added.
+    """What is done to some units of a site: by default `gamma * value` is added to each (layer, unit).
 
     Attributes:
         trait: the trait it moves.
@@ -33,7 +34,7 @@ class Edit:
         direction: `increase` or `decrease`.
         site: the site's name; its units are neurons at `hook_post`, coordinates at `resid_post`.
         width: units per layer at that site.
-        layer, unit: `(k,)` where values are added, sorted, without repeats.
+        layer, unit: `(k,)` where it acts, sorted, without repeats.
         value: `(k,)` float32, the operation's operand; for `add` what is added at gamma 1, sign included.
         gamma: the dose; at 0 every operation leaves h as it is.
         provenance: where the values come from.
@@ -58,38 +59,10 @@ class Edit:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.gamma):
-            raise ValueError(f"gamma must be finite, but {self.gamma} arrived.")
-        if self.operation not in OPERATIONS:
-            raise ValueError(f"The operation is one of {', '.join(OPERATIONS)}, but {self.operation!r} arrived.")
-        if self.operation == "cap" and self.gamma < 0:
-            raise ValueError(f"A cap has no opposite, so its gamma is at least 0, but {self.gamma} arrived.")
-        if not 0 <= self.mask < 1:
-            raise ValueError(f"The mask is a share from 0 to below 1, but {self.mask} arrived.")
+        check_dose(self.operation, self.gamma, self.mask)
         site_named(self.site)
-        self._check_whole()
-        if not bool(torch.isfinite(self.value).all()):
-            place = int((~torch.isfinite(self.value)).nonzero()[0])
-            raise ValueError(
-                f"An edit's values must be finite, but layer {int(self.layer[place])}, unit {int(self.unit[place])} "
-                f"has {self.value[place].item()}."
-            )
-        if self.unit.numel() and not 0 <= int(self.unit.min()) <= int(self.unit.max()) < self.width:
-            raise ValueError(f"Units must lie in 0 to {self.width - 1}, but {int(self.unit.max())} arrived.")
-
-    def _check_whole(self) -> None:
-        """Refuse what no maker makes, but a damaged or hostile file may hold."""
-        shapes = {name: tuple(getattr(self, name).shape) for name in _TENSORS}
-        if len(set(shapes.values())) != 1 or self.unit.ndim != 1:
-            raise ValueError(
-                f"An edit's layer, unit and value are one axis of one length, but shapes {shapes} arrived."
-            )
-        if any(kind.is_floating_point or kind.is_complex for kind in (self.layer.dtype, self.unit.dtype)):
-            raise ValueError(f"Layers and units are whole numbers, but {self.layer.dtype}, {self.unit.dtype} arrived.")
-        if self.layer.numel() and int(self.layer.min()) < 0:
-            raise ValueError(f"Layers count from 0, but {int(self.layer.min())} arrived.")
-        if not isinstance(self.provenance, dict):
-            raise ValueError(f"Provenance is text by name, but a {type(self.provenance).__name__} arrived.")
+        check_units(self.width, layer=self.layer, unit=self.unit, value=self.value)
+        check_provenance(self.provenance)
 
     @classmethod
     def of(
@@ -185,8 +158,6 @@ class Edit:
         Raises:
             ValueError: if they are of one site but differ in width.
         """
-        from workbench.edit.composite import Composite, joined
-
         if not isinstance(other, Edit):
             return Composite((self,)) + other
         if self.site == other.site and self.width != other.width:
@@ -196,9 +167,9 @@ class Edit:
         layers = sorted({*self.layers, *other.layers}) or [0]
         return Edit.of(
             {layer: self.delta(layer) + other.delta(layer) for layer in layers},
-            trait=joined(self.trait, other.trait),
-            method=joined(self.method, other.method),
-            direction=joined(self.direction, other.direction),
+            trait=_joined(self.trait, other.trait),
+            method=_joined(self.method, other.method),
+            direction=_joined(self.direction, other.direction),
             site=self.site,
         )
 
@@ -231,18 +202,17 @@ class Edit:
         """Its fields: those that fit JSON, and the tensors."""
         return {n: getattr(self, n) for n in _HEADER}, {n: getattr(self, n) for n in _TENSORS}
 
-    @classmethod
-    def load(cls, path: str | Path) -> "Edit":
+    @staticmethod
+    def load(path: str | Path) -> "Edit":
         """Read an edit that `save` wrote.
 
         Raises:
             FileNotFoundError: if there is no such file.
             ValueError: if it is no edit, or is damaged.
         """
-        header, tensors = read_tensors(path, format=FORMATS)
-        fields: dict[str, Any] = {**header, **tensors}
+        header, tensors = read_tensors(path, format=FORMAT)
         try:
-            return cls(**fields)
+            return _edit_of(header, tensors)
         except TypeError as error:
             raise ValueError(f"{Path(path).name} is no whole {FORMAT!r}: {error}.") from None
 
@@ -254,8 +224,146 @@ class Edit:
         )
 
 
-_TENSORS = ("layer", "unit", "value")
-_HEADER = (
-    *("trait", "method", "direction", "site", "width", "gamma", "provenance"),
-    *("operation", "mask", "seed"),
-)
+@dataclass(frozen=True, eq=False)
+class Composite:
+    """Edits applied together: along the forward pass, and in the given order where they meet at one site and layer.
+
+    Attributes:
+        edits: at least one, each at a dose of its own.
+        gamma: the dose of the whole, which multiplies theirs.
+        name: its method; by default the edits' methods with a plus between.
+        provenance: where it comes from.
+    """
+
+    edits: tuple[Edit, ...]
+    gamma: float = 1.0
+    name: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.edits:
+            raise ValueError("A composite needs at least 1 edit, but none arrived.")
+        widths: dict[str, int] = {}
+        for one in self.edits:
+            if widths.setdefault(one.site, one.width) != one.width:
+                raise ValueError(
+                    f"A composite is for one model, but its edits at {one.site} are {widths[one.site]} and "
+                    f"{one.width} wide."
+                )
+        check_provenance(self.provenance)
+        _ = self.parts  # so that a dose that an operation cannot take is refused here
+
+    @property
+    def parts(self) -> tuple[Edit, ...]:
+        """The edits, each at the dose that it is applied at."""
+        return tuple(one.with_gamma(self.gamma * one.gamma) for one in self.edits)
+
+    @property
+    def acts(self) -> bool:
+        """Whether any part does anything."""
+        return any(one.acts for one in self.parts)
+
+    @property
+    def trait(self) -> str:
+        """The trait it moves."""
+        return _joined(*(one.trait for one in self.edits))
+
+    @property
+    def method(self) -> str:
+        """The arm's name."""
+        return self.name or _joined(*(one.method for one in self.edits))
+
+    @property
+    def direction(self) -> str:
+        """`increase` or `decrease`, or both where parts differ."""
+        return _joined(*(one.direction for one in self.edits))
+
+    @property
+    def site(self) -> str:
+        """Its sites' names."""
+        return _joined(*(one.site for one in self.edits))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers it touches, ascending."""
+        return tuple(sorted({layer for one in self.edits for layer in one.layers}))
+
+    def delta(self, layer: int) -> Float[Tensor, " width"]:
+        """Always refused, as what several sites or operations do is no constant.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"Only one edit that adds has a constant delta, but {self!r} arrived. Ask its .parts.")
+
+    def with_gamma(self, gamma: float) -> "Composite":
+        """The same composite at another dose, by which every part's own dose is multiplied."""
+        return replace(self, gamma=gamma)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.edits))
+
+    def __add__(self, other: "Edit | Composite") -> "Composite":
+        """Both at once, this one first, at gamma 1."""
+        return Composite((*self.parts, *other.parts), name=_joined(self.method, other.method))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Composite):
+            return NotImplemented
+        return (self.gamma, self.method, self.edits) == (other.gamma, other.method, other.edits)
+
+    def frame(self) -> pd.DataFrame:
+        """Columns part, site, operation, and those of `Edit.frame`."""
+        frames = []
+        for place, one in enumerate(self.parts):
+            frame = one.frame()
+            frame.insert(0, "part", place)
+            frame.insert(1, "site", one.site)
+            frame.insert(2, "operation", one.operation)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def save(self, path: str | Path) -> Path:
+        """Write all parts into one safetensors file with a JSON header."""
+        headers: list[dict[str, Any]] = []
+        tensors: dict[str, Tensor] = {}
+        for place, one in enumerate(self.edits):
+            header, fields = one.state()
+            headers.append(header)
+            tensors |= {f"{place}.{name}": tensor for name, tensor in fields.items()}
+        whole = {"gamma": self.gamma, "name": self.name, "provenance": self.provenance, "edits": headers}
+        return write_tensors(path, format=COMPOSITE_FORMAT, header=whole, tensors=tensors)
+
+    def __repr__(self) -> str:
+        return (
+            f"Composite({self.method}, {self.direction} {self.trait}, gamma {self.gamma:g}, {len(self.edits)} edits of "
+            f"{len(self)} units at {self.site} in {len(self.layers)} layers)"
+        )
+
+
+AnyEdit: TypeAlias = Edit | Composite
+
+
+def load_edit(path: str | Path) -> AnyEdit:
+    """Read an edit or a composite that `save` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is neither, or is damaged.
+    """
+    header, tensors = read_tensors(path, format=(FORMAT, COMPOSITE_FORMAT))
+    try:
+        if "edits" not in header:
+            return _edit_of(header, tensors)
+        edits = [
+            _edit_of(fields, {name: tensors[f"{place}.{name}"] for name in _TENSORS})
+            for place, fields in enumerate(header["edits"])
+        ]
+        return Composite(tuple(edits), header["gamma"], header["name"], header["provenance"])
+    except (KeyError, TypeError) as error:
+        whole = COMPOSITE_FORMAT if "edits" in header else FORMAT
+        raise ValueError(f"{Path(path).name} is no whole {whole!r}: {error}.") from None
+
+
+def _edit_of(header: dict[str, Any], tensors: dict[str, Any]) -> Edit:
+    return Edit(**header, **tensors)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.capture.tally import Tally
-from workbench.edit.composite import Composite
-from workbench.edit.edit import Edit
+from workbench.edit.edit import Composite, Edit
 from workbench.vocabulary import ACT, HOOK_PRE, NeuronSet, Pole, sign_of
 
 COLUMNS = ("layer", "neuron", "delta", "probability", "q95")

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.capture.tally import Tally
-from workbench.edit.composite import Composite
-from workbench.edit.edit import Edit
+from workbench.edit.edit import Composite, Edit
 from workbench.edit.npti import npti_from_values, npti_values
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model

@@ -1,4 +1,4 @@
-"""Looking at neurons and moving them by hand: one core, and two faces for it, a page and a notebook panel."""
+"""Neurons looked at and moved by hand: one core, shown on a local page and on a panel in a notebook."""
 
 import lazy_loader
 

@@ -11,27 +11,27 @@ KEYS = ("trait", "layers", "q", "d", "rule", "gamma", "scope", "t", "seed", "lay
 
 
 def controls_of(query: str, start: Settings, picked: tuple[int, int]) -> list[object]:
-    """The value of each control that an address asks for; what it leaves out, or says wrongly, is as at the start.
+    """The value of each control that an address asks for; what it lacks, or gives no sense, is as at the start.
 
     Args:
         query: with or without its question mark.
         start: the settings to begin with.
         picked: the layer and neuron to begin with.
     """
-    said = {name: values[-1] for name, values in parse_qs(query.lstrip("?"), max_num_fields=50).items()}
+    entries = {name: values[-1] for name, values in parse_qs(query.lstrip("?"), max_num_fields=50).items()}
     return [
-        said.get("trait", start.trait),
-        _range(said.get("layers"), start.layers),
-        _number(said, "q", start.quantile),
-        _number(said, "d", start.min_d),
-        said.get("rule", start.rule),
-        _number(said, "gamma", start.gamma),
-        said.get("scope", start.scope),
-        _number(said, "t", start.temperature),
-        _whole(said.get("seed"), start.seed),
-        _whole(said.get("layer"), picked[0]),
-        _whole(said.get("neuron"), picked[1]),
-        said.get("ask", ""),
+        entries.get("trait", start.trait),
+        _range(entries.get("layers"), start.layers),
+        _number(entries, "q", start.quantile),
+        _number(entries, "d", start.min_d),
+        entries.get("rule", start.rule),
+        _number(entries, "gamma", start.gamma),
+        entries.get("scope", start.scope),
+        _number(entries, "t", start.temperature),
+        _whole(entries.get("seed"), start.seed),
+        _whole(entries.get("layer"), picked[0]),
+        _whole(entries.get("neuron"), picked[1]),
+        entries.get("ask", ""),
     ]
 
 
@@ -54,12 +54,12 @@ def _range(text: str | None, start: tuple[int, int]) -> list[int]:
     return [int(first[:6]), int(last[:6])]
 
 
-def _number(said: Mapping[str, str], name: str, start: float) -> float:
+def _number(entries: Mapping[str, str], name: str, start: float) -> float:
     try:
-        found = float(said[name])
+        number = float(entries[name])
     except (KeyError, ValueError):
         return start
-    return found if math.isfinite(found) else start
+    return number if math.isfinite(number) else start
 
 
 def _whole(text: str | None, start: int) -> int:

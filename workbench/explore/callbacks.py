@@ -69,10 +69,10 @@ class PageCallbacks:
         counts = layer_counts(chosen, appearance=_appearance(appearance))
         if chosen.selection is None:
             return drawn, counts, chosen.why_empty
-        found = chosen.selection
-        rest = f" neurons chosen: {found.share:.2%} of {len(chosen.layers)} layers' {found.layers['neurons'].sum():,}."
-        said = [html.B(f"{len(found.high)} High"), " and ", html.B(f"{len(found.low)} Low"), rest]
-        return drawn, counts, said
+        selection = chosen.selection
+        of_all = f"{selection.share:.2%} of {len(chosen.layers)} layers' {selection.layers['neurons'].sum():,}"
+        high, low = html.B(f"{len(selection.high)} High"), html.B(f"{len(selection.low)} Low")
+        return drawn, counts, [high, " and ", low, f" neurons chosen: {of_all}."]
 
     @guarded(1)
     def draw_layer(self, *arguments: Any) -> Sequence[go.Figure]:
@@ -95,9 +95,9 @@ class PageCallbacks:
         order = self._walk(self._choice(*controls))
         if not order:
             raise ValueError("No neuron is chosen at these settings. Lower q or tau_d.")
-        here = order.index((layer, neuron)) if (layer, neuron) in order else -1 if by > 0 else 0
-        place = (here + by) % len(order)
-        return *order[place], f"{place + 1} of {len(order)} chosen, by |d|"
+        current = order.index((layer, neuron)) if (layer, neuron) in order else -1 if by > 0 else 0
+        rank = (current + by) % len(order)
+        return *order[rank], f"{rank + 1} of {len(order)} chosen, by |d|"
 
     @guarded(2, empty=[])
     def show_card(self, *arguments: Any) -> Sequence[Any]:
@@ -115,10 +115,10 @@ class PageCallbacks:
         """Questions about a trait, and the first of them in place of none, or of another trait's suggestion."""
         if trait not in self.explorer.traits:
             return [[], no_update]
-        own = self.explorer.questions(trait)[:_SUGGESTED]
-        others = {each for other in self.explorer.traits for each in self.explorer.questions(other)} - set(own)
-        replaced = own and (question in (None, "") or question in others)
-        return [[html.Option(value=each) for each in own], own[0] if replaced else no_update]
+        about = self.explorer.questions(trait)[:_SUGGESTED]
+        others = {each for other in self.explorer.traits for each in self.explorer.questions(other)} - set(about)
+        replaced = about and (question in (None, "") or question in others)
+        return [[html.Option(value=each) for each in about], about[0] if replaced else no_update]
 
     @guarded(1, empty=[])
     def answer(self, question: Any, *controls: Any) -> Sequence[Any]:
@@ -144,8 +144,8 @@ class PageCallbacks:
         return self._choice(*choice, gamma=gamma, scope=scope, temperature=temperature, seed=seed)
 
     def _suggested(self, trait: Any) -> str:
-        own = self.explorer.questions(trait) if trait in self.explorer.traits else []
-        return own[0] if own else ""
+        about = self.explorer.questions(trait) if trait in self.explorer.traits else []
+        return about[0] if about else ""
 
     def _walk(self, settings: Settings) -> list[tuple[int, int]]:
         """The chosen neurons, the largest |d| first."""

@@ -23,7 +23,7 @@ class NeuronCard:
         effect: its row of the effects: mean_difference, cohens_d, d_low, d_high, n_high, n_low, measures.
         method: how the interval was found.
         pole: under which it is chosen; empty where it is not.
-        told: whether it is chosen, and by which criterion, in a sentence.
+        reason: whether it is chosen, and by which criterion, in a sentence.
         rank_s, rank_d: the places of |s| and |d| in its layer, 1 the largest, of `width`.
         width: neurons in its layer.
         write_norm: the norm of what it writes to the residual stream per unit of activation.
@@ -39,7 +39,7 @@ class NeuronCard:
     effect: dict[str, float]
     method: str
     pole: str
-    told: str
+    reason: str
     rank_s: int
     rank_d: int
     width: int
@@ -59,7 +59,7 @@ class NeuronCard:
 
 
 def read_card(source: TraitSource, chosen: Chosen, layer: int, neuron: int) -> NeuronCard:
-    """A neuron's card, part by part; a part that there is no data for is left empty, and why is said.
+    """A neuron's card. A part without data is empty, and `missing` tells why.
 
     Raises:
         ValueError: for a layer or neuron that the effects lack.
@@ -74,12 +74,12 @@ def read_card(source: TraitSource, chosen: Chosen, layer: int, neuron: int) -> N
         "prompts": lambda: top_prompts(source.activations, source.contrast, layer, neuron, k=_PROMPTS),
         "tokens": lambda: top_tokens(source.model, layer, neuron, k=_TOKENS),
     }
-    found: dict[str, pd.DataFrame] = {}
+    tables: dict[str, pd.DataFrame] = {}
     for name, make in parts.items():
         try:
-            found[name] = make()
+            tables[name] = make()
         except ValueError as error:
-            found[name], missing[name] = pd.DataFrame(), str(error)
+            tables[name], missing[name] = pd.DataFrame(), str(error)
     return NeuronCard(
         source.trait,
         layer,
@@ -87,12 +87,12 @@ def read_card(source: TraitSource, chosen: Chosen, layer: int, neuron: int) -> N
         {str(name): float(value) for name, value in row.items()},
         effects.method,
         chosen.pole(layer, neuron),
-        chosen.told(effects, layer, neuron),
+        chosen.reason(effects, layer, neuron),
         rank_of(s, neuron),
         rank_of(d, neuron),
         effects.width,
         float(source.model.w_out(layer)[neuron].float().norm()),
-        **found,
+        **tables,
         missing=missing,
     )
 

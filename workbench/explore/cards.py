@@ -16,7 +16,7 @@ _HEADINGS = {"decrease": "Decreased", BASE: "Unedited", "increase": "Increased"}
 
 def card_parts(card: NeuronCard, appearance: str) -> list[Any]:
     """A card: what the neuron is, its activations, what it reads and what it writes."""
-    told, effect = card.pole or "none", card.effect
+    pole, effect = card.pole or "none", card.effect
     n = f"{effect['n_high']:.0f} + {effect['n_low']:.0f} prompts"
     facts = {
         "Cohen's d": (
@@ -29,7 +29,7 @@ def card_parts(card: NeuronCard, appearance: str) -> list[Any]:
     }
     return [
         html.H3(f"Layer {card.layer}, neuron {card.neuron}"),
-        html.P(card.told, className=f"verdict {told}"),
+        html.P(card.reason, className=f"verdict {pole}"),
         html.Dl(
             [html.Div([html.Dt(name), html.Dd([value, html.Small(more)])]) for name, (value, more) in facts.items()]
         ),
@@ -144,12 +144,12 @@ def _answer(answer: Answer, answers: Answers) -> html.Section:
 def sweep_parts(answers: Answers) -> html.Table:
     """A row for each dose, decreased and increased beside each other."""
     doses = sorted({answer.gamma for answer in answers.steered})
-    said = {(answer.direction, answer.gamma): answer for answer in answers.steered}
+    by_dose = {(answer.direction, answer.gamma): answer for answer in answers.steered}
     rows = []
     for gamma in doses:
         cells = []
         for way in ("decrease", "increase"):
-            answer = said[way, gamma]
+            answer = by_dose[way, gamma]
             cells += [html.Td(_score(answer.score, answers.base.score), className="number"), html.Td(answer.text)]
         rows.append(html.Tr([html.Th(f"{gamma:g}", scope="row", className="number"), *cells]))
     heads = ("gamma", "score", "Decreased", "score", "Increased")

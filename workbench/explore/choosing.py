@@ -59,7 +59,7 @@ class Chosen:
         held = {"high": self.selection.high, "low": self.selection.low}
         return next((pole for pole, neurons in held.items() if (layer, neuron) in neurons), "")
 
-    def told(self, effects: Effects, layer: int, neuron: int) -> str:
+    def reason(self, effects: Effects, layer: int, neuron: int) -> str:
         """Whether a neuron is chosen, and by which criterion it is, or is not, in a sentence."""
         if layer not in self.layers:
             low, high = self.layers[0], self.layers[-1]
@@ -84,8 +84,8 @@ def marked(frame: pd.DataFrame, chosen: Chosen, *, layers: Iterable[int]) -> pd.
     if chosen.selection is None:
         return rows.assign(selected="")
     poles = chosen.selection.frame().set_index(["layer", "neuron"])["pole"].rename("selected")
-    found = rows.join(poles, on=["layer", "neuron"])
-    return found.assign(selected=found["selected"].fillna(""))
+    rows = rows.join(poles, on=["layer", "neuron"])
+    return rows.assign(selected=rows["selected"].fillna(""))
 
 
 def rank_of(values: Float[Tensor, " d_mlp"], neuron: int) -> int:

@@ -13,19 +13,19 @@ from workbench.plots.theme import Look, figure, translucent
 
 _PLACE = re.compile(r"layer (\d+), neuron (\d+)")
 TEMPLATES = {"light": plots.TEMPLATE, "dark": plots.DARK}
-"""The template of each appearance that a face has."""
+"""The template of each appearance of the page."""
 
 
 def effects_map(frame: pd.DataFrame, chosen: Chosen, *, picked: tuple[int, int] | None, appearance: str) -> go.Figure:
     """The layer × rank map of a range of layers, chosen neurons marked, and the picked one ringed."""
     template = TEMPLATES[appearance]
     drawn = plots.effect_map(frame, trait=chosen.settings.trait, template=template)
-    place = _rank(frame, picked)
-    if place is not None:
+    cell = _cell(frame, picked)
+    if cell is not None:
         ring = {"symbol": "circle-open", "size": 17, "color": Look.of(template).ink, "line": {"width": 2.5}}
         drawn.add_scatter(
-            x=[place[1]],
-            y=[place[0]],
+            x=[cell[1]],
+            y=[cell[0]],
             mode="markers",
             marker=ring,
             name="shown below",
@@ -44,12 +44,12 @@ def layer_scatter(
     drawn = plots.magnitude_against_d(
         rows, threshold_d=chosen.settings.min_d, thresholds=tau_q if len(tau_q) else None, template=template
     )
-    own = rows[(rows["neuron"] == picked[1])] if picked is not None and picked[0] == layer else rows.head(0)
-    if len(own):
+    shown = rows[(rows["neuron"] == picked[1])] if picked is not None and picked[0] == layer else rows.head(0)
+    if len(shown):
         ring = {"symbol": "circle-open", "size": 17, "color": Look.of(template).ink, "line": {"width": 2.5}}
         drawn.add_scatter(
-            x=own["cohens_d"],
-            y=own["mean_difference"].abs(),
+            x=shown["cohens_d"],
+            y=shown["mean_difference"].abs(),
             mode="markers",
             marker=ring,
             name="shown beside",
@@ -71,11 +71,11 @@ def activation_strip(card: NeuronCard, *, appearance: str) -> go.Figure:
         margin={"l": 60, "r": 12, "t": 8, "b": 46},
         boxgap=0.25,
     )
-    for pole, own in card.activations.groupby("pole", sort=False):
+    for pole, rows in card.activations.groupby("pole", sort=False):
         colour = look.pole(str(pole))[0]
         drawn.add_box(
-            x=own["activation"],
-            y=[str(pole)] * len(own),
+            x=rows["activation"],
+            y=[str(pole)] * len(rows),
             orientation="h",
             name=str(pole),
             boxpoints="all",
@@ -84,7 +84,7 @@ def activation_strip(card: NeuronCard, *, appearance: str) -> go.Figure:
             marker={"color": translucent(colour, 0.5), "size": 4},
             line={"color": colour, "width": 1.5},
             fillcolor=translucent(colour, 0.12),
-            customdata=own["row"],
+            customdata=rows["row"],
             hoveron="points",
             hovertemplate=f"{pole}, pair %{{customdata}}: %{{x:.3g}}<extra></extra>",
         )
@@ -135,8 +135,8 @@ def place_clicked(click: Any) -> tuple[int, int]:
         ValueError: for a click on something else.
     """
     try:
-        found = _PLACE.match(click["points"][0]["text"])
-        return int(found[1]), int(found[2])  # type: ignore[index]
+        named = _PLACE.match(click["points"][0]["text"])
+        return int(named[1]), int(named[2])  # type: ignore[index]
     except (KeyError, IndexError, TypeError):
         raise ValueError("Click a cell or a mark that stands for a neuron; that place stands for none.") from None
 
@@ -159,10 +159,10 @@ def _on_page(drawn: go.Figure) -> go.Figure:
     return drawn.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
 
 
-def _rank(frame: pd.DataFrame, picked: tuple[int, int] | None) -> tuple[int, int] | None:
+def _cell(frame: pd.DataFrame, picked: tuple[int, int] | None) -> tuple[int, int] | None:
     """Where the map has a neuron: its layer, and its rank by d there; None where the map lacks it."""
     if picked is None:
         return None
     rows = frame[frame["layer"] == picked[0]].sort_values("cohens_d").reset_index(drop=True)
-    found = rows.index[rows["neuron"] == picked[1]]
-    return (picked[0], int(found[0])) if len(found) else None
+    ranks = rows.index[rows["neuron"] == picked[1]]
+    return (picked[0], int(ranks[0])) if len(ranks) else None

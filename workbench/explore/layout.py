@@ -4,17 +4,12 @@ from typing import Any
 
 from dash import dcc, html
 
+from workbench.explore.controls import attribute, graph, labelled, message, number_field, radio, slider
 from workbench.explore.explorer import Explorer
 from workbench.explore.settings import MAX_GAMMA, MAX_QUESTION, RULES, Settings
 from workbench.vocabulary import SCOPES
 
 TITLE = "Explore neurons"
-_PLOT = {
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg"},
-}
 _HIGHEST_D = 4.0
 
 
@@ -30,7 +25,7 @@ def whole_page(explorer: Explorer, start: Settings, name: str) -> html.Div:
             html.Div(
                 [
                     html.Aside(
-                        _choosing(explorer, start), className="side", **_attribute("aria-label", "Which neurons")
+                        _choosing(explorer, start), className="side", **attribute("aria-label", "Which neurons")
                     ),
                     html.Main([_map(), _neuron(), _steering(explorer, start)]),
                 ],
@@ -48,6 +43,7 @@ def _header(explorer: Explorer, name: str) -> html.Header:
         "Layers": f"{len(explorer.layers)} of {model.n_layers}",
         "Neurons a layer": f"{model.d_mlp:,}",
         "Traits": str(len(explorer.traits)),
+        **explorer.facts,
     }
     return html.Header(
         [
@@ -61,8 +57,8 @@ def _header(explorer: Explorer, name: str) -> html.Header:
 def _choosing(explorer: Explorer, start: Settings) -> list[Any]:
     layers = explorer.layers
     return [
-        _radio("trait", "Trait", list(explorer.traits), start.trait),
-        _slid(
+        radio("trait", "Trait", list(explorer.traits), start.trait),
+        labelled(
             "layers",
             "Layers",
             dcc.RangeSlider(
@@ -77,21 +73,21 @@ def _choosing(explorer: Explorer, start: Settings) -> list[Any]:
             ),
             "first and last, both included",
         ),
-        _slid(
+        labelled(
             "quantile",
             "q of tau_q",
-            _slider("quantile", min(0.9, start.quantile), max(0.9995, start.quantile), 0.0005, start.quantile),
+            slider("quantile", min(0.9, start.quantile), max(0.9995, start.quantile), 0.0005, start.quantile),
             "|s| above this quantile of its layer",
         ),
-        _slid(
+        labelled(
             "min_d",
             "tau_d",
-            _slider("min_d", 0.0, max(_HIGHEST_D, start.min_d), 0.05, start.min_d),
+            slider("min_d", 0.0, max(_HIGHEST_D, start.min_d), 0.05, start.min_d),
             "|d| above this, in pooled standard deviations",
         ),
-        _radio("rule", "Rule", list(RULES), start.rule),
+        radio("rule", "Rule", list(RULES), start.rule),
         html.P(id="summary", className="summary", role="status"),
-        _message("map-message"),
+        message("map-message"),
     ]
 
 
@@ -104,11 +100,11 @@ def _map() -> html.Section:
                 "most active on the high pole (right). Click one to see what it does.",
                 className="hint",
             ),
-            _graph("map", "Map of the effect on every neuron, by layer and rank"),
+            graph("map", "Map of the effect on every neuron, by layer and rank"),
             html.Details(
                 [
                     html.Summary("Neurons chosen in each layer"),
-                    _graph("counts", "Neurons chosen in each layer"),
+                    graph("counts", "Neurons chosen in each layer"),
                 ]
             ),
         ]
@@ -121,15 +117,15 @@ def _neuron() -> html.Section:
             html.H2("One neuron"),
             html.Div(
                 [
-                    _typed("layer", "Layer"),
-                    _typed("neuron", "Neuron"),
+                    number_field("layer", "Layer"),
+                    number_field("neuron", "Neuron"),
                     html.Button("‹ Previous chosen", id="previous", n_clicks=0, className="quiet"),
                     html.Button("Next chosen ›", id="next", n_clicks=0, className="quiet"),
                     html.Span(id="walked", className="walked", role="status"),
                 ],
                 className="picking",
             ),
-            _message("pick-message"),
+            message("pick-message"),
             html.Div(
                 [
                     html.Div(
@@ -140,7 +136,7 @@ def _neuron() -> html.Section:
                                 "Click one to see it.",
                                 className="hint",
                             ),
-                            _graph("scatter", "Size of the mean difference against d of one layer's neurons"),
+                            graph("scatter", "Size of the mean difference against d of one layer's neurons"),
                             html.H3("What it causes alone"),
                             html.P(
                                 "Its activation is put from each pair's prompt of one pole into the other's; 100 % "
@@ -148,13 +144,13 @@ def _neuron() -> html.Section:
                                 className="hint",
                             ),
                             html.Div(id="patching", className="patching"),
-                            _message("patching-message"),
+                            message("patching-message"),
                             html.H3("What it reads"),
                             html.Div(id="prompts"),
                         ],
                         className="left",
                     ),
-                    html.Div([html.Div(id="card", className="card"), _message("card-message")], className="right"),
+                    html.Div([html.Div(id="card", className="card"), message("card-message")], className="right"),
                 ],
                 className="pair",
             ),
@@ -195,79 +191,32 @@ def _steering(explorer: Explorer, start: Settings) -> html.Section:
             ),
             html.Div(
                 [
-                    _slid(
+                    labelled(
                         "gamma",
                         "gamma",
-                        _slider("gamma", 0.0, MAX_GAMMA, 0.05, start.gamma),
+                        slider("gamma", 0.0, MAX_GAMMA, 0.05, start.gamma),
                         "the dose; 1 moves a neuron by its mean difference",
                     ),
-                    _slid(
+                    labelled(
                         "temperature",
                         "Temperature",
-                        _slider("temperature", 0.0, 2.0, 0.1, start.temperature),
+                        slider("temperature", 0.0, 2.0, 0.1, start.temperature),
                         "0 takes the likeliest token",
                     ),
-                    _radio("scope", "Positions edited", list(SCOPES), start.scope),
-                    _typed("seed", "Seed"),
+                    radio("scope", "Positions edited", list(SCOPES), start.scope),
+                    number_field("seed", "Seed"),
                 ],
                 className="doses",
             ),
-            _message("answer-message"),
-            html.Div(id="answers", className="answers", **_attribute("aria-live", "polite")),
+            message("answer-message"),
+            html.Div(id="answers", className="answers", **attribute("aria-live", "polite")),
             html.Details(
                 [
                     html.Summary("The same question at several doses"),
                     html.Button("Sweep gamma", id="sweep", n_clicks=0, className="quiet"),
-                    _message("sweep-message"),
+                    message("sweep-message"),
                     html.Div(id="swept", className="scroll"),
                 ]
             ),
         ]
     )
-
-
-def _radio(name: str, label: str, options: list[Any], value: str) -> html.Fieldset:
-    return html.Fieldset(
-        [html.Legend(label), dcc.RadioItems(id=name, options=options, value=value, className="chips")],  # type: ignore[arg-type]
-        className="control",
-    )
-
-
-def _slid(name: str, label: str, slider: Any, hint: str) -> html.Div:
-    """A slider under its label; assets/explore.js gives its handles and its number field that name."""
-    return html.Div(
-        [html.Span(label, className="label"), html.Span(hint, className="hint"), slider],
-        className="control slid",
-        **_attribute("data-label", label),
-    )
-
-
-def _slider(name: str, least: float, most: float, step: float, value: float) -> dcc.Slider:
-    return dcc.Slider(id=name, min=least, max=most, step=step, value=value, marks=None, updatemode="mouseup")
-
-
-def _typed(name: str, label: str) -> html.Div:
-    """A field for a whole number. The browser would keep a wrong one to itself; the page says what is wrong."""
-    return html.Div(
-        [html.Label(label, htmlFor=name), dcc.Input(id=name, type="number", value=0, debounce=True)],
-        className="control typed",
-    )
-
-
-def _graph(name: str, label: str) -> html.Div:
-    empty = {"layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}, "paper_bgcolor": "rgba(0,0,0,0)"}}
-    return html.Div(
-        dcc.Graph(id=name, config=_PLOT, figure=empty),  # type: ignore[arg-type]
-        className="plot",
-        role="group",
-        **_attribute("aria-label", label),
-    )
-
-
-def _message(name: str) -> html.P:
-    return html.P(id=name, className="message", role="alert")
-
-
-def _attribute(name: str, value: str) -> dict[str, Any]:
-    """An attribute whose name holds a hyphen."""
-    return {name: value}

@@ -135,7 +135,7 @@ def _stepping(asks: PageCallbacks, by: int) -> Any:
 
 
 def _asked(answer: Any) -> Any:
-    """A button's answer, which says so where no question stands."""
+    """What a button does. Without a question it shows that one is needed."""
     return lambda clicks, question, *controls: answer(question if question not in (None, "") else " ", *controls)
 
 

@@ -8,13 +8,13 @@ from workbench.select.settings import RuleSettings
 from workbench.vocabulary import SCOPES, SIGN
 
 MAX_GAMMA = 4.0
-"""The greatest dose that a face offers; the models' answers fall apart far below it."""
+"""The greatest dose that the page and the panel offer; answers fall apart far below it."""
 MAX_QUESTION = 2000
 """The most characters of a question."""
 RULES = ("dual", "magnitude-only", "d-only")
 """Rules that q and tau_d decide."""
 MISTAKES = (ValueError, RuntimeError, FloatingPointError, MemoryError, OSError)
-"""What a face says in a line instead of failing."""
+"""Errors that the page and the panel show as a message; any other one is a fault of theirs."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def checked_question(question: object) -> str:
 
 
 def checked_place(name: str, value: object) -> int:
-    """A layer or neuron as a face gives it.
+    """A layer or neuron as a control gives it.
 
     Raises:
         ValueError: for anything but a whole number.

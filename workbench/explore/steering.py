@@ -24,10 +24,10 @@ class Answer:
     Attributes:
         direction: `base` (unedited), `increase` or `decrease`.
         gamma: the dose; 0 for the base.
-        text: what was said.
+        text: the answer.
         edited: how many (position, layer) pairs were edited.
         score: the trait shown, 1 to 5; None where no scorer can tell.
-        wellformed: share of whole sentences, where the score can be told.
+        wellformed: share of whole sentences, where there is a scorer.
     """
 
     direction: str
@@ -63,8 +63,8 @@ class Answers:
         for answer in self.steered:
             if answer.direction == direction:
                 return answer
-        there = ", ".join(dict.fromkeys(answer.direction for answer in self.steered))
-        raise ValueError(f"These answers were steered to {there}, but {direction!r} was asked for.")
+        directions = ", ".join(dict.fromkeys(answer.direction for answer in self.steered))
+        raise ValueError(f"These answers were steered to {directions}, but {direction!r} was asked for.")
 
     def frame(self) -> pd.DataFrame:
         """A row per answer: question, direction, gamma, answer, edited, score, wellformed."""
@@ -104,12 +104,12 @@ def steered_answers(
     settings, selection = chosen.settings, chosen.selection
     edits = [dpn_edit(effects, selection, gamma=gamma, direction=way) for way, gamma in doses]
     texts, counts = _generated(model, edits, question, chosen, max_new_tokens)
-    said = [(BASE, 0.0), *doses]
-    found = [
+    conditions = [(BASE, 0.0), *doses]
+    answers = [
         Answer(way, gamma, text, edits_made, *_rated(scorer, text, settings.trait))
-        for (way, gamma), text, edits_made in zip(said, texts, counts, strict=True)
+        for (way, gamma), text, edits_made in zip(conditions, texts, counts, strict=True)
     ]
-    return Answers(question, len(selection), found[0], tuple(found[1:]))
+    return Answers(question, len(selection), answers[0], tuple(answers[1:]))
 
 
 def _generated(
@@ -124,7 +124,7 @@ def _generated(
             seed=settings.seed,
             streams=[0] * len(rows),
         )
-    return texts, [0, *(run.by_edit[place] for place in range(len(edits)))]
+    return texts, [0, *(run.by_edit[number] for number in range(len(edits)))]
 
 
 def _rated(scorer: Scorer | None, text: str, trait: str) -> tuple[float | None, float | None]:

@@ -20,7 +20,7 @@ _PATCHED = 24  # pairs behind a single neuron's patching effect, so that it is t
 
 
 class TraitSource:
-    """One trait's effects, rows and prompts; what was fetched is kept, and what cannot be is said.
+    """One trait's effects, rows and prompts. What was fetched is kept; what cannot be fetched raises an error.
 
     Attributes:
         trait: the trait.

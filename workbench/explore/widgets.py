@@ -76,7 +76,7 @@ class TraitPanel(widgets.VBox):
 
     @property
     def settings(self) -> Settings:
-        """What the controls say.
+        """What the controls are set to.
 
         Raises:
             ValueError: for values that a setting refuses.
@@ -107,8 +107,8 @@ class TraitPanel(widgets.VBox):
         except RuntimeError:
             self._answer()
 
-    def _said(self, does: Callable[[], None]) -> None:
-        """Run a part, and say its mistake in the panel."""
+    def _guarded(self, does: Callable[[], None]) -> None:
+        """Run a part of the panel, and show its mistake as a message."""
         try:
             does()
             self.message.value = ""
@@ -116,7 +116,7 @@ class TraitPanel(widgets.VBox):
             self.message.value = f'<p role="alert" style="color:#a3261d">{html.escape(str(error))}</p>'
 
     def _draw(self) -> None:
-        self._said(self._redraw)
+        self._guarded(self._redraw)
 
     def _redraw(self) -> None:
         settings = self.settings
@@ -127,30 +127,30 @@ class TraitPanel(widgets.VBox):
             if not same_cells:  # thousands of cells, which q and tau_d leave as they are
                 _take(self.map.data[0], drawn.data[0], ("x", "y", "z", "text", "zmin", "zmax"))
                 self.map.layout = drawn.layout
-            for place in (1, 2):
-                _take(self.map.data[place], drawn.data[place], ("x", "y", "text", "name", "marker"))
+            for pole in (1, 2):
+                _take(self.map.data[pole], drawn.data[pole], ("x", "y", "text", "name", "marker"))
         bars = plots.neurons_per_layer(chosen.counts)
         with self.counts.batch_update():
-            for place, trace in enumerate(bars.data):
-                _take(self.counts.data[place], trace, ("x", "y", "customdata"))
+            for pole, trace in enumerate(bars.data):
+                _take(self.counts.data[pole], trace, ("x", "y", "customdata"))
             self.counts.layout = bars.layout
         self._drawn = (settings.trait, settings.layers)
         self.summary.value = _summary(chosen)
 
     def _answer(self) -> None:
         self._waiting = None
-        self._said(self._ask)
+        self._guarded(self._ask)
 
     def _ask(self) -> None:
         if not self.question.value.strip():
             self.base.value = self.steered.value = ""
             return
         settings = self.settings
-        found = self.explorer.answers(settings, self.question.value, [settings.direction])
-        self.base.value = _answer_html("Unedited", found.base, "")
-        moved = found.towards(settings.direction)
-        told = f"gamma {moved.gamma:g}, {found.neurons} neurons, {moved.edited:,} (position, layer) pairs edited"
-        self.steered.value = _answer_html(f"{settings.direction.capitalize()}d", moved, told)
+        answers = self.explorer.answers(settings, self.question.value, [settings.direction])
+        self.base.value = _answer_html("Unedited", answers.base, "")
+        steered = answers.towards(settings.direction)
+        edit = f"gamma {steered.gamma:g}, {answers.neurons} neurons, {steered.edited:,} (position, layer) pairs edited"
+        self.steered.value = _answer_html(f"{settings.direction.capitalize()}d", steered, edit)
 
 
 def _three_traces(drawn: go.Figure) -> go.Figure:
@@ -171,13 +171,13 @@ def _take(into: Any, new: Any, names: Sequence[str]) -> None:
 def _summary(chosen: Chosen) -> str:
     if chosen.selection is None:
         return f"<small>{html.escape(chosen.why_empty)}</small>"
-    found = chosen.selection
-    return f"<b>{len(found.high)}</b> High and <b>{len(found.low)}</b> Low neurons, {found.share:.2%} of the layers'."
+    high, low, share = len(chosen.selection.high), len(chosen.selection.low), chosen.selection.share
+    return f"<b>{high}</b> High and <b>{low}</b> Low neurons, {share:.2%} of the layers'."
 
 
-def _answer_html(heading: str, answer: Answer, told: str) -> str:
+def _answer_html(heading: str, answer: Answer, edit: str) -> str:
     score = "" if answer.score is None else f" &middot; {answer.score:.1f} of 5"
     return (
         f"<b>{heading}</b>{score}<p style='margin:.3em 1em .3em 0'>{html.escape(answer.text) or '(no text)'}</p>"
-        f"<small>{html.escape(told)}</small>"
+        f"<small>{html.escape(edit)}</small>"
     )

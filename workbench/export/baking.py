@@ -1,11 +1,7 @@
 """An edit written into a stock checkpoint as biases, kept only once it is shown to be the edited model."""
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,13 +10,14 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.export.biases import Writes, baker_of
 from workbench.export.equality import Agreement, Expected, agreement, expected
 from workbench.export.fitting import check_same_weights
 from workbench.export.writing import residual_writes
 from workbench.model.loading import quiet
 from workbench.model.model import Model
+from workbench.whole import whole_folder
 
 RECORD = "bake.json"
 
@@ -79,15 +76,13 @@ def bake(
         ValueError: if the edit cannot be baked exactly, with the reason; nothing is left behind.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is there already. Choose another folder for the baked checkpoint.")
-    _check_asked(model, edit, scope)
-    writes = residual_writes(model, edit)
-    if not any_weights:
-        _check_weights(model, edit)
-    kind = str(getattr(getattr(model.network, "config", None), "model_type", type(model.hooked).__name__))
-    baker_of(kind)
-    with _whole(folder) as temporary:
+    with whole_folder(folder) as temporary:
+        _check_asked(model, edit, scope)
+        writes = residual_writes(model, edit)
+        if not any_weights:
+            _check_weights(model, edit)
+        kind = str(getattr(getattr(model.network, "config", None), "model_type", type(model.hooked).__name__))
+        baker_of(kind)
         changed = _write(model, kind, writes, temporary)
         wanted = expected(model, edit, prompts, new_tokens)
         architecture, shown = _read_back(model, temporary, wanted)
@@ -98,7 +93,7 @@ def bake(
             "edit": repr(edit),
             "base": model.name,
             "base_fingerprint": model.fingerprint,
-            "provenance": dict(edit.provenance or {}),
+            "provenance": dict(edit.provenance),
         }
         (temporary / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
     return baked
@@ -122,26 +117,6 @@ def _check_weights(model: Model, edit: AnyEdit) -> None:
         made_on = part.provenance
         rounded = made_on.get("dtype") != str(model.dtype) and made_on.get("model") == model.name
         check_same_weights(model, "The edit", made_on.get("model_fingerprint"), any_weights=rounded)
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` when the block ends well; otherwise nothing is left."""
-    made = [parent for parent in folder.parents if not parent.exists()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        yield temporary
-        os.chmod(temporary, 0o755)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        with suppress(OSError):
-            for parent in made:
-                parent.rmdir()
-        raise
 
 
 def _write(model: Model, kind: str, writes: Writes, folder: Path) -> tuple[str, ...]:

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.edit.composite import AnyEdit
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Edit
 from workbench.export.fitting import check_same_weights, check_shape, model_type
 from workbench.export.gguf_header import check_header
-from workbench.export.replacing import replaced
 from workbench.export.writing import residual_writes
 from workbench.model.model import Model
 from workbench.vocabulary import RESID_POST
+from workbench.whole import whole_file
+
+try:
+    import gguf
+except ImportError:  # it comes with the extra of that name
+    gguf = None
 
 ARCHITECTURE = "controlvector"
 _DIRECTION = re.compile(r"direction\.(\d{1,5})")
@@ -40,7 +44,7 @@ def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scop
     Reference:
         llama.cpp, `common_control_vector_load`; repeng, `ControlVector.export_gguf`.
     """
-    gguf = _library()
+    library = _library()
     if scope != "all":
         raise ValueError(
             f"A control vector acts at every position, so only scope 'all' can be exported, but {scope!r} arrived."
@@ -54,7 +58,7 @@ def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scop
             "Make the edit without layer 0, or bake it with bake()."
         )
     path = Path(path)
-    with replaced(path) as temporary, closing(gguf.GGUFWriter(temporary, ARCHITECTURE)) as writer:
+    with whole_file(path) as temporary, closing(library.GGUFWriter(temporary, ARCHITECTURE)) as writer:
         writer.add_string(f"{ARCHITECTURE}.model_hint", model_type(model))
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", model.n_layers - 1)
         writer.add_uint32("workbench.n_layers", model.n_layers)
@@ -167,10 +171,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[int, np.ndarray]]:
 
 
 def _library() -> Any:
-    try:
-        import gguf
-    except ImportError as error:
-        raise ImportError(
-            "GGUF files need the package gguf. Install it with: pip install 'dpn-workbench[gguf]'."
-        ) from error
+    if gguf is None:
+        raise ImportError("GGUF files need the package gguf. Install it with: pip install 'dpn-workbench[gguf]'.")
     return gguf

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.edit.composite import AnyEdit
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Edit
 from workbench.edit.making import dpn_edit
 from workbench.export.dpn_le_layer import number_of, read_layer, write_layer
 from workbench.export.fitting import check_same_weights, check_shape

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.export.naming import file_part
 from workbench.export.pickled import indices_of, load_pt, reals_of
-from workbench.export.replacing import replaced
+from workbench.whole import whole_file, write_whole
 
 KEYS = (
     *("layer", "steering_vector", "cohens_d_values", "high_exclusive_indices", "low_exclusive_indices"),
@@ -52,7 +52,7 @@ def write_layer(
         the `.pt`.
     """
     path = folder / f"layer{layer}_{file_part(trait, what='trait')}_steering_data.pt"
-    with replaced(path) as temporary:
+    with whole_file(path) as temporary:
         torch.save(
             {
                 "layer": layer,
@@ -84,8 +84,7 @@ def write_layer(
         "cohens_d_threshold": min_d,
     }
     unknown = {key: None for key, value in told.items() if isinstance(value, float) and not math.isfinite(value)}
-    with replaced(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(told | unknown, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path.with_suffix(".json"), json.dumps(told | unknown, indent=2, ensure_ascii=False) + "\n")
     return path
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.edit.applying import edited
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.model.loading import load_again
 from workbench.model.model import Model
 

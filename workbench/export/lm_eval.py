@@ -7,15 +7,14 @@ from typing import Any
 
 import torch
 
-from workbench.edit.composite import AnyEdit, Composite
-from workbench.edit.edit import Edit
+from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.export.fitting import check_same_weights, check_shape, model_type
 from workbench.export.pickled import load_pt, reals_of
-from workbench.export.replacing import replaced
 from workbench.export.writing import projected_writes, residual_writes
 from workbench.model.model import Model
 from workbench.model.norms import normalises_mlp_output
 from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_POST, Site
+from workbench.whole import whole_file
 
 _GATED = "layers.{layer}.mlp.down_proj"
 _DOWN_PROJECTION = {
@@ -83,7 +82,7 @@ def write_lm_eval(model: Model, edit: AnyEdit, path: str | Path, *, scope: str =
         }
         for layer, write in writes.items()
     }
-    with replaced(path) as temporary:
+    with whole_file(path) as temporary:
         torch.save(content, temporary)
     return path
 

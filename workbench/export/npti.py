@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from workbench.capture.tally import Tally
-from workbench.edit.composite import AnyEdit, Composite
+from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.npti import COLUMNS, npti_from_values, npti_values
 from workbench.export.fitting import check_shape
 from workbench.export.naming import file_part
-from workbench.export.replacing import replaced
 from workbench.model.model import Model
 from workbench.vocabulary import ACT, HOOK_POST, NeuronSet, Pole, big_five, sign_of
+from workbench.whole import write_whole
 
 _SUFFIXES = {"_reversed_dict.json": Pole.LOW, "_dict.json": Pole.HIGH}
 _ENDINGS = {pole: suffix for suffix, pole in _SUFFIXES.items()}
@@ -71,10 +71,7 @@ def write_npti(path: str | Path, values: pd.DataFrame) -> Path:
         if not all(map(math.isfinite, numbers)):
             raise ValueError(f"NPTI's values are finite, but neuron {neuron} of layer {layer} has {numbers}.")
         content.setdefault(str(layer), []).append([int(layer), int(neuron), *map(float, numbers)])
-    path = Path(path)
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def write_npti_edit(model: Model, edit: AnyEdit, folder: str | Path, *, tally: Tally) -> dict[str, Path]:

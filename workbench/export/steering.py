@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from workbench.edit.applying import check_fits
-from workbench.edit.composite import AnyEdit, load_edit
+from workbench.edit.edit import AnyEdit, load_edit
 from workbench.export.caa import PATTERN as CAA_PATTERN
 from workbench.export.caa import read_caa
 from workbench.export.control_vector import read_control_vector
@@ -89,7 +89,7 @@ def _read_edit(path: Path, *, model: Model, gamma: float | None = None, any_weig
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     for provenance in (edit.provenance, *(part.provenance for part in edit.parts)):
-        check_same_weights(model, path.name, (provenance or {}).get("model_fingerprint"), any_weights=any_weights)
+        check_same_weights(model, path.name, provenance.get("model_fingerprint"), any_weights=any_weights)
     return edit if gamma is None else edit.with_gamma(gamma)
 
 

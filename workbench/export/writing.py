@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.edit.applying import check_fits
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.model.model import Model
 from workbench.model.norms import normalises_mlp_output, residual_multiplier
 from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_POST

@@ -1,6 +1,7 @@
 from .answers import Answers as Answers
 from .finding import Claim as Claim
 from .finding import Finding as Finding
+from .finding import Number as Number
 from .fluency import Fluency as Fluency
 from .harness import Harness as Harness
 from .items import Capability as Capability

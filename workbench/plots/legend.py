@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ SHIFT = "shift"
 """The column of the target's change in the intended direction."""
 
 
+@runtime_checkable
 class Described(Protocol):
     """Anything that names its arms and quantities as a study does."""
 
@@ -137,7 +138,7 @@ class Legend:
         traits = (each.name for each in self.quantities if each.role == "trait")
         quantity = self.quantity(name or self.target or next(traits, SHIFT))
         label = f"shift of {quantity.label}" if name else "trait shift"
-        unit = f"{quantity.change_unit} in the intended direction".strip()
+        unit = ", ".join(part for part in (quantity.change_unit, "intended direction") if part)
         return Wording(label, unit, quantity.unit == SHARE, signed=True)
 
     def changes(self, table: pd.DataFrame) -> dict[str, Wording]:

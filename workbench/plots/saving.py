@@ -1,7 +1,6 @@
 """Figures as files: pages by themselves or with one plotly beside them, images through kaleido and a Chromium."""
 
 import html
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from workbench.plots.panels import narrowed
 from workbench.plots.theme import Look
+from workbench.whole import write_whole
 
 IMAGES = (".svg", ".pdf", ".png")
 DATA_FORMATS = ("parquet", "csv")
@@ -80,8 +80,7 @@ def save_figure(
     (content,) = _contents([(figure, path)], width_mm=width_mm, height_mm=height_mm, share_plotlyjs=False)
     if data is not None:
         save_data(data, path.with_suffix(f".{data_format}"))
-    _write(path, content)
-    return path
+    return write_whole(path, content)
 
 
 def save_figures(
@@ -116,9 +115,9 @@ def save_figures(
     contents = _contents(wanted, width_mm=width_mm, height_mm=None, share_plotlyjs=share_plotlyjs)
     if share_plotlyjs:
         for folder in dict.fromkeys(path.parent for path in paths if path.suffix == ".html"):
-            _write(folder / "plotly.min.js", get_plotlyjs().encode())
+            write_whole(folder / "plotly.min.js", get_plotlyjs())
     for path, content in zip(paths, contents, strict=True):
-        _write(path, content)
+        write_whole(path, content)
     return paths
 
 
@@ -130,27 +129,12 @@ def save_data(data: pd.DataFrame, path: str | Path) -> Path:
     """
     path = Path(path)
     _check_format(path.suffix[1:])
-    _write(path, data.to_csv(index=False).encode() if path.suffix == ".csv" else data.to_parquet(index=False))
-    return path
+    return write_whole(path, data.to_csv(index=False) if path.suffix == ".csv" else data.to_parquet(index=False))
 
 
 def _check_format(name: str) -> None:
     if name not in DATA_FORMATS:
         raise ValueError(f"A figure's data are saved as {' or '.join(DATA_FORMATS)}, but {name!r} was asked for.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all: to a temporary name beside `path`, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _contents(

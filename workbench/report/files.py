@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workbench import plots
-from workbench.export.replacing import replaced
 from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
 from workbench.report.gallery import gallery
 from workbench.report.latex import latex_table
 from workbench.report.study_figures import study_figures
 from workbench.report.study_tables import StudyTable, study_tables
 from workbench.study.study import Study
+from workbench.whole import write_whole
 
 GALLERY = "README.md"
 
@@ -70,8 +70,7 @@ def write_figures(
     for figure in figures:
         plots.save_data(figure.data, folder / f"{figure.name}.parquet")
     if not only:
-        with replaced(folder / GALLERY) as page:
-            page.write_text(gallery(study, figures, written), encoding="utf-8", newline="\n")
+        write_whole(folder / GALLERY, gallery(study, figures, written))
     return [path for paths in written.values() for path in paths]
 
 
@@ -97,14 +96,11 @@ def write_tables(
     """
     formats = in_order("Tables", formats, TABLE_FORMATS)
     folder = Path(folder)
-    written = []
-    for table in study_tables(study, only=only):
-        for format in formats:
-            path = folder / f"{table.name}.{format}"
-            with replaced(path) as whole:
-                whole.write_text(_TABLE_TEXT[format](table), encoding="utf-8", newline="\n")
-            written.append(path)
-    return written
+    return [
+        write_whole(folder / f"{table.name}.{format}", _TABLE_TEXT[format](table))
+        for table in study_tables(study, only=only)
+        for format in formats
+    ]
 
 
 def _csv(table: StudyTable) -> str:

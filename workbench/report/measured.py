@@ -46,3 +46,9 @@ def subject_of(study: Study) -> str:
     """How a sentence calls the arm under test."""
     arms = study.tables["arms"].set_index("arm")
     return str(arms.loc[study.method, "claimed_as"] or study.method)
+
+
+def has_dose(study: Study) -> bool:
+    """Whether a dose scales the arm under test."""
+    arms = study.tables["arms"].set_index("arm")
+    return bool(arms.loc[study.method, "has_dose"])

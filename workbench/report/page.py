@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
-import os
-import uuid
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from workbench.measure.summarising import ALL
 from workbench.plots import narrowed
 from workbench.report.cells import table_cells
 from workbench.report.contents import Report
+from workbench.whole import write_whole
 
 _SCRIPTS = ("figures.js", "tables.js", "report.js")
 _PHONE = 358  # pixels of text on a phone
@@ -49,25 +47,17 @@ def render_report(report: Report) -> str:
 
 
 def write_report(report: Report, path: str | Path) -> Path:
-    """Write the page to `path`, whole or not at all.
+    """Write the page to `path`, whole or not at all, and make its folder where that is missing.
 
     Raises:
-        OSError: naming `path`, if its folder is missing or cannot be written to.
+        OSError: naming `path`, if it cannot be written.
     """
-    path = Path(path)
     page = render_report(report)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        os.replace(partial, path)
+        return write_whole(path, page)
     except OSError as error:
-        why = f"The report cannot be written ({error.strerror}); create its folder or choose another path"
+        why = f"The report cannot be written ({error.strerror}); choose another path"
         raise OSError(error.errno, why, str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-    return path
 
 
 def _part(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.outcome.finding import Finding
 from workbench.report.contents import Report, ReportFigure, ReportTable, Verdict
-from workbench.report.measured import subject_of
+from workbench.report.measured import has_dose, shown_costs, subject_of
 from workbench.report.page import write_report
 from workbench.report.steered import steered_answers
 from workbench.report.study_figures import StudyFigure, study_figures
@@ -30,10 +30,7 @@ def study_report(study: Study) -> Report:
     ids = {each.id for each in (*figures, *tables)}
     return Report(
         title=f"{study.method} on {study.manifest['model']}",
-        question=(
-            f"Does {subject_of(study)} move a personality trait further than controls of equal strength do, and what "
-            "does it cost beside other ways to steer?"
-        ),
+        question=_question(study),
         lead=_lead(study),
         verdicts=[
             Verdict(finding.claim, finding.verdict, finding.sentence, shown=evidence_on_page(study, finding, ids))
@@ -61,6 +58,12 @@ def evidence_on_page(study: Study, finding: Finding, ids: Collection[str]) -> tu
     return tuple(dict.fromkeys(shown))
 
 
+def _question(study: Study) -> str:
+    """What the study asks of the arm under test."""
+    question = f"Does {subject_of(study)} move a personality trait further than controls of equal strength do"
+    return f"{question}, and what does it cost beside other ways to steer?" if shown_costs(study) else f"{question}?"
+
+
 def _lead(study: Study) -> str:
     """What was done, in a paragraph."""
     config, selection = study.config, study.tables["selection"]
@@ -84,7 +87,7 @@ def _facts(study: Study) -> dict[str, str]:
     traits = len(config.traits)
     return {
         "neurons per trait": f"{chosen / traits:.0f} of {neurons // traits:,}",
-        "gamma": f"{study.gamma:g}",
+        **({"gamma": f"{study.gamma:g}"} if has_dose(study) else {}),
         "scope": config.scope,
         **{f"rows of {name}": f"{rows:,}" for name, rows in rows_asked(study).items()},
         "arms": str(len(study.roles)),

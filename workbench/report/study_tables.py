@@ -52,13 +52,13 @@ def study_tables(study: Study, *, only: Sequence[str] | None = None) -> list[Stu
 
 
 def _shown(study: Study) -> list[str]:
-    """Names of the tables that are shown: those with a text, and those that a finding rests on.
+    """Names of the tables that are shown: those with rows and a text, and those that a finding rests on.
 
-    A table of every answer has none, and would fill the page.
+    A table of every answer has no text, and would fill the page.
     """
     evidence = {name for finding in study.findings for name in finding.evidence}
     order = list(TABLES)
-    names = [name for name in study.tables if _pattern_of(name) or name in evidence]
+    names = [name for name, table in study.tables.items() if len(table) and (_pattern_of(name) or name in evidence)]
     return sorted(names, key=lambda name: order.index(_pattern_of(name)) if _pattern_of(name) else len(order))
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.plots import Legend
-from workbench.report.measured import other_traits, shown_costs
+from workbench.report.measured import has_dose, other_traits, shown_costs
 from workbench.select.selection import Selection
 from workbench.study.config import StudyConfig
 from workbench.study.study import Study
@@ -52,7 +52,8 @@ def selection_table(selection: Selection) -> Table:
         "high": "High",
         "low": "Low",
     }
-    table = _table(f"{selection.trait}, rule {selection.rule}", *shown.values())
+    table = _table(*shown.values())
+    table.title, table.title_justify, table.title_style = f"{selection.trait}, rule {selection.rule}", "left", "bold"
     for row in selection.layers.to_dict("records"):
         table.add_row(*(f"{row[key]:.4f}" if key == "threshold" else str(row[key]) for key in shown))
     return table
@@ -74,11 +75,13 @@ def _found(study: Study) -> str:
     chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
     traits = len(config.traits)
     each = f"for each of {traits} traits" if traits > 1 else f"for {', '.join(config.traits)}"
+    dose = f"gamma {study.gamma:g} of {escape(study.method)} was chosen on search questions; what follows was measured"
+    if not has_dose(study):
+        dose = f"{escape(study.method)} has no dose; what follows was measured"
     return (
         f"[bold]{chosen / neurons:.2%} of the MLP neurons were chosen[/]: {chosen / traits:.0f} of "
         f"{neurons // traits} {each}, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
-        f"gamma {study.gamma:g} of {escape(study.method)} was chosen on search questions; what follows was measured on "
-        f"held-out ones (scope {config.scope})."
+        f"{dose} on held-out questions and items (scope {config.scope})."
     )
 
 
@@ -99,7 +102,7 @@ def _legend(study: Study) -> str:
     return " ".join([text, *same])
 
 
-def _equal_dose(study: Study, width: int) -> list[Table]:
+def _equal_dose(study: Study, width: int) -> list[RenderableType]:
     """Arms at the chosen dose: the shift, that of other quantities of the trait, and the change of costs."""
     rows, legend = study.tables["equal_dose"], Legend.of(study)
     columns = {"shift": _column(rows, "shift", legend.quantity(study.target).scale)}
@@ -112,7 +115,7 @@ def _equal_dose(study: Study, width: int) -> list[Table]:
     return _tables(study, f"Arms at equal dose (gamma {study.gamma:g})", rows["arm"], columns, width=width)
 
 
-def _equal_shift(study: Study, width: int) -> list[Table]:
+def _equal_shift(study: Study, width: int) -> list[RenderableType]:
     """The dose that each arm needs to move the traits as far as the arm under test, and what it costs beyond it."""
     rows, legend = study.tables["equal_shift"], Legend.of(study)
     costs = [legend.quantity(name) for name in shown_costs(study) if f"{name}_against" in rows]
@@ -148,7 +151,7 @@ def _findings(study: Study) -> RenderableType:
 
 def _tables(
     study: Study, title: str, arms: pd.Series, columns: Mapping[str, Sequence[str]], *, width: int
-) -> list[Table]:
+) -> list[RenderableType]:
     """Columns beside the arms' names, in as many tables as lines of `width` characters need."""
     names = [f"{escape(arm)} *" if arm in study.twins else escape(arm) for arm in arms]
     heads = {column: "\n".join(textwrap.wrap(column, _HEAD)) for column in columns}
@@ -162,24 +165,17 @@ def _tables(
             used = first
         groups[-1].append(column)
         used += wide
-    tables = []
+    parts: list[RenderableType] = []
     for number, group in enumerate(groups):
-        table = _table(f"{title}{', continued' if number else ''}", "arm", *(heads[column] for column in group))
+        table = _table("arm", *(heads[column] for column in group))
         for name, *cells in zip(names, *(columns[column] for column in group), strict=True):
             table.add_row(name, *cells)
-        tables.append(table)
-    return tables
+        parts += [Text(f"{title}{', continued' if number else ''}", style="bold"), table]
+    return parts
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=escape(title),
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
+def _table(*columns: str) -> Table:
+    table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
         table.add_column(escape(column), justify="right" if number else "left", no_wrap=True)
     return table

@@ -7,7 +7,7 @@ import pandas as pd
 
 from workbench.contrast.prompt import Prompt
 from workbench.edit.applying import EditedRun, edited
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.edit.prompting import Instruction
 from workbench.model.model import Model
 from workbench.testbed.scorer import trait_score, wellformed

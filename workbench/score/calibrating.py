@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.edit.composite import AnyEdit
+from workbench.edit.edit import AnyEdit
 from workbench.measure.paired import bootstrap_mean
 from workbench.model.model import Model
 from workbench.score.answers import Condition, Scorer, answer_questions, testbed_scorer

@@ -1,11 +1,7 @@
 """Where a trait's neurons were found: effects, selection and both edits, in a folder of their own."""
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -118,29 +114,3 @@ def write_located(located: LocatedTrait, folder: Path) -> list[str]:
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return sorted(path.name for path in folder.iterdir())
-
-
-@contextmanager
-def whole_folder(folder: str | Path, *, mark: str = RECORD) -> Iterator[Path]:
-    """A temporary folder that takes `folder`'s place when the block ends well, and vanishes when it does not.
-
-    Raises:
-        FileExistsError: if `folder` holds something that does not bear `mark`, the file that tells its kind.
-        OSError: if it cannot be made.
-    """
-    folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and ((folder / mark).is_file() or not any(folder.iterdir()))):
-        raise FileExistsError(f"{folder} is there already and holds something else. Choose another output folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        yield temporary
-        os.chmod(temporary, 0o755)
-        replaced = temporary.with_name(temporary.name + "-before")
-        if folder.exists():
-            os.replace(folder, replaced)
-        os.replace(temporary, folder)
-        shutil.rmtree(replaced, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise

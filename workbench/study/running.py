@@ -166,7 +166,7 @@ def _write_edits(store: Store, method: Arm, gamma: float) -> None:
     for (trait, direction), does in method.steering.items():
         if not isinstance(does, Instruction):
             edit = does.with_gamma(gamma)
-            key = key_of(edit=digest_of(edit), code=code_of("workbench.edit.composite"))
+            key = key_of(edit=digest_of(edit), code=code_of("workbench.edit.edit"))
             store.step(f"edits/{trait}-{direction}", key, lambda edit=edit: {"": edit})
 
 

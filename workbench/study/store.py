@@ -1,7 +1,6 @@
 """A study's folder: steps that are kept whole or not at all, and used again while what they depend on is the same."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 
 from workbench.digest import VERSION, hash_file, key_of
+from workbench.whole import whole_file, write_whole
 
 MANIFEST = "manifest.json"
 
@@ -107,23 +107,15 @@ class Store:
 
     def text(self, name: str, content: str) -> None:
         """Write a text that no step depends on, whole or not at all."""
-        temporary = self.folder / f".{name}.tmp"
-        temporary.write_text(content, encoding="utf-8")
-        os.replace(temporary, self.folder / name)
+        write_whole(self.folder / name, content)
 
     def _write(self, file: str, value: Part) -> Path:
         path = self.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.partial{path.suffix}")
-        try:
+        with whole_file(path) as temporary:
             if isinstance(value, pd.DataFrame):
                 value.to_parquet(temporary, index=False)
             else:
                 value.save(temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         return path
 
     def _write_manifest(self) -> None:

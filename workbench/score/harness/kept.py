@@ -1,7 +1,6 @@
 """Outcomes of the harness on disk: parquet files written whole or not at all, read back only if whole and as asked."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from workbench.whole import whole_file
 
 _KEY = b"workbench harness 1"
 
@@ -44,16 +45,11 @@ def read_outcomes(stem: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame] | N
 
 def write_table(path: Path, frame: pd.DataFrame, *, key: str = "", about: Mapping[str, Any] | None = None) -> None:
     """A table with a checksum on every page, what it is about beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     told = {_KEY: key, b"about": json.dumps(dict(about or {}), default=str)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         pq.write_table(
             table.replace_schema_metadata({**(table.schema.metadata or {}), **told}),
             temporary,
             write_page_checksum=True,
         )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
