@@ -100,19 +100,22 @@ def test_responses_are_read_along(small: wb.Model) -> None:
     contrast = wb.Contrast.from_texts("any", high=["calm", "calm rain", "calm"], low=["loud", "loud", "book"])
     with pytest.raises(ValueError, match="needs responses, but the contrast has none"):
         wb.capture(small, contrast, position="response")
-    told = contrast.with_responses(high=answers, low=answers[::-1])
-    assert told.digest != contrast.digest
-    each, mean = kept(small, told, position="response", min_saving=1), kept(small, told, position="response_mean")
+    answered = contrast.with_responses(high=answers, low=answers[::-1])
+    assert answered.digest != contrast.digest
+    each, mean = (
+        kept(small, answered, position="response", min_saving=1),
+        kept(small, answered, position="response_mean"),
+    )
     expected = []
-    for prompt, answer in zip(told.high, answers, strict=True):
+    for prompt, answer in zip(answered.high, answers, strict=True):
         ids = small.tokens(prompt)[0]
-        said = small.tokenizer(answer, add_special_tokens=False)["input_ids"]
-        expected.append(alone(small, [*ids, *said], HOOK_POST)[len(ids) :])
+        answer_ids = small.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        expected.append(alone(small, [*ids, *answer_ids], HOOK_POST)[len(ids) :])
     torch.testing.assert_close(each.activations[Pole.HIGH], torch.cat(expected), atol=1e-5, rtol=1e-5)
     assert each.prompts[Pole.HIGH].tolist() == [i for i, rows in enumerate(expected) for _ in rows]
     means = torch.stack([rows.mean(0) for rows in expected])
     torch.testing.assert_close(mean.activations[Pole.HIGH], means, atol=1e-5, rtol=1e-5)
-    last = kept(small, told)  # reading the prompt alone leaves the answers out
+    last = kept(small, answered)  # reading the prompt alone leaves the answers out
     torch.testing.assert_close(last.activations[Pole.HIGH], kept(small, contrast).activations[Pole.HIGH])
 
 

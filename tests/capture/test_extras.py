@@ -32,8 +32,8 @@ def test_clusters_hold_the_moments_of_their_rows(everything: Activations, contra
             found = everything.clusters[kind][pole]
             assert set(found) == set(ids)
             for name, moments in found.items():
-                mine = torch.tensor([i for i, other in enumerate(ids) if other == name])
-                expected = Moments.of(rows[mine])
+                of_cluster = torch.tensor([i for i, other in enumerate(ids) if other == name])
+                expected = Moments.of(rows[of_cluster])
                 assert moments.count == expected.count
                 torch.testing.assert_close(moments.mean, expected.mean, atol=1e-12, rtol=1e-9)
                 torch.testing.assert_close(moments.m2, expected.m2, atol=1e-12, rtol=1e-6)
@@ -57,7 +57,7 @@ def test_what_was_not_kept_is_told(small: wb.Model, contrast: wb.Contrast) -> No
     with pytest.raises(ValueError, match="Clusters by description need description ids of every pole"):
         wb.capture(small, bare, clusters=["description"])
     wrong: dict[str, Any]
-    for wrong, said in (
+    for wrong, message in (
         ({"clusters": ["trait"]}, "one of description, question, but 'trait'"),
         ({"keep_dtype": "int8"}, "keep_dtype is one of float32, model"),
         ({"engine": "slurm"}, "engine is one of local, ray"),
@@ -66,7 +66,7 @@ def test_what_was_not_kept_is_told(small: wb.Model, contrast: wb.Contrast) -> No
         ({"sample": -1}, "at least 0 rows"),
         ({"pooled": True}, "pooled= goes with a mask"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             wb.capture(small, contrast, **wrong)
 
 

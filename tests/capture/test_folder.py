@@ -145,8 +145,8 @@ def test_a_harmed_file_is_refused_by_name(
     if harm == "cut":
         content = content[: len(content) // 3]
     else:
-        for place in range(len(content) // 4, len(content)):
-            content[place] ^= 0xFF
+        for byte in range(len(content) // 4, len(content)):
+            content[byte] ^= 0xFF
     path.write_bytes(bytes(content))
     with pytest.raises(ValueError, match=path.name.replace(".", r"\.")):
         captured(small, pairs, tmp_path / "c")

@@ -26,10 +26,10 @@ def test_ends_are_those_of_all_rows_sorted(kept: Activations, contrast: wb.Contr
     assert most["activation"].tolist() == pytest.approx([value for value, _, _ in every[:-5:-1]])
     assert least["activation"].tolist() == pytest.approx([value for value, _, _ in every[:4]])
     assert found["rank"].tolist() == [1, 2, 3, 4] * 2
-    for told in found.itertuples():
-        prompt = contrast.poles[Pole(str(told.pole))][told.row]  # type: ignore[index]
-        assert (told.question, told.description) == (prompt.user, prompt.system or "")
-        assert float(kept.at(5, str(told.pole))[told.row, 17]) == told.activation  # type: ignore[index]
+    for top in found.itertuples():
+        prompt = contrast.poles[Pole(str(top.pole))][top.row]  # type: ignore[index]
+        assert (top.question, top.description) == (prompt.user, prompt.system or "")
+        assert float(kept.at(5, str(top.pole))[top.row, 17]) == top.activation  # type: ignore[index]
 
 
 def test_one_pole_alone(kept: Activations, contrast: wb.Contrast) -> None:
@@ -46,12 +46,12 @@ def test_rows_of_several_positions_name_their_prompt(model: wb.Model, contrast: 
     few = contrast.rows(range(3))
     kept = wb.capture(model, few, keep=True, layers=[1], position="all")
     assert isinstance(kept, Activations)
-    told = top_prompts(kept, few, 1, 3, k=1).iloc[0]
-    own = kept.activations[Pole(told["pole"])][:, 0, 3]
-    assert told["activation"] == float(own.max())
-    place = int(own.argmax())
-    pole = Pole(told["pole"])
-    assert (told["row"], told["position"]) == (int(kept.prompts[pole][place]), int(kept.positions[pole][place]))
+    top = top_prompts(kept, few, 1, 3, k=1).iloc[0]
+    values = kept.activations[Pole(top["pole"])][:, 0, 3]
+    assert top["activation"] == float(values.max())
+    strongest = int(values.argmax())
+    pole = Pole(top["pole"])
+    assert (top["row"], top["position"]) == (int(kept.prompts[pole][strongest]), int(kept.positions[pole][strongest]))
 
 
 def test_mistakes_are_named(kept: Activations, contrast: wb.Contrast) -> None:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
@@ -39,6 +39,7 @@ def test_builtin_uses_each_question_before_any_twice() -> None:
     assert len(set(contrast.questions[:asked])) == asked
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.sampled_from([0.1, 0.3, 0.5]))
 def test_a_split_shares_no_question(seed: int, holdout: float) -> None:
     contrast = wb.Contrast.testbed("Openness", n=60)

@@ -110,9 +110,9 @@ def test_a_very_long_cell_is_read_and_never_printed(tmp_path: Path, name: str) -
             frame.to_parquet(tmp_path / name)
         if frame is rows:
             assert wb.Contrast.from_table(tmp_path / name).high[0].user == long
-    with pytest.raises(ValueError, match="missing \\['low'\\] from") as told:
+    with pytest.raises(ValueError, match="missing \\['low'\\] from") as raised:
         wb.Contrast.from_table(tmp_path / name)
-    assert len(str(told.value)) < 300
+    assert len(str(raised.value)) < 300
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_very_long_cell_is_read_and_never_printed(tmp_path: Path, name: str) -
         ("x.jsonl", b'{"high": NaN, "low": "b"}', "column high has no text in row 1"),
         ("x.jsonl", b'{"high": 5, "low": "b"}', "column high has no text in row 1"),
         ("x.jsonl", b'{"high": "a", "low": "b"}\n{"low": "c"}', "column high has no text in row 2"),
-        ("x.jsonl", b'{"high": "a", "high": "c", "low": "b"}', "line 1: key 'high' stands there twice. Keep one"),
+        ("x.jsonl", b'{"high": "a", "high": "c", "low": "b"}', "line 1: it has the key 'high' twice. Keep one"),
         ("x.jsonl", b'{"high": "\xff", "low": "b"}', "x.jsonl is not UTF-8: byte 10"),
         ("x.jsonl", b'{"high": "a", "low": "b", "trait": 3}', "column trait has no text in row 1"),
         ("x.parquet", b"PAR1", "x.parquet could not be read as .parquet"),
@@ -141,9 +141,9 @@ def test_a_very_long_cell_is_read_and_never_printed(tmp_path: Path, name: str) -
 )
 def test_a_hostile_table_is_told_in_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message) as told:
+    with pytest.raises(ValueError, match=message) as raised:
         wb.Contrast.from_table(tmp_path / name, trait="e" if b"trait" in content else None)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_parquet_table_with_a_column_twice_or_a_gap_is_told(tmp_path: Path) -> None:

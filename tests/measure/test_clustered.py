@@ -82,11 +82,11 @@ def test_a_bootstrap_agrees_with_the_formula() -> None:
 def test_a_tally_with_clusters_gives_what_rows_give(model: wb.Model, contrast: wb.Contrast) -> None:
     kept = wb.capture(model, contrast, keep=True)
     streamed = wb.capture(model, contrast, clusters=["description"])
-    mine = clustered_errors(streamed)
-    theirs = clustered_errors(kept, kinds=["description"])
-    assert mine is not None
-    assert theirs is not None
-    torch.testing.assert_close(mine.cohens_d, theirs.cohens_d, rtol=1e-4, atol=1e-5)
+    from_moments = clustered_errors(streamed)
+    from_rows = clustered_errors(kept, kinds=["description"])
+    assert from_moments is not None
+    assert from_rows is not None
+    torch.testing.assert_close(from_moments.cohens_d, from_rows.cohens_d, rtol=1e-4, atol=1e-5)
     assert clustered_errors(wb.capture(model, contrast)) is None
     assert wb.effect_sizes(kept).method == "cluster-robust over description and questions"
     assert wb.effect_sizes(wb.capture(model, contrast)).method == "large-sample normal over rows"

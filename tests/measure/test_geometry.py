@@ -34,8 +34,8 @@ def test_sklearn_agrees_up_to_sign() -> None:
     oracle: Any = PCA(3).fit(fitted)
     np.testing.assert_allclose(found.components.abs(), np.abs(oracle.components_))
     np.testing.assert_allclose(found.explained_variance_ratio, oracle.explained_variance_ratio_)
-    places = found.points[["pc1", "pc2", "pc3"]].to_numpy()
-    np.testing.assert_allclose(np.abs(places), np.abs(oracle.transform(fitted)))
+    coordinates = found.points[["pc1", "pc2", "pc3"]].to_numpy()
+    np.testing.assert_allclose(np.abs(coordinates), np.abs(oracle.transform(fitted)))
 
 
 def test_a_planted_direction_is_pc1_and_without_it_the_poles_do_not_part() -> None:
@@ -76,9 +76,9 @@ def test_every_layer_is_fitted_by_itself() -> None:
     assert set(table["pole"]) == {"high", "low", "neutral"}
     high, low, neutral = (stacks[pole][:, 1] for pole in (Pole.HIGH, Pole.LOW, Pole.NEUTRAL))
     alone = pca(high, low, neutral=neutral, components=2)
-    there = table.query("layer == 20").reset_index(drop=True)
-    np.testing.assert_allclose(there[["pc1", "pc2"]], alone.points[["pc1", "pc2"]])
-    assert there["ev1"].unique().tolist() == pytest.approx([alone.explained_variance_ratio[0].item()])
+    of_second = table.query("layer == 20").reset_index(drop=True)
+    np.testing.assert_allclose(of_second[["pc1", "pc2"]], alone.points[["pc1", "pc2"]])
+    assert of_second["ev1"].unique().tolist() == pytest.approx([alone.explained_variance_ratio[0].item()])
 
 
 def test_half_precision_and_single_points_are_fitted() -> None:

@@ -47,8 +47,8 @@ def test_clustered_intervals_cover_and_ignoring_clusters_does_not() -> None:
 def test_scipy_agrees_on_rows() -> None:
     values = np.random.default_rng(1).exponential(size=60)
     ours = bootstrap_mean(values, resamples=8000)
-    theirs = bootstrap((values,), np.mean, method="percentile", n_resamples=8000, rng=0).confidence_interval
-    assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=0.02)
+    reference = bootstrap((values,), np.mean, method="percentile", n_resamples=8000, rng=0).confidence_interval
+    assert [ours.low, ours.high] == pytest.approx([reference.low, reference.high], abs=0.02)
     assert ours.estimate == pytest.approx(values.mean())
 
 
@@ -96,11 +96,11 @@ def test_one_cluster_has_no_bounds_and_equal_rows_no_width() -> None:
 @given(outcomes, st.integers(0, 99))
 def test_a_difference_is_the_mean_of_differences_and_swapping_arms_negates(a: list[float], seed: int) -> None:
     b = np.random.default_rng(seed).normal(size=len(a))
-    there = bootstrap_difference(a, b, resamples=50)
+    forwards = bootstrap_difference(a, b, resamples=50)
     back = bootstrap_difference(b, a, resamples=50)
-    assert there.estimate == pytest.approx(float(np.mean(b - np.array(a))), abs=1e-9)
-    assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-9)
-    assert there.low == bootstrap_mean(b - np.array(a), resamples=50).low
+    assert forwards.estimate == pytest.approx(float(np.mean(b - np.array(a))), abs=1e-9)
+    assert (forwards.low, forwards.high) == pytest.approx((-back.high, -back.low), abs=1e-9)
+    assert forwards.low == bootstrap_mean(b - np.array(a), resamples=50).low
 
 
 def test_a_planted_difference_is_found_and_pairing_is_used() -> None:

@@ -40,14 +40,14 @@ def test_auroc_is_that_of_scikit_learn_ties_and_all(rows: Rows) -> None:
 @pytest.mark.parametrize(("clustered", "strength"), [(False, 0.0), (True, 0.7)])
 def test_aurocs_error_is_its_spread_over_repetitions(clustered: bool, strength: float) -> None:
     settings = {"rows": 60, "layers": 1, "width": 40, "effect": 0.0, "descriptions": 20, "correlation": 0.0}
-    areas, said = [], []
+    areas, errors = [], []
     for seed in range(40):
         rows = planted(seed=seed, description_std=strength, question_std=0.0, **settings).rows
         labels = (rows.labels("description", "high"), rows.labels("description", "low"))
         found = auroc(rows.activations[Pole.HIGH], rows.activations[Pole.LOW], clusters=labels if clustered else None)
         areas.append(found.area)
-        said.append(found.error)
-    ratio = torch.cat(said).mean() / torch.cat(areas).std()
+        errors.append(found.error)
+    ratio = torch.cat(errors).mean() / torch.cat(areas).std()
     assert 0.9 < float(ratio) < 1.1
 
 

@@ -75,10 +75,10 @@ def test_relabelled_descriptions_take_their_rows_along(rows: Rows, seed: int) ->
     to_high[np.random.default_rng(seed).permutation(units)[: len(high)]] = 1
     s, d = relabelled(high, low, to_high[None].double(), 1, dtype=torch.float64)
     names = [*high.labels["description"], *low.labels["description"]]
-    goes_high = {name for name, here in zip(names, to_high.tolist(), strict=True) if here}
+    goes_high = {name for name, is_high in zip(names, to_high.tolist(), strict=True) if is_high}
     values = torch.cat([rows.activations[Pole.HIGH][:, 1], rows.activations[Pole.LOW][:, 1]])
-    told = [*rows.labels("description", "high"), *rows.labels("description", "low")]
-    mask = torch.tensor([name in goes_high for name in told])
+    of_rows = [*rows.labels("description", "high"), *rows.labels("description", "low")]
+    mask = torch.tensor([name in goes_high for name in of_rows])
     expected = both(values[mask], values[~mask])
     torch.testing.assert_close(s[0], expected[0], atol=1e-9, rtol=1e-7)
     torch.testing.assert_close(d[0], expected[1], atol=1e-9, rtol=1e-7)

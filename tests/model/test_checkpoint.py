@@ -62,7 +62,7 @@ class _Ran:
 def test_a_pickle_that_holds_code_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     as_pickle(folder, code=_Ran())
-    with pytest.raises(ValueError, match="holds more than tensors, and so might run code; it is not read"):
+    with pytest.raises(ValueError, match="holds more than tensors and could run code, so it is not read"):
         wb.load_model(folder)
     assert not (folder.parent / "ran").exists()
 
@@ -119,9 +119,9 @@ def mine(folder: Path) -> None:
 
 
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a configuration cut off": (written("config.json", '{"model_type": "ll'), r"config\.json is no JSON \(.*Copy the"),
-    "a configuration of nothing": (written("config.json", "{}"), "names no model_type"),
-    "a list for a configuration": (written("config.json", "[]"), "names no model_type"),
+    "a configuration cut off": (written("config.json", '{"model_type": "ll'), r"config\.json is not JSON \(.*Copy the"),
+    "a configuration of nothing": (written("config.json", "{}"), "has no model_type"),
+    "a list for a configuration": (written("config.json", "[]"), "has no model_type"),
     "an unknown architecture": (written("config.json", '{"model_type": "zebra"}'), "has model type `zebra`"),
     "weights cut off": (cut, r"model\.safetensors is cut off or damaged \(.*Copy the checkpoint again"),
     "empty weights": (written(WEIGHTS, b""), "model.safetensors is cut off or damaged"),

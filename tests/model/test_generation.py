@@ -12,10 +12,10 @@ PROMPTS = ["What is 21 + 13?", "How do you spend your time at the office party?"
 def test_greedy_equals_transformers_own_generation(model: wb.Model) -> None:
     for prompt in PROMPTS:
         ids = torch.tensor(model.tokens(prompt))
-        theirs = model.network.generate(
+        generated = model.network.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False
         )
-        new = theirs[0, ids.shape[1] :].tolist()
+        new = generated[0, ids.shape[1] :].tolist()
         ours = model.generate_tokens(prompt, max_new_tokens=20)[0]
         assert ours == [token for token in new if token not in model.stop_tokens][: len(ours)]
         assert len(ours) >= len(new) - 1
@@ -59,8 +59,8 @@ def test_texts_end_an_answer_where_they_first_stand(model: wb.Model, max_rows: i
     assert any(len(short) < len(full) for short, full in zip(cut, whole, strict=True))
     for short, full in zip(cut, whole, strict=True):
         assert short == full[: len(short)]
-        said = model.tokenizer.decode(short[:-1])
-        assert not any(text in said for text in texts)  # not a token too many
+        text_before_end = model.tokenizer.decode(short[:-1])
+        assert not any(text in text_before_end for text in texts)  # not a token too many
         stopped = any(text in model.tokenizer.decode(short) for text in texts)
         assert stopped or short == full
 

@@ -54,7 +54,7 @@ def test_folded_norms_give_the_same_neurons(model: wb.Model, contrast: wb.Contra
     folded = wb.load_model("testbed")
     folded.hooked.enable_compatibility_mode()
     assert not torch.equal(folded.hooked.blocks[0].mlp.W_in, model.hooked.blocks[0].mlp.W_in)
-    mine, theirs = (wb.capture(each, contrast) for each in (model, folded))
-    for pole, moments in mine.moments.items():
-        torch.testing.assert_close(theirs.moments[pole].mean, moments.mean, atol=5e-5, rtol=1e-4)
+    plain, of_folded = (wb.capture(each, contrast) for each in (model, folded))
+    for pole, moments in plain.moments.items():
+        torch.testing.assert_close(of_folded.moments[pole].mean, moments.mean, atol=5e-5, rtol=1e-4)
     assert folded.generate("What is 21 + 13?", max_new_tokens=4) == ["34"]

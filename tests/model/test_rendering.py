@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
@@ -158,6 +158,7 @@ def test_padding_is_on_the_left() -> None:
     assert real.tolist() == [[True, True, True], [False, False, True]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(20, 200), st.integers(1, 9))
 def test_batches_hold_every_row_once_and_keep_their_bounds(lengths: list[int], max_tokens: int, max_rows: int) -> None:
     batches = batches_by_length(lengths, max_tokens=max_tokens, max_rows=max_rows)

@@ -55,10 +55,10 @@ def test_the_published_settings(model: wb.Model) -> None:
 
 
 def test_it_says_what_it_is(model: wb.Model) -> None:
-    told = str(found(LlamaConfig(vocab_size=2000, **LLAMA), model))
-    assert told.startswith("published default for models of LLaMA-3-8B-Instruct's architecture and size")
-    assert "layers 12-31, q 0.995, tau_d 0.8" in told
-    assert "may be overridden" in told
+    text = str(found(LlamaConfig(vocab_size=2000, **LLAMA), model))
+    assert text.startswith("published default for models of LLaMA-3-8B-Instruct's architecture and size")
+    assert "layers 12-31, q 0.995, tau_d 0.8" in text
+    assert "may be overridden" in text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
@@ -18,6 +18,7 @@ def random_effects(seed: int = 0, layers: int = 3, width: int = 200) -> wb.Effec
     return effects_of(s, s / spread)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.sampled_from([0.5, 0.9, 0.99]), st.floats(0, 2))
 def test_dual_is_the_overlap_of_its_two_criteria(seed: int, quantile: float, min_d: float) -> None:
     effects = random_effects(seed)
@@ -30,6 +31,7 @@ def test_dual_is_the_overlap_of_its_two_criteria(seed: int, quantile: float, min
     assert chosen["dual"] == chosen["magnitude-only"] & chosen["d-only"]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50))
 def test_swapping_poles_swaps_high_and_low(seed: int) -> None:
     effects = random_effects(seed)
@@ -173,9 +175,9 @@ def test_fdr_takes_a_permutations_pvalues_where_there_are_some() -> None:
     chosen = wb.select_neurons(effects.with_measures(pvalue=p), rule="fdr")
     assert list(chosen.both) == [(1, 5), (2, 9)]
     for method in ("bh", "by"):
-        own = wb.select_neurons(effects, rule="fdr", method=method)
-        assert own.parameters == {"alpha": 0.05, "method": method}
-    assert len(wb.select_neurons(effects, rule="fdr")) > len(own)
+        by_t_test = wb.select_neurons(effects, rule="fdr", method=method)
+        assert by_t_test.parameters == {"alpha": 0.05, "method": method}
+    assert len(wb.select_neurons(effects, rule="fdr")) > len(by_t_test)
     with pytest.raises(ValueError, match="false discovery criterion binds"):
         wb.select_neurons(effects.with_measures(pvalue=torch.ones(3, 200)), rule="fdr")
 
@@ -199,7 +201,7 @@ def test_each_criterion_says_what_it_alone_removes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"within": "block"}, "within a layer or the model, but within='block'"),
         ({"alpha": 1.0}, "alpha lies strictly between 0 and 1"),
@@ -207,6 +209,6 @@ def test_each_criterion_says_what_it_alone_removes() -> None:
         ({"min_probability": 1.5}, "min_probability is a share"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_out_of_range_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         wb.select_neurons(random_effects(), **settings)

@@ -33,12 +33,12 @@ class CapturePlan:
 
     def __str__(self) -> str:
         plan = self.plan
-        held = ", ".join(f"{name} {_size(size)}" for name, size in self.memory.items())
+        memory = ", ".join(f"{name} {_size(size)}" for name, size in self.memory.items())
         rows = f"; kept rows {_size(self.disk)} on disk" if self.disk else ""
         return (
             f"{plan.prompts:,} prompts, {plan.computed:,} of {plan.tokens:,} tokens computed; "
             f"{', '.join(site.name for site in self.sites)} of {len(self.layers)} layers, {plan.positions.name}; "
-            f"memory: {held}{rows}"
+            f"memory: {memory}{rows}"
         )
 
 

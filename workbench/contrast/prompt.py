@@ -1,16 +1,19 @@
-"""One prompt, before any tokenizer has seen it."""
+"""One prompt, before it is rendered and tokenised."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is put to a model.
+    """One input of a model.
 
     Attributes:
-        user: the user's turn; with `chat=False` the raw text itself.
+        user: the user's turn; with `chat=False` the raw text.
         system: the system prompt, if any.
         chat: whether the model's chat template renders it.
+
+    Raises:
+        ValueError: for an empty text, or a raw text with a system prompt.
     """
 
     user: str

@@ -1,4 +1,4 @@
-"""Pairs of prompts from a table that somebody else wrote."""
+"""Pairs of prompts from a jsonl, csv or parquet table."""
 
 from io import StringIO
 from pathlib import Path
@@ -20,8 +20,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     for mark in (";", "\t"):
         if "," not in header and {"high", "low"} <= {name.strip(' "\r') for name in header.split(mark)}:
             raise ValueError(f"its columns are separated by {mark!r}. Save it with commas.")
-    # The header is read as a row like any other: pandas would rename a second column of a name, and take a first
-    # column without a name for an index.
+    # The header is read as an ordinary row: pandas would rename a repeated column, and use a first column without a
+    # name as an index.
     rows = pd.read_csv(StringIO(text), header=None, dtype=str, keep_default_na=False)
     return rows.iloc[1:].set_axis(list(rows.iloc[0]), axis=1).reset_index(drop=True)
 
@@ -38,8 +38,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for another ending, an empty table, a column that stands there twice, or a file that is not
-            what its ending says.
+        ValueError: for another ending, an empty table, a repeated column, or a file that is not of the kind that its
+            ending names.
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -50,9 +50,9 @@ def read_table(path: Path) -> pd.DataFrame:
         frame = READERS[kind](path)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path.name} could not be read as {kind}: {_first_line(error)}") from None
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"{path.name} has two columns {_short(twice[0])}. Keep one.")
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"{path.name} has two columns {_short(repeated[0])}. Keep one.")
     if frame.empty:
         raise ValueError(f"{path.name} holds no rows.")
     return frame
@@ -63,7 +63,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _short(name: object) -> str:
-    """A column's name as an error shows it, however long it is."""
+    """A column's name, shortened for an error message."""
     text = str(name)
     return repr(text if len(text) <= 40 else text[:39] + "…")
 
@@ -95,9 +95,9 @@ def pairs_from_table(path: Path, *, trait: str | None) -> Pairs:
         frame = frame[frame["trait"].str.casefold() == trait.casefold()].reset_index(drop=True)
         if frame.empty:
             raise ValueError(f"{path.name} has no row with trait {trait!r}.")
-    named = list(dict.fromkeys(frame["trait"])) if "trait" in frame else []
-    if trait is None and len(named) > 1:
-        shown = ", ".join(name[:40] for name in named[:8]) + (", …" if len(named) > 8 else "")
+    traits = list(dict.fromkeys(frame["trait"])) if "trait" in frame else []
+    if trait is None and len(traits) > 1:
+        shown = ", ".join(name[:40] for name in traits[:8]) + (", …" if len(traits) > 8 else "")
         raise ValueError(f"{path.name} holds several traits ({shown}): name one.")
     questions = frame["question"].tolist() if "question" in frame else None
 
@@ -109,14 +109,14 @@ def pairs_from_table(path: Path, *, trait: str | None) -> Pairs:
 
     poles = [pole for pole in Pole if pole in frame]
     ids = {pole: tuple(frame[f"{pole}_id"].astype(str) if f"{pole}_id" in frame else frame[pole]) for pole in poles}
-    answers = {pole: tuple(frame[f"{pole}_response"]) for pole in poles if f"{pole}_response" in frame}
+    responses = {pole: tuple(frame[f"{pole}_response"]) for pole in poles if f"{pole}_response" in frame}
     return Pairs(
-        trait or (named[0] if named else path.stem),
+        trait or (traits[0] if traits else path.stem),
         prompts("high"),
         prompts("low"),
         prompts("neutral") if "neutral" in frame else None,
         questions=tuple(questions or ()),
         descriptions=ids if questions is not None else {},
         source=path.name,
-        responses=answers,
+        responses=responses,
     )

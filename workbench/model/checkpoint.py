@@ -1,4 +1,4 @@
-"""A checkpoint looked at before it is loaded, filled whole or refused, and a failed load told in one line."""
+"""Checks a checkpoint before it is loaded, refuses one that does not fill its network, and shortens load errors."""
 
 import json
 import re
@@ -7,29 +7,30 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-_NAMED = 3  # tensors that a message names
+_NAMED = 3  # how many names a message lists
 
 
 class IncompleteCheckpoint(ValueError):
-    """A checkpoint that leaves parameters of its network unfilled."""
+    """A checkpoint that does not hold every parameter of its network."""
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be a whole checkpoint, before anything large is read.
+    """Check that a folder can be a whole checkpoint, before anything large is read.
 
     Raises:
-        FileNotFoundError: if there is no config.json, or the index names a file that is not there.
-        ValueError: if the configuration is none, or a safetensors file is cut off or damaged; names the file.
+        FileNotFoundError: if there is no config.json, or the index names a file that does not exist.
+        ValueError: if config.json is not a model's configuration, or a safetensors file is cut off or damaged; names
+            the file.
     """
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is a folder without a config.json: it holds no checkpoint.")
     config = _read_json(path)
     if not isinstance(config, dict) or "model_type" not in config:
-        raise ValueError(f"{path} names no model_type, so transformers cannot tell what network it is of.")
+        raise ValueError(f"{path} has no model_type, so transformers cannot tell which network it describes.")
     for index in sorted(folder.glob("*.index.json")):
-        named = _read_json(index)
-        shards = set(named.get("weight_map", {}).values()) if isinstance(named, dict) else set()
+        content = _read_json(index)
+        shards = set(content.get("weight_map", {}).values()) if isinstance(content, dict) else set()
         lacking = sorted(shard for shard in shards if not (folder / shard).is_file())
         if lacking:
             raise FileNotFoundError(
@@ -48,21 +49,21 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON ({error}). Copy the checkpoint again.") from None
+        raise ValueError(f"{path} is not JSON ({error}). Copy the checkpoint again.") from None
 
 
 class WholeNetwork:
-    """Loads a network as transformers does, and refuses one that its checkpoint does not fill.
+    """Loads a network as transformers does, and refuses a checkpoint that lacks some of its parameters.
 
-    transformers itself leaves a parameter that the checkpoint lacks at random values, and says so in a log alone.
+    transformers itself would give such a parameter random values, and report that only in a log.
     """
 
     @staticmethod
     def from_pretrained(name: str, **settings: Any) -> Any:
-        """The network, every parameter of it read.
+        """The network, with every parameter read from the checkpoint.
 
         Raises:
-            IncompleteCheckpoint: if parameters are missing, or of another shape than the configuration says.
+            IncompleteCheckpoint: if parameters are missing, or have another shape than the configuration says.
         """
         from transformer_lens.model_bridge.sources.transformers import (
             determine_architecture_from_hf_config,
@@ -70,14 +71,14 @@ class WholeNetwork:
         )
 
         kind: Any = get_hf_model_class_for_architecture(determine_architecture_from_hf_config(settings["config"]))
-        network, found = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
-        if found["mismatched_keys"]:
-            key, stored, wanted = sorted(found["mismatched_keys"])[0]
+        network, report = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
+        if report["mismatched_keys"]:
+            key, stored, wanted = sorted(report["mismatched_keys"])[0]
             raise IncompleteCheckpoint(
-                f"{name} does not fit its config.json: {len(found['mismatched_keys'])} tensors have another shape, "
+                f"{name} does not fit its config.json: {len(report['mismatched_keys'])} tensors have another shape, "
                 f"first {key}, {tuple(stored)} instead of {tuple(wanted)}."
             )
-        if missing := sorted(found["missing_keys"]):
+        if missing := sorted(report["missing_keys"]):
             raise IncompleteCheckpoint(
                 f"{name} lacks {len(missing)} parameters of its network, which would be random: {_few(missing)}. "
                 "Copy the checkpoint again."
@@ -86,7 +87,7 @@ class WholeNetwork:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's first sentence, without line breaks, terminal colours and a full stop."""
+    """An error's first sentence, without line breaks, terminal colours and the full stop."""
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()) or type(error).__name__
     first = re.split(r"[.!?] (?=[A-Z])", text, maxsplit=1)[0].rstrip(".")
     return first if len(first) <= 200 else first[:200].rsplit(" ", 1)[0] + " ..."

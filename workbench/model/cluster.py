@@ -1,7 +1,6 @@
-"""Work spread over the workers of a Ray cluster, each with a model of its own."""
+"""Spreads jobs over the workers of a Ray cluster, each with its own copy of a model."""
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +10,9 @@ from workbench.model.model import Model
 
 
 class ModelWorker:
-    """One process of the cluster: loads the model once, then does whatever jobs it is given.
+    """One process of the cluster: it loads the model once, then does the jobs that it is given.
 
-    A subclass takes what its jobs share in `prepare`, and does one of them in `work`.
+    A subclass receives what all jobs share in `prepare`, and does one job in `work`.
     """
 
     def __init__(self, recipe: Mapping[str, Any], *shared: Any) -> None:
@@ -21,24 +20,20 @@ class ModelWorker:
         self.prepare(*shared)
 
     def prepare(self, *shared: Any) -> None:
-        """Keep what every job shares."""
+        """Remember what all jobs share."""
         raise NotImplementedError
 
     def work(self, *job: Any) -> Any:
         """Do one job."""
         raise NotImplementedError
 
-    def compute(self, place: int, *job: Any) -> tuple[int, Any]:
-        """A job's result, with its place."""
-        return place, self.work(*job)
+    def compute(self, number: int, *job: Any) -> tuple[int, Any]:
+        """A job's number and result."""
+        return number, self.work(*job)
 
     def fingerprint(self) -> str:
         """The loaded model's fingerprint."""
         return self.model.fingerprint
-
-    def pid(self) -> int:
-        """The process that this worker is."""
-        return os.getpid()
 
 
 def spread(
@@ -50,20 +45,20 @@ def spread(
     address: str | None = None,
     workers: int | None = None,
 ) -> Iterator[tuple[int, Any]]:
-    """Each job's result with its place, as they come, whichever worker did it.
+    """The number and the result of each job, in the order in which workers finish them.
 
-    A worker that dies is started again by Ray and its job done anew; a job's result is taken once.
+    If a worker dies, Ray starts it again and its job is repeated; each job's result is returned once.
 
     Args:
-        shared: what every job needs, sent to each worker once.
-        jobs: by place, what is sent for that job alone.
-        address: the cluster's; by default the one that is there, or a local one that ends with this.
+        shared: what every job needs; it is sent to each worker once.
+        jobs: by number, what is sent for that job alone.
+        address: the cluster's address; by default a running cluster, or else a local one that is stopped at the end.
         workers: how many; by default one for each GPU of the cluster, or each of its machines.
 
     Raises:
         ImportError: if Ray is not installed.
-        ValueError: if the model was wrapped rather than loaded, so that no worker could load it again, or a worker
-            loads other weights than these.
+        ValueError: if the model was wrapped rather than loaded, so that workers cannot load it, or a worker loads
+            other weights than this process has.
     """
     try:
         import ray
@@ -81,14 +76,14 @@ def spread(
 
 @contextmanager
 def _session(ray: Any, address: str | None) -> Iterator[None]:
-    """A connection to the cluster, ended only where it was begun here."""
-    mine = not ray.is_initialized()
-    if mine:
+    """A connection to the cluster; it is closed at the end only if it was opened here."""
+    opened_here = not ray.is_initialized()
+    if opened_here:
         ray.init(address=address, log_to_driver=False, include_dashboard=False)
     try:
         yield
     finally:
-        if mine:
+        if opened_here:
             ray.shutdown()
 
 
@@ -103,13 +98,13 @@ def _results(
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus, cpus = (int(sum(machine.get(kind, 0) for machine in machines)) for kind in ("GPU", "CPU"))
     count = max(1, min(len(jobs), wanted or gpus or len(machines), gpus or cpus))
-    # Ray gives a worker as many threads as processors are asked for.
-    each = max(1, int(min(machine.get("CPU", 1) for machine in machines)) // math.ceil(count / len(machines)))
-    kind = ray.remote(num_cpus=each, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=-1)(worker)
-    held = [ray.put(value) for value in (dict(model.recipe or {}), *shared)]
-    started = [kind.remote(*held) for _ in range(count)]
+    # Ray gives a worker as many threads as the processors that are requested for it.
+    processors = max(1, int(min(machine.get("CPU", 1) for machine in machines)) // math.ceil(count / len(machines)))
+    actor = ray.remote(num_cpus=processors, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=-1)(worker)
+    references = [ray.put(value) for value in (dict(model.recipe or {}), *shared)]
+    started = [actor.remote(*references) for _ in range(count)]
     try:
-        for number, fingerprint in enumerate(ray.get([one.fingerprint.remote() for one in started])):
+        for number, fingerprint in enumerate(ray.get([each.fingerprint.remote() for each in started])):
             if fingerprint != model.fingerprint:
                 raise ValueError(
                     f"Every worker needs the same weights, but worker {number} loaded {fingerprint[:12]} where this "
@@ -119,12 +114,12 @@ def _results(
         busy: dict[Any, Any] = {}
 
         def give(idle: Any) -> None:
-            for place, job in waiting:
-                busy[idle.compute.remote(place, *job)] = idle
+            for number, job in waiting:
+                busy[idle.compute.remote(number, *job)] = idle
                 return
 
-        for one in started:
-            give(one)
+        for each in started:
+            give(each)
         while busy:
             (first, *_), _ = ray.wait(list(busy), num_returns=1)
             idle = busy.pop(first)
@@ -132,5 +127,5 @@ def _results(
             give(idle)
             yield result
     finally:
-        for one in started:
-            ray.kill(one)
+        for each in started:
+            ray.kill(each)

@@ -144,16 +144,17 @@ def _generate_batch(
         chosen = sampling.choose(logits, draws[:, step])
         finished |= torch.isin(chosen, stops)
         done = finished.tolist()
-        for place, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
-            if not done[place]:
+        for i, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
+            if not done[i]:
                 answers[row].append(token)
                 if until is not None and until.reached(answers[row]):
-                    finished[place] = True
+                    finished[i] = True
         if bool(finished.all()):
             return
         keep = torch.ones_like(finished)
-        left = (~finished).nonzero()[:, 0]
-        if len(left) < _COMPACT_BELOW * len(finished) and decoder.runner.keep_rows(cache, left):
+        unfinished = (~finished).nonzero()[:, 0]
+        few = len(unfinished) < _COMPACT_BELOW * len(finished)
+        if few and decoder.runner.keep_rows(cache, unfinished):
             keep = ~finished
         tokens = chosen[keep][:, None]
         real = torch.cat([real[keep], torch.ones_like(real[keep][:, :1])], 1)

@@ -1,4 +1,4 @@
-"""The logit lens on neurons: which tokens a write to the residual stream promotes and suppresses."""
+"""The logit lens on neurons: which tokens a neuron's write to the residual stream promotes and suppresses."""
 
 from functools import cache
 
@@ -16,16 +16,16 @@ _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
 def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFrame:
-    """The tokens whose logits a neuron's write direction moves most, past every later layer.
+    """The tokens whose logits a neuron's write direction changes most; later layers are skipped.
 
     Returns:
-        `2 * k` rows, the promoted tokens and then the suppressed ones, each strongest first: layer, neuron, side
-        (`promoted`, `suppressed`), rank (from 1), token (readable: spaces and parts of characters are shown),
-        token_id, logit. See `logit_lens` for the unit.
+        `2 * k` rows, first the promoted tokens and then the suppressed ones, each strongest first: layer, neuron, side
+        (`promoted`, `suppressed`), rank (from 1), token (with visible spaces and parts of characters), token_id,
+        logit. See `logit_lens` for the unit.
 
     Raises:
         ValueError: for a layer or neuron that the model lacks, a k out of range, or a model that normalises what its
-            MLPs write, so that a neuron has no write of its own.
+            MLPs write, so that a neuron has no fixed write direction.
 
     Reference:
         nostalgebraist (2020), interpreting GPT: the logit lens; Geva et al. (2022), Transformer feed-forward layers
@@ -37,14 +37,14 @@ def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFra
         raise ValueError(f"Layer {layer} of {model.name} has neurons 0 to {len(writes) - 1}, but {neuron} arrived.")
     if normalises_mlp_output(model):
         raise ValueError(
-            f"{model.name} normalises what its MLPs write, so a neuron's share of the residual stream depends on all "
-            "the others and its row of W_out says nothing alone. Read its patching effect instead."
+            f"{model.name} normalises what its MLPs write, so a neuron's write depends on all other neurons and its "
+            "row of W_out alone says nothing. Measure its patching effect instead."
         )
     logits = logit_lens(model, residual_multiplier(model) * writes[neuron].float())
-    known = min(len(logits), len(model.tokenizer))  # an unembedding may be padded beyond the vocabulary
-    if not 1 <= k <= known // 2:
-        raise ValueError(f"k lies from 1 to {known // 2}, half of the vocabulary, but {k} arrived.")
-    order = logits[:known].argsort(descending=True, stable=True)
+    tokens = min(len(logits), len(model.tokenizer))  # an unembedding may be padded beyond the vocabulary
+    if not 1 <= k <= tokens // 2:
+        raise ValueError(f"k lies from 1 to {tokens // 2}, half of the vocabulary, but {k} arrived.")
+    order = logits[:tokens].argsort(descending=True, stable=True)
     sides = {"promoted": order[:k].tolist(), "suppressed": order.flip(0)[:k].tolist()}
     return pd.DataFrame(
         [
@@ -57,22 +57,22 @@ def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFra
                 "token_id": token,
                 "logit": float(logits[token]),
             }
-            for side, tokens in sides.items()
-            for rank, token in enumerate(tokens, start=1)
+            for side, strongest in sides.items()
+            for rank, token in enumerate(strongest, start=1)
         ]
     )
 
 
 @torch.no_grad()
 def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tensor, " d_vocab"]:
-    """What a direction of the final residual stream adds to the logits, the final norm's scale held at 1.
+    """What a direction of the final residual stream adds to the logits if the final norm's scale is 1.
 
-    The final norm's gain, and its centring if it is a LayerNorm, are asked of the norm itself, so that folded and
-    unfolded weights, and gains stored as an offset, give the same. A cap on the logits is left out.
+    The final norm's gain, and whether it subtracts the mean, are measured on the norm itself. So the result is the same
+    for folded and unfolded weights, and for gains that are stored as an offset. A cap on the logits is ignored.
 
     Returns:
-        `(d_vocab,)` centred logits per unit of `direction`, on the CPU in float32. A residual stream whose norm has
-        scale s gets 1/s of them.
+        `(d_vocab,)` centred logits per unit of `direction`, on the CPU in float32. If the norm divides by s, the
+        logits change by 1/s of this.
     """
     gain, centred = _final_norm(model)
     direction = direction.detach().float().to(gain.device)
@@ -82,14 +82,14 @@ def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tens
     unembedding = model.hooked.unembed.W_U
     parts = [
         (read.to(columns.device) @ columns.detach().float()).cpu()
-        for columns in unembedding.split(_COLUMNS_AT_ONCE, dim=1)  # widened part by part: it may be gigabytes
+        for columns in unembedding.split(_COLUMNS_AT_ONCE, dim=1)  # widened in parts, as it may be gigabytes
     ]
     logits = torch.cat(parts) * _logit_multiplier(model)
     return logits - logits.mean()
 
 
 def _final_norm(model: Model) -> tuple[Float[Tensor, " d_model"], bool]:
-    """The final norm's gain at scale 1, and whether it subtracts the mean first."""
+    """The final norm's gain at scale 1, and whether the norm subtracts the mean."""
     norm = getattr(model.hooked, "ln_final", None)
     device, width = model.hooked.unembed.W_U.device, model.d_model
     if norm is None or getattr(model.hooked.cfg, "normalization_type", "") is None:
@@ -98,12 +98,12 @@ def _final_norm(model: Model) -> tuple[Float[Tensor, " d_model"], bool]:
     device = weights[0].device if weights else device
 
     def odd(values: Tensor) -> Tensor:
-        """Half the difference of the norm of `values` and of `-values`: a bias cancels."""
+        """Half the difference between the norm's outputs for `values` and for `-values`, in which a bias cancels."""
         both = torch.stack([values, -values])[:, None].to(device, model.dtype)
-        there, back = norm(both)[:, 0].float()
-        return (there - back) / 2
+        positive, negative = norm(both)[:, 0].float()
+        return (positive - negative) / 2
 
-    # A probe of mean 0 without a zero in it, so large that the norm's epsilon does not count.
+    # A probe with mean 0 and no zeros, so large that the norm's epsilon does not matter.
     probe = torch.full((width,), 64.0)
     probe[1::2] = -64.0
     if width % 2:
@@ -115,13 +115,13 @@ def _final_norm(model: Model) -> tuple[Float[Tensor, " d_model"], bool]:
 
 
 def _logit_multiplier(model: Model) -> float:
-    """What the unembedding's output is multiplied by; not 1 in Granite and Cohere."""
+    """The factor by which the unembedding's output is multiplied; not 1 in Granite and Cohere."""
     config = getattr(model.network, "config", None)
     return float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)
 
 
 def readable_token(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
-    """One token as text: `␣` for a space, `⏎` for a line break, `<0xE2>` for a byte that is no whole character.
+    """One token as text, with `␣` for a space, `⏎` for a line break and `<0xE2>` for a part of a character.
 
     Example:
         >>> import workbench as wb
@@ -135,10 +135,10 @@ def readable_token(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     if token in tokenizer.all_special_ids:
         return piece
     if _is_byte_level(tokenizer) and all(letter in _bytes_of() for letter in piece):
-        held = bytes(_bytes_of()[letter] for letter in piece)
+        content = bytes(_bytes_of()[letter] for letter in piece)
         text = "".join(
             f"<0x{ord(letter) - 0xDC00:02X}>" if 0xDC80 <= ord(letter) <= 0xDCFF else letter
-            for letter in held.decode("utf-8", "surrogateescape")
+            for letter in content.decode("utf-8", "surrogateescape")
         )
     else:
         text = piece.replace("▁", " ")
@@ -146,13 +146,13 @@ def readable_token(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
 
 
 def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether a space is written `Ġ`, as byte-level BPE does."""
+    """Whether the tokenizer is byte-level BPE, which writes a space as `Ġ`."""
     return tokenizer.convert_tokens_to_ids("Ġ") not in (None, tokenizer.unk_token_id)
 
 
 @cache
 def _bytes_of() -> dict[str, int]:
-    """The byte behind each letter of byte-level BPE's alphabet."""
+    """The byte that each letter of byte-level BPE's alphabet stands for."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+    return {chr(byte): byte for byte in printable} | {chr(256 + number): byte for number, byte in enumerate(others)}

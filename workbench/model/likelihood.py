@@ -1,4 +1,4 @@
-"""Log-probabilities of given answers, edited as they would be if the model were generating them."""
+"""Log-probabilities of given answers; edits act on them as if the model were generating them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
 
-_MOST_LOGITS = 2**28  # logits of one batch held at once: 1 GiB of float32
+_MOST_LOGITS = 2**28  # logits of one batch in memory at once: 1 GiB of float32
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model makes of one answer, on the CPU.
+    """How likely a model finds one answer, on the CPU.
 
     Attributes:
-        logs: natural log-probability of each token, given all before it, in float32.
-        likeliest: whether each token is the likeliest one there, as greedy decoding would take it.
+        logs: natural log-probability of each token, given all tokens before it, in float32.
+        likeliest: whether each token is the likeliest one, which greedy decoding would choose.
     """
 
     logs: Float[Tensor, " token"]
@@ -30,7 +30,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Fed:
-    """Tokens to compute once: a prompt and what follows it, and the alternatives that are read from them."""
+    """Tokens that are computed once: a prompt and what follows it, and the alternatives that are judged from them."""
 
     prompt: int
     tokens: list[int]
@@ -47,16 +47,16 @@ def log_likelihoods(
 ) -> list[list[Float[Tensor, " token"]]]:
     """Natural log-probability of each token of each alternative answer to each prompt, given all before it.
 
-    As `judge_answers`, of which this is one half.
+    This is the first half of what `judge_answers` returns.
 
     Returns:
-        for each prompt and alternative, a float32 value a token, on the CPU.
+        for each prompt and alternative, a float32 value for each token, on the CPU.
 
     Raises:
         ValueError: as `judge_answers`.
     """
     judged = judge_answers(model, prompts, alternatives, max_tokens=max_tokens, max_rows=max_rows)
-    return [[one.logs for one in several] for several in judged]
+    return [[answer.logs for answer in of_prompt] for of_prompt in judged]
 
 
 def answer_likelihoods(model: Model, prompts: Sequence[str | Prompt], answers: Sequence[str]) -> list[float]:
@@ -88,55 +88,59 @@ def judge_answers(
     max_tokens: int = 16_384,
     max_rows: int = 256,
 ) -> list[list[Judged]]:
-    """Log-probability and rank of each token of each alternative answer to each prompt, given all before it.
+    """How likely each token of each alternative answer to each prompt is, given all tokens before it.
 
-    Every position says which step of the answer it is, so an edit acts as in generation: with scope `generated`
-    on the prompt's last position and on the answer's own. Rows are padded on the left and padding is masked. An
-    alternative whose tokens, but for the last, begin another of the same prompt costs nothing more.
+    Hooks are told which step of the answer each position is, so that an edit acts as in generation: with scope
+    `generated`, on the prompt's last position and on those of the answer. Rows are padded on the left and padding is
+    masked. An alternative is free if its tokens, without the last, begin another alternative of the same prompt.
 
     Args:
         prompts: token ids up to where the judged tokens begin.
         alternatives: for each prompt, token ids of the answers to judge.
-        ends: for each prompt, the place of its last position as hooks see it, counted over prompt and answer
-            from 0; by default its last token. A greater one judges tokens that still belong to the prompt, a
-            negative one says that all of the prompt belongs to the answer already.
+        ends: for each prompt, the index over prompt and answer, from 0, of the position that hooks treat as the
+            prompt's last; by default its last token. If it is greater, the first judged tokens count as prompt; if it
+            is negative, all of the prompt counts as answer.
         max_tokens, max_rows: bounds of one batch, padding counted.
 
     Returns:
-        for each prompt, what the model makes of its alternatives.
+        for each prompt, one result for each of its alternatives.
 
     Raises:
-        ValueError: if a prompt has no list of alternatives or no tokens, or an alternative no tokens.
+        ValueError: if a prompt has no list of alternatives or no tokens, or an alternative has no tokens.
     """
     if len(prompts) != len(alternatives):
         raise ValueError(f"{len(prompts)} prompts need as many lists of answers, but {len(alternatives)} arrived.")
-    for place, several in enumerate(alternatives):
-        if not prompts[place]:
-            raise ValueError(f"A prompt needs a token to judge the first of an answer by, but prompt {place} has none.")
-        if not all(several):
-            raise ValueError(f"An answer to judge needs tokens, but prompt {place} has one without any. Leave it out.")
-    fed = [one for place, (p, a) in enumerate(zip(prompts, alternatives, strict=True)) for one in _fed(place, p, a)]
+    for number, answers in enumerate(alternatives):
+        if not prompts[number]:
+            raise ValueError(f"A prompt needs at least 1 token before an answer, but prompt {number} has none.")
+        if not all(answers):
+            raise ValueError(f"An answer to judge needs tokens, but prompt {number} has one without any. Leave it out.")
+    fed = [
+        tokens
+        for number, (prompt, answers) in enumerate(zip(prompts, alternatives, strict=True))
+        for tokens in _fed(number, prompt, answers)
+    ]
     lasts = [len(prompt) - 1 for prompt in prompts] if ends is None else list(ends)
-    found: list[dict[int, Judged]] = [{} for _ in alternatives]
-    longest = max((len(answer) for several in alternatives for answer in several), default=1)
+    judged: list[dict[int, Judged]] = [{} for _ in alternatives]
+    longest = max((len(answer) for answers in alternatives for answer in answers), default=1)
     vocabulary = int(model.hooked.cfg.d_vocab)
     rows = max(1, min(max_rows, _MOST_LOGITS // (longest * vocabulary)))
-    for batch in batches_by_length([len(one.tokens) for one in fed], max_tokens=max_tokens, max_rows=rows):
-        _judge(model, [fed[place] for place in batch], prompts, alternatives, lasts, found)
-    return [[judged[which] for which in range(len(judged))] for judged in found]
+    for batch in batches_by_length([len(each.tokens) for each in fed], max_tokens=max_tokens, max_rows=rows):
+        _judge(model, [fed[i] for i in batch], prompts, alternatives, lasts, judged)
+    return [[of_prompt[which] for which in range(len(of_prompt))] for of_prompt in judged]
 
 
-def _fed(place: int, prompt: Sequence[int], alternatives: Sequence[Sequence[int]]) -> list[_Fed]:
-    """What must be computed of one prompt; the last token of an answer is judged, never fed."""
-    kept: list[_Fed] = []
+def _fed(number: int, prompt: Sequence[int], alternatives: Sequence[Sequence[int]]) -> list[_Fed]:
+    """What must be computed for one prompt; the last token of an answer is judged but never computed."""
+    fed: list[_Fed] = []
     for which in sorted(range(len(alternatives)), key=lambda i: -len(alternatives[i])):
         tokens = [*prompt, *alternatives[which][:-1]]
-        holder = next((one for one in kept if one.tokens[: len(tokens)] == tokens), None)
-        if holder is None:
-            kept.append(_Fed(place, tokens, [which]))
+        containing = next((each for each in fed if each.tokens[: len(tokens)] == tokens), None)
+        if containing is None:
+            fed.append(_Fed(number, tokens, [which]))
         else:
-            holder.alternatives.append(which)
-    return kept
+            containing.alternatives.append(which)
+    return fed
 
 
 def _judge(
@@ -145,23 +149,23 @@ def _judge(
     prompts: Sequence[Sequence[int]],
     alternatives: Sequence[Sequence[Sequence[int]]],
     lasts: Sequence[int],
-    found: list[dict[int, Judged]],
+    judged: list[dict[int, Judged]],
 ) -> None:
-    tokens, real = pad_left([one.tokens for one in batch], model.pad_token)
+    tokens, real = pad_left([fed.tokens for fed in batch], model.pad_token)
     width = tokens.shape[1]
     steps = torch.full_like(tokens, -1)
-    for i, one in enumerate(batch):
-        first = -lasts[one.prompt]
-        steps[i, width - len(one.tokens) :] = torch.arange(first, first + len(one.tokens))
+    for i, fed in enumerate(batch):
+        first = -lasts[fed.prompt]
+        steps[i, width - len(fed.tokens) :] = torch.arange(first, first + len(fed.tokens))
     tokens, real, steps = (tensor.to(model.device) for tensor in (tokens, real, steps))
-    under_way = Pass("prompt", real, torch.tensor([one.prompt for one in batch]), steps)
-    last = max(1 + len(one.tokens) - len(prompts[one.prompt]) for one in batch)
+    under_way = Pass("prompt", real, torch.tensor([fed.prompt for fed in batch]), steps)
+    last = max(1 + len(fed.tokens) - len(prompts[fed.prompt]) for fed in batch)
     with model.passing(under_way):
         logits = model.runner.last_logits(tokens, real, last=last)
     top = logits.argmax(-1)
-    for i, (row, one) in enumerate(zip(logits.log_softmax(-1), batch, strict=True)):
-        start = last - 1 - (len(one.tokens) - len(prompts[one.prompt]))
-        for which in one.alternatives:
-            answer = torch.tensor(alternatives[one.prompt][which], device=row.device)
+    for i, (row, fed) in enumerate(zip(logits.log_softmax(-1), batch, strict=True)):
+        start = last - 1 - (len(fed.tokens) - len(prompts[fed.prompt]))
+        for which in fed.alternatives:
+            answer = torch.tensor(alternatives[fed.prompt][which], device=row.device)
             at = torch.arange(start, start + len(answer), device=row.device)
-            found[one.prompt][which] = Judged(row[at, answer].cpu(), (top[i, at] == answer).cpu())
+            judged[fed.prompt][which] = Judged(row[at, answer].cpu(), (top[i, at] == answer).cpu())

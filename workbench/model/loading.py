@@ -1,4 +1,4 @@
-"""Ways to a hooked model: by name, from a folder, or one that already stands in memory."""
+"""Loads a hooked model by name or from a folder, or wraps one that is in memory already."""
 
 import copy
 import logging
@@ -34,20 +34,20 @@ def load_model(
 ) -> Model:
     """A model with TransformerLens hooks, ready to capture, edit and generate.
 
-    A `pytorch_model.bin` is read as tensors alone, never as a pickle that may run code. The tokenizer is the
-    checkpoint's own: TransformerLens would make it put a BOS before raw texts, whatever its own rule is.
+    A `pytorch_model.bin` is read as tensors only, never as a pickle that may run code. The tokenizer is used as the
+    checkpoint defines it; TransformerLens would change it so that raw texts always get a BOS token.
 
     Args:
         name_or_path: `"testbed"` for the embedded model, a Hugging Face name, or a local checkpoint folder.
-        device: where the model lives; by default CUDA where it is there, otherwise the CPU.
+        device: where the model is put; by default CUDA if it is available, otherwise the CPU.
         revision: a branch, tag or commit of the hub.
-        device_map: spreads a model over devices, as accelerate does; leaves `device` to it.
-        trust_remote_code: whether Python files of the checkpoint may run; said in a warning.
+        device_map: how to spread the model over devices, as in accelerate; it replaces `device`.
+        trust_remote_code: whether Python files of the checkpoint may run; if so, a warning says it.
 
     Raises:
-        FileNotFoundError: if the name is no folder here and no model that can be reached, or a file is missing.
+        FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file is missing.
         ValueError: if the checkpoint is damaged or incomplete, has no tokenizer, needs code of its own, or there is
-            no such device; in one line.
+            no such device. The message is one line.
     """
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
@@ -68,7 +68,7 @@ def load_model(
         return _boot(name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
     except (torch.OutOfMemoryError, IncompleteCheckpoint):
         raise
-    except _TOLD as error:
+    except _LOAD_ERRORS as error:
         if "trust_remote_code=True" in str(error):
             raise ValueError(
                 f"{name} needs Python code of its own to load. Read it, and if you trust it pass "
@@ -76,8 +76,8 @@ def load_model(
             ) from error
         if isinstance(error, UnpicklingError):
             raise ValueError(
-                f"{name} keeps its weights in a pickle that holds more than tensors, and so might run code; it is not "
-                "read. Convert it to safetensors where you trust it."
+                f"{name} keeps its weights in a pickle that holds more than tensors and could run code, so it is not "
+                "read. Convert it to safetensors on a machine where you trust it."
             ) from error
         if local or not isinstance(error, OSError):
             raise ValueError(f"{name} cannot be loaded: {one_line(error)}.") from error
@@ -87,12 +87,12 @@ def load_model(
         ) from error
 
 
-_TOLD = (OSError, ValueError, RuntimeError, KeyError, TypeError, UnpicklingError, SafetensorError)
-"""What a load that fails through its checkpoint raises."""
+_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, UnpicklingError, SafetensorError)
+"""The errors that a bad checkpoint can cause while it is loaded."""
 
 
 def _placed(device: str | torch.device | None, device_map: str | dict | None) -> str | torch.device | None:
-    """The device to load on; None where a map says it."""
+    """The device to load on; None if a device map is given."""
     if device_map is not None:
         if device is not None:
             raise ValueError(f"Give device= or device_map=, not both; {str(device)!r} and {device_map!r} arrived.")
@@ -117,9 +117,9 @@ def _boot(
     device_map: str | dict | None,
     trust_remote_code: bool,
 ) -> Model:
-    asked = {"revision": revision, "trust_remote_code": trust_remote_code}
+    source = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
-        tokenizer = _own_tokenizer(path, **asked)
+        tokenizer = _load_tokenizer(path, **source)
         hooked = bridge_class().boot_transformers(
             path,
             device=device,
@@ -127,7 +127,7 @@ def _boot(
             device_map=device_map,
             tokenizer=copy.deepcopy(tokenizer),
             model_class=WholeNetwork,
-            **asked,
+            **source,
         )
     recipe = {
         "name_or_path": name if name == TESTBED else path,
@@ -139,11 +139,11 @@ def _boot(
     return Model(hooked.eval(), tokenizer, name=name, recipe=recipe)
 
 
-def _own_tokenizer(path: str, **asked: Any) -> PreTrainedTokenizerBase:
-    """The checkpoint's tokenizer as it is, read before anything large."""
+def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
+    """The checkpoint's tokenizer, unchanged; it is read before anything large."""
     try:
-        return AutoTokenizer.from_pretrained(path, **asked)
-    except _TOLD as error:
+        return AutoTokenizer.from_pretrained(path, **source)
+    except _LOAD_ERRORS as error:
         if not Path(path).is_dir() or "trust_remote_code=True" in str(error):
             raise
         raise ValueError(
@@ -155,11 +155,11 @@ def _own_tokenizer(path: str, **asked: Any) -> PreTrainedTokenizerBase:
 def wrap_model(
     hooked: nn.Module, tokenizer: PreTrainedTokenizerBase | None = None, *, name: str | None = None
 ) -> Model:
-    """A hooked model that you already have, with its own tokenizer unless another is given.
+    """Wraps a hooked model that you already have; its own tokenizer is used unless another is given.
 
     Args:
-        hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). One whose
-            weights were folded or centred works too; it is another parametrisation of the same function.
+        hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). Its weights may
+            be folded or centred, as that does not change what the model computes.
 
     Raises:
         TypeError: for any other kind of model.
@@ -176,7 +176,7 @@ def wrap_model(
 
 
 def load_again(recipe: Mapping[str, Any]) -> Model:
-    """The model that a `Model.recipe` describes, on this machine's own device."""
+    """The model that a `Model.recipe` describes, on this machine's default device."""
     settings = dict(recipe)
     return load_model(settings.pop("name_or_path"), dtype=getattr(torch, settings.pop("dtype")), **settings)
 
@@ -190,9 +190,9 @@ def _with_tokenizer(hooked: Any, tokenizer: PreTrainedTokenizerBase | None) -> P
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the libraries' progress bars and load reports; errors still raise."""
+    """Hide the libraries' progress bars, log messages and warnings; errors are still raised."""
     level = transformers_logging.get_verbosity()
-    shown = transformers_logging.is_progress_bar_enabled()
+    bars_shown = transformers_logging.is_progress_bar_enabled()
     logging.disable(logging.WARNING)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -203,5 +203,5 @@ def quiet() -> Iterator[None]:
     finally:
         logging.disable(logging.NOTSET)
         transformers_logging.set_verbosity(level)
-        if shown:
+        if bars_shown:
             transformers_logging.enable_progress_bar()

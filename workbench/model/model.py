@@ -1,4 +1,4 @@
-"""The model that everything downstream takes: TransformerLens' hooks plus what a run needs to know."""
+"""The model that all higher floors take: a TransformerLens model, its tokenizer, and what hooks need to know."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,12 +26,12 @@ class Model:
     Attributes:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
         tokenizer: the tokenizer.
-        name: how it was asked for.
-        recipe: what loads the same model again elsewhere; None where the model was wrapped, not loaded.
-        runner: its forward pass, whichever generation of TransformerLens it is.
-        per_row: how many contexts are open whose hooks treat the prompts of a run differently.
-        shares_beginnings: whether prompts can be computed on top of a shared beginning; None until it was tried.
-        current: the forward pass under way; None between passes, and in passes that somebody else runs.
+        name: the name or path that it was loaded by.
+        recipe: what `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded.
+        runner: its forward pass, for either generation of TransformerLens.
+        per_row: how many open contexts have hooks that treat the prompts of a run differently.
+        shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
+        current: the forward pass that is running; None between passes, and during passes that are not announced.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Model:
 
     @cached_property
     def d_mlp(self) -> int:
-        """Number of MLP neurons per layer, read from the down projection itself."""
+        """Number of MLP neurons per layer, read from the down projection."""
         return self._neurons(0)
 
     def _neurons(self, layer: int) -> int:
-        """How many neurons a layer has, also where its weights are elsewhere for now (offloaded, or no numbers yet)."""
+        """How many neurons a layer has, even if its weights are offloaded or have no values yet."""
         try:
             return int(self.w_out(layer).shape[0])
-        except NotImplementedError:  # TransformerLens reads no weight without its values
+        except NotImplementedError:  # TransformerLens cannot read a weight that has no values
             down = self.hooked.blocks[layer].mlp.out.original_component
             return int(getattr(down, "in_features", down.weight.shape[0]))
 
@@ -104,7 +104,7 @@ class Model:
         return mlp.W_out.detach()
 
     def w_o(self, layer: int) -> Float[Tensor, "heads_by_d_head d_model"]:
-        """What a layer's attention heads, side by side as at the site `z`, write to the residual stream.
+        """What each value of the site `z` of a layer, its attention heads side by side, writes to the residual stream.
 
         Raises:
             ValueError: if the block has no attention with an output projection.
@@ -116,14 +116,14 @@ class Model:
         return weights.detach().reshape(-1, weights.shape[-1])
 
     def is_gated(self, layer: int) -> bool:
-        """Whether a layer's MLP multiplies the activation function's output with a second projection."""
+        """Whether a layer's MLP multiplies the activation function's output by a second projection."""
         return HOOK_PRE_LINEAR.hook(layer) in self.hooked.hook_dict
 
     def activation_function(self, layer: int) -> Callable[[Tensor], Tensor]:
-        """The function between a layer's `hook_pre` and the product, or `hook_post`.
+        """The activation function that a layer applies to `hook_pre`.
 
         Raises:
-            ValueError: if the block does not say which it is.
+            ValueError: if the block does not name it.
         """
         mlp = self.hooked.blocks[layer].mlp
         if getattr(mlp, "_use_processed_weights", False):  # a bridge that computes the MLP itself
@@ -132,9 +132,9 @@ class Model:
             return resolve_activation_fn(mlp.config)
         for holder in (mlp, getattr(mlp, "original_component", None)):
             for name in ("act_fn", "activation_fn", "act", "activation"):
-                found: Callable[[Tensor], Tensor] | None = getattr(holder, name, None)
-                if callable(found):
-                    return found
+                function: Callable[[Tensor], Tensor] | None = getattr(holder, name, None)
+                if callable(function):
+                    return function
         raise ValueError(f"Layer {layer} of {self.name} ({type(mlp).__name__}) does not name its activation function.")
 
     def write_norms(self, layers: Sequence[int] | None = None) -> Float[Tensor, "layer d_mlp"]:
@@ -148,10 +148,10 @@ class Model:
         return torch.stack([self.w_out(layer).float().norm(dim=1).cpu() for layer in chosen])
 
     def width(self, site: Site, layers: Sequence[int] = (0,)) -> int:
-        """How many values a site has at each position, in every one of `layers`.
+        """How many values a site has at each position, which must be the same in all of `layers`.
 
         Raises:
-            ValueError: if the layers differ, or one of them has no neurons on one axis.
+            ValueError: if the layers differ, or the neurons of one of them are not one axis.
         """
         if site.axis is Axis.RESIDUAL:
             return self.d_model
@@ -160,8 +160,8 @@ class Model:
         widths = {layer: self._neurons(layer) for layer in layers}
         if len(set(widths.values())) > 1:
             raise ValueError(
-                f"Layers are read together only where they are equally wide, but {site.name} is {widths} wide by "
-                "layer. Read them one width at a time with layers=."
+                f"Layers are read together only if they are equally wide, but the widths of {site.name} by layer are "
+                f"{widths}. Read layers of one width at a time with layers=."
             )
         return widths[layers[0]]
 
@@ -179,10 +179,10 @@ class Model:
         return self.hooked.hook_dict[name]
 
     def layers(self, wanted: Sequence[int] | None = None) -> tuple[int, ...]:
-        """`wanted` ascending without repeats, or every layer.
+        """`wanted`, ascending and without repeats; every layer if it is None.
 
         Raises:
-            ValueError: naming the layers that the model lacks, or if none is wanted.
+            ValueError: naming layers that the model lacks, or if `wanted` is empty.
         """
         if wanted is None:
             return tuple(range(self.n_layers))
@@ -199,7 +199,7 @@ class Model:
 
     @property
     def rendering(self) -> Rendering:
-        """How chat prompts become tokens with this tokenizer, the fallback told where there is one.
+        """How chat prompts become tokens with this tokenizer; its text says so.
 
         Example:
             >>> import workbench as wb
@@ -210,7 +210,7 @@ class Model:
 
     @cached_property
     def pad_token(self) -> int:
-        """A token id to pad with; what it is does not matter, padding is masked."""
+        """A token id to pad with. Any would do, as padding is masked."""
         for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
             if isinstance(token, int):
                 return token
@@ -218,10 +218,10 @@ class Model:
 
     @cached_property
     def stop_tokens(self) -> frozenset[int]:
-        """Token ids that end an answer: the tokenizer's and the generation configuration's."""
+        """Token ids that end an answer, from the tokenizer and from the generation configuration."""
         configured = getattr(getattr(self.network, "generation_config", None), "eos_token_id", None)
-        several = configured if isinstance(configured, list) else [configured]
-        return frozenset(token for token in (self.tokenizer.eos_token_id, *several) if isinstance(token, int))
+        tokens = configured if isinstance(configured, list) else [configured]
+        return frozenset(token for token in (self.tokenizer.eos_token_id, *tokens) if isinstance(token, int))
 
     @property
     def decoder(self) -> Decoder:
@@ -230,9 +230,9 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every parameter's name, shape, type and a sample of its values: equal for equal weights.
+        """SHA-256 over the name, the shape and a sample of the values of every parameter; equal for equal weights.
 
-        Samples up to 4,096 values of each parameter, evenly spaced, so that it is quick for any size.
+        At most 4,096 evenly spaced values of each parameter are hashed, so that it is quick for a model of any size.
         """
         digest = hashlib.sha256()
         for name, parameter in sorted(self.network.state_dict().items()):
@@ -245,7 +245,7 @@ class Model:
 
     @contextmanager
     def passing(self, step: Pass) -> Iterator[None]:
-        """Announce a forward pass to the hooks for as long as it lasts."""
+        """Announce a forward pass to the hooks while it lasts."""
         before, self.current = self.current, step
         try:
             yield
@@ -254,7 +254,7 @@ class Model:
 
     @contextmanager
     def rows_apart(self) -> Iterator[None]:
-        """Say that hooks treat the prompts of a run differently, so that none may stand in for another."""
+        """Announce that hooks treat the prompts of a run differently, so that equal prompts are computed one by one."""
         self.per_row += 1
         try:
             yield
@@ -263,15 +263,15 @@ class Model:
 
     @contextmanager
     def hooked_at(self, site: Site, layer: int, function: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-        """Run `function` on a site's activations; what it returns, unless None, takes their place.
+        """Call `function` on a site's activations; if it returns a tensor, that replaces them.
 
-        It gets them as `(batch, pos, width)`, the heads of an attention site side by side. The hook is gone on
-        leaving, whatever happens, and nobody else's hook is touched.
+        It gets them as `(batch, pos, width)`, with the heads of an attention site side by side. The hook is removed on
+        leaving, whatever happens, and no other hook is touched.
         """
         point = self.hook_point(site, layer)
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
-            if tensor.ndim == 3:  # as it mostly is, and this is on the path of every decode step
+            if tensor.ndim == 3:  # the usual case; this runs in every decode step
                 return function(tensor)
             changed = function(tensor.flatten(2))
             return None if changed is None else changed.reshape(tensor.shape)
@@ -301,9 +301,9 @@ class Model:
         Args:
             temperature: 0 takes the likeliest token; above it, tokens are sampled.
             seed: seeds the sampling.
-            streams: which stream of random draws each prompt uses; by default its place. A prompt's draws
-                depend on the seed and its stream alone, so batching changes nothing, and prompts of one stream
-                are compared under the same draws.
+            streams: the number of the stream of random draws that each prompt uses; by default its index. The draws
+                depend on the seed and the stream alone, so batching changes nothing, and prompts with the same stream
+                get the same draws.
             max_tokens, max_rows: bounds of one batch, padding counted.
         """
         tokens = self.tokens(prompts, chat=chat)

@@ -1,4 +1,4 @@
-"""What stands between a model's MLPs and its residual stream."""
+"""How a model's MLP output is changed before it is added to the residual stream."""
 
 from workbench.model.model import Model
 
@@ -11,5 +11,5 @@ def normalises_mlp_output(model: Model) -> bool:
 
 
 def residual_multiplier(model: Model) -> float:
-    """What the MLP's output is multiplied by before it is added to the residual stream; not 1 in Granite."""
+    """The factor by which the MLP's output is multiplied on its way to the residual stream; not 1 in Granite."""
     return float(getattr(getattr(model.network, "config", None), "residual_multiplier", 1.0))

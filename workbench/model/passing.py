@@ -1,4 +1,4 @@
-"""What a hook must know of the forward pass that it is part of."""
+"""What a hook needs to know about the forward pass in which it fires."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,14 +12,14 @@ Phase = Literal["prompt", "decode"]
 
 @dataclass(frozen=True)
 class Pass:
-    """The forward pass under way, for hooks that must know which positions are what.
+    """The forward pass that is running, for hooks that need to know what each position is.
 
     Attributes:
-        phase: the prompt (with its last position, whose logits give the first new token), or one decode step.
+        phase: `prompt`, whose last position gives the logits of the first new token, or `decode`, one decode step.
         real: which positions are tokens rather than padding.
-        rows: which prompt of the run each batch row is.
-        step: where a pass holds more than whole prompts: each position's step of the answer. Below 0 it is
-            inside the prompt, 0 is the prompt's last position, from 1 on it is the answer itself.
+        rows: the number of the prompt in the run, for each batch row.
+        step: each position's step of the answer, if the pass is not simply whole prompts or one decode step: below 0
+            inside the prompt, 0 at the prompt's last position, from 1 on in the answer.
     """
 
     phase: Phase
@@ -28,7 +28,7 @@ class Pass:
     step: Int[Tensor, "batch pos"] | None = None
 
     def steps(self) -> Int[Tensor, "batch pos"]:
-        """Each position's step of the answer; of whole prompts, 0 at the last position and -1 before it."""
+        """Each position's step of the answer; for whole prompts, 0 at the last position and -1 before it."""
         if self.step is not None:
             return self.step
         if self.phase == "decode":

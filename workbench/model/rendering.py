@@ -1,4 +1,4 @@
-"""Prompts to token ids: the one place where a prompt is rendered, for search, editing and test alike."""
+"""Turns prompts into token ids; every floor renders prompts here, so that all render them alike."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -16,14 +16,14 @@ _DAY = "26 Jul 2024"
 
 
 def as_prompts(prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool) -> list[Prompt]:
-    """`prompts` as a list of `Prompt`; `chat` says what a plain string is."""
+    """`prompts` as a list of `Prompt`; `chat` says whether a plain string is a chat prompt or raw text."""
     if isinstance(prompts, str | Prompt):
         prompts = [prompts]
     return [prompt if isinstance(prompt, Prompt) else Prompt(prompt, chat=chat) for prompt in prompts]
 
 
 class Rendering(StrEnum):
-    """How chat prompts become tokens; as text, it says so."""
+    """How chat prompts become tokens, in words."""
 
     TEMPLATE = "the chat template, system prompts included"
     SYSTEM_BEFORE_USER = (
@@ -33,19 +33,19 @@ class Rendering(StrEnum):
 
     @property
     def is_fallback(self) -> bool:
-        """Whether something takes the place of what the tokenizer does not have."""
+        """Whether the tokenizer lacks a chat template, or its template takes no system prompt."""
         return self is not Rendering.TEMPLATE
 
 
 def rendering_of(tokenizer: PreTrainedTokenizerBase) -> Rendering:
-    """How `render` renders chat prompts with this tokenizer."""
+    """How `render` turns chat prompts into text with this tokenizer."""
     if not tokenizer.chat_template:
         return Rendering.PLAIN
     return Rendering.TEMPLATE if takes_system(tokenizer) else Rendering.SYSTEM_BEFORE_USER
 
 
 def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the chat template renders a system prompt; some refuse it and some drop it in silence."""
+    """Whether the chat template renders a system prompt; some templates refuse it and some drop it silently."""
     probe = [{"role": "system", "content": "QQSYSTEMQQ"}, {"role": "user", "content": "Hello."}]
     try:
         return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False))
@@ -56,17 +56,17 @@ def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
 def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> list[list[int]]:
     """Token ids of each prompt, up to where the answer begins.
 
-    A chat prompt is rendered and tokenised in one step by the tokenizer's own template, so no special token is
-    doubled. A template that takes no system prompt gets it in front of the user's turn, a blank line between.
-    Without a template, a chat prompt becomes `system`, blank line, `user`, newline. Raw texts follow the
-    tokenizer's own rule for special tokens. Llama's templates from 3.1 on write a date, and some take today's; all get
-    the one that they name themselves where there is no clock, so that a prompt is the same on any day.
+    A chat prompt is rendered and tokenised in one step by the tokenizer's template, so that no special token is
+    doubled. If the template takes no system prompt, it goes in front of the user's turn, with a blank line between.
+    Without a template, a chat prompt becomes `system`, blank line, `user`, newline. Raw texts get the special tokens
+    that the tokenizer adds by itself. Llama's templates from 3.1 on write a date, some of them today's; all are given
+    the date that they use when there is no clock, so that a prompt is the same on any day.
 
     Raises:
         ValueError: for a prompt that renders to no tokens, or that the template refuses.
     """
-    how = rendering_of(tokenizer)
-    rendered = [_render_one(tokenizer, prompt, how) for prompt in prompts]
+    rendering = rendering_of(tokenizer)
+    rendered = [_render_one(tokenizer, prompt, rendering) for prompt in prompts]
     for prompt, ids in zip(prompts, rendered, strict=True):
         if not ids:
             raise ValueError(f"A prompt must have tokens, but {prompt.user!r} renders to none.")
@@ -76,15 +76,15 @@ def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> lis
 def render_conversation(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], *, open_turn: bool = True
 ) -> str:
-    """A conversation as its template writes it, special tokens as text: tokenise it without adding any.
+    """The text that the chat template makes of a conversation, special tokens included.
 
-    Tokenised so, one user's turn is what `render` makes of the same prompt. A template that takes no system prompt
-    gets it in front of the first user's turn.
+    Tokenise it without adding special tokens; a single user's turn then gives what `render` makes of the same prompt.
+    If the template takes no system prompt, it goes in front of the first user's turn.
 
     Args:
         messages: turns with `role` and `content`.
-        open_turn: whether to end where the answer begins; otherwise the last turn, the assistant's, is left open,
-            to be continued.
+        open_turn: whether the text ends where an answer begins. Otherwise the last turn, which is the assistant's, is
+            left open so that it can be continued.
 
     Raises:
         ValueError: if the tokenizer has no chat template, or it refuses the conversation.
@@ -97,7 +97,7 @@ def render_conversation(
 
 
 def _system_in_front(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The messages with a leading system prompt moved into the first user's turn, a blank line between."""
+    """The messages with a leading system prompt moved into the first user's turn, followed by a blank line."""
     if len(messages) < 2 or messages[0]["role"] != "system":
         return messages
     first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
@@ -105,10 +105,10 @@ def _system_in_front(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _templated(
-    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], how: Rendering, **settings: Any
+    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], rendering: Rendering, **settings: Any
 ) -> Any:
     """What the chat template makes of messages."""
-    turns = _system_in_front(messages) if how is Rendering.SYSTEM_BEFORE_USER else messages
+    turns = _system_in_front(messages) if rendering is Rendering.SYSTEM_BEFORE_USER else messages
     try:
         return tokenizer.apply_chat_template(turns, date_string=_DAY, **settings)
     except TemplateError as error:
@@ -118,10 +118,10 @@ def _templated(
         ) from error
 
 
-def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, how: Rendering) -> list[int]:
-    if prompt.chat and how is not Rendering.PLAIN:
+def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, rendering: Rendering) -> list[int]:
+    if prompt.chat and rendering is not Rendering.PLAIN:
         encoded = _templated(
-            tokenizer, prompt.messages, how, tokenize=True, add_generation_prompt=True, return_dict=True
+            tokenizer, prompt.messages, rendering, tokenize=True, add_generation_prompt=True, return_dict=True
         )
         return list(encoded["input_ids"])
     text = prompt.user
@@ -143,9 +143,9 @@ def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Int[Tensor, "batc
 
 
 def batches_by_length(lengths: Sequence[int], *, max_tokens: int, max_rows: int) -> list[list[int]]:
-    """Row numbers in batches of like length, longest first, each at most `max_tokens` when padded.
+    """Row numbers in batches of similar length, longest first, each with at most `max_tokens` when padded.
 
-    A row longer than `max_tokens` gets a batch of its own.
+    A row that is longer than `max_tokens` gets a batch of its own.
     """
     batches: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

@@ -1,4 +1,4 @@
-"""One forward pass of a decoder, whichever generation of TransformerLens hooks it."""
+"""One forward pass of a decoder, for either generation of TransformerLens."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def bridge_class() -> Any:
 
 @dataclass(frozen=True)
 class KeyValues:
-    """What attention needs of the positions already computed.
+    """The keys and values of positions that are already computed.
 
     Attributes:
         layers: keys and values of each layer from the first, each `(batch, heads, pos, d_head)`.
@@ -37,7 +37,7 @@ class KeyValues:
 
 
 class Runner(ABC):
-    """Runs the network inside a hooked model; its hooks fire as in TransformerLens' own forward pass.
+    """Runs the network inside a hooked model; hooks fire as in TransformerLens' own forward pass.
 
     Attributes:
         network: the module that holds the weights.
@@ -54,20 +54,20 @@ class Runner(ABC):
         *,
         logits: bool = False,
     ) -> Float[Tensor, "batch d_vocab"] | None:
-        """Run `tokens` on top of what `cache` holds, and add their keys and values to it.
+        """Run `tokens` after the positions in `cache`, and add their keys and values to it.
 
         Args:
-            attended: which positions, the cached ones first, are tokens rather than padding. A token's position
-                is the number of attended ones before it, so where the padding lies changes nothing.
-            cache: from `new_cache`; without one, nothing is kept.
-            logits: whether to run the unembedding, at the last position alone.
+            attended: which positions, the cached ones first, are tokens rather than padding. A token's position is the
+                number of tokens before it, so it does not matter where the padding is.
+            cache: from `new_cache`; without one, keys and values are not kept.
+            logits: whether to run the unembedding, at the last position only.
         """
 
     @abstractmethod
     def last_logits(
         self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
     ) -> Float[Tensor, "batch last d_vocab"]:
-        """Logits in float32 at the last `last` positions of whole rows, without a cache."""
+        """Logits in float32 at the last `last` positions, of rows that are computed whole, without a cache."""
 
     @abstractmethod
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
@@ -75,15 +75,15 @@ class Runner(ABC):
 
     @abstractmethod
     def generation_cache(self, *, batch: int) -> Any:
-        """An empty cache of the kind that the model itself would make, with its sliding windows and states."""
+        """An empty cache of the model's own kind, with its sliding windows and states."""
 
     @abstractmethod
     def key_values(self, cache: Any) -> KeyValues:
-        """What a cache holds of the layers that have run."""
+        """The keys and values in a cache, of the layers that have run."""
 
     @abstractmethod
     def keep_rows(self, cache: Any, rows: Int[Tensor, " kept"]) -> bool:
-        """Drop every batch row but these; False, with nothing done, where the cache cannot."""
+        """Drop all other batch rows; if the cache cannot do that, return False and change nothing."""
 
     @property
     @abstractmethod
@@ -131,8 +131,8 @@ class BridgeRunner(Runner):
         return output.logits[:, -last:].float()
 
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> DynamicCache:
-        # Without a configuration every layer keeps all its keys, so that a row's prefix can be taken out again;
-        # a sliding window is still applied, by the mask.
+        # Without a configuration every layer keeps all its keys, so that a row's beginning can be taken out again. A
+        # sliding window is still applied, by the mask.
         cache = DynamicCache()
         for keys, values in past.layers if past is not None else ():
             layer = DynamicLayer()

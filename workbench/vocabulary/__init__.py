@@ -1,6 +1,6 @@
 """The words that every floor shares: traits, poles, directions, scopes, sites and sets of neurons.
 
-`NeuronSet` is loaded when it is first asked for, so that whatever needs names alone does not wait for torch.
+`NeuronSet` is loaded when it is first used, so that code that needs only names does not wait for torch.
 """
 
 from dataclasses import dataclass
@@ -87,14 +87,14 @@ def sign_of(direction: str) -> float:
 
 
 Scope = Literal["all", "generated", "decode"]
-"""Which positions are edited: `all`; `generated`, the last prompt position and every later one, so that the first new
-token is steered; `decode`, decode steps alone, as published, so that it is not."""
+"""Which positions are edited. `all`: every one. `generated`: the last prompt position and every later one, so that the
+first new token is steered. `decode`: decode steps alone, as published, so that the first new token is not steered."""
 
 SCOPES: tuple[Scope, ...] = ("all", "generated", "decode")
 
 
 class Axis(StrEnum):
-    """What the last axis of a site counts."""
+    """What the last axis of a site holds."""
 
     NEURONS = "neurons"
     """MLP neurons, `d_mlp` of them."""
@@ -109,9 +109,9 @@ class Site:
     """A place in every block where activations can be read and edited.
 
     Attributes:
-        name: the field's name for it, e.g. `hook_post`.
+        name: its name, e.g. `hook_post`.
         pattern: TransformerLens' hook name with `{layer}` in it.
-        axis: what its last axis counts.
+        axis: what its last axis holds.
     """
 
     name: str
@@ -131,20 +131,21 @@ class Site:
 HOOK_POST = Site("hook_post", "blocks.{layer}.mlp.hook_post", Axis.NEURONS)
 """The down projection's input: what DPN-LE reads and edits."""
 HOOK_PRE = Site("hook_pre", "blocks.{layer}.mlp.hook_pre", Axis.NEURONS)
-"""Before the activation function; in a gated MLP the gate's projection, positive where NPTI's neuron is."""
+"""The activation function's input, in a gated MLP the gate's projection; NPTI counts a neuron as active where it is
+positive."""
 MLP_OUT = Site("mlp_out", "blocks.{layer}.hook_mlp_out", Axis.RESIDUAL)
 """What the MLP writes to the residual stream."""
 RESID_MID = Site("resid_mid", "blocks.{layer}.hook_resid_mid", Axis.RESIDUAL)
-"""The residual stream between attention and MLP; a block that runs both in parallel has none."""
+"""The residual stream between attention and MLP; a block that computes both in parallel has none."""
 RESID_POST = Site("resid_post", "blocks.{layer}.hook_resid_post", Axis.RESIDUAL)
 """The residual stream as it leaves the block."""
 Z = Site("z", "blocks.{layer}.attn.hook_z", Axis.HEADS)
 """What each attention head reads, before the output projection."""
 HOOK_PRE_LINEAR = Site("hook_pre_linear", "blocks.{layer}.mlp.hook_pre_linear", Axis.NEURONS)
-"""What a gated MLP multiplies the activation function's output with; other MLPs have none."""
+"""The projection by which a gated MLP multiplies the activation function's output; other MLPs have none."""
 ACT = Site("act", "blocks.{layer}.mlp.hook_act", Axis.NEURONS)
-"""The activation function's output, before a gated MLP's product: NPTI's neuron. TransformerLens has no hook there,
-so it is not captured; an edit reaches it through `hook_pre` and `hook_post`."""
+"""The activation function's output, before a gated MLP's product; NPTI edits it. TransformerLens has no hook there, so
+it is not captured; an edit reaches it through `hook_pre` and `hook_post`."""
 SITES: dict[str, Site] = {site.name: site for site in (HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, Z)}
 
 

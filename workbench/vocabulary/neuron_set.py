@@ -15,7 +15,7 @@ class NeuronSet:
 
     Attributes:
         layer: `(k,)` 0-based layers.
-        neuron: `(k,)` 0-based places in that layer's `d_mlp`.
+        neuron: `(k,)` 0-based indices into that layer's `d_mlp`.
 
     Example:
         >>> a, b = NeuronSet.of([(0, 5), (1, 2)]), NeuronSet.of([(1, 2), (1, 9)])
@@ -28,7 +28,7 @@ class NeuronSet:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, int]]) -> "NeuronSet":
-        """The set of these (layer, neuron) pairs, in any order, repeats dropped.
+        """The set of these (layer, neuron) pairs, which may be in any order and may repeat.
 
         Raises:
             ValueError: for a negative layer or neuron.
@@ -41,24 +41,24 @@ class NeuronSet:
 
     @classmethod
     def from_mask(cls, mask: Bool[Tensor, "layer d_mlp"], layers: Iterable[int] | None = None) -> "NeuronSet":
-        """The neurons where `mask` is true; `layers` names the layer of each row (default 0, 1, 2, …)."""
+        """The neurons where `mask` is true; `layers` are the layers of its rows, by default 0, 1, 2, …"""
         rows = torch.arange(mask.shape[0]) if layers is None else torch.tensor(list(layers), dtype=torch.int64)
         row, neuron = mask.cpu().nonzero(as_tuple=True)
         return cls.of(zip(rows[row].tolist(), neuron.tolist(), strict=True))
 
     def mask(self, layers: Iterable[int], width: int) -> Bool[Tensor, "layer d_mlp"]:
-        """Truth table of the set over `layers` and `width` neurons; members outside `layers` are left out.
+        """Whether each of `width` neurons of each of `layers` is in the set; members in other layers are left out.
 
         Raises:
             ValueError: if a member's neuron is not below `width`.
         """
         if len(self) and int(self.neuron.max()) >= width:
             raise ValueError(f"Neurons must be below the width {width}, but one is {int(self.neuron.max())}.")
-        row = {layer: i for i, layer in enumerate(layers)}
-        table = torch.zeros(len(row), width, dtype=torch.bool)
+        row_of = {layer: row for row, layer in enumerate(layers)}
+        table = torch.zeros(len(row_of), width, dtype=torch.bool)
         for layer, neuron in self:
-            if layer in row:
-                table[row[layer], neuron] = True
+            if layer in row_of:
+                table[row_of[layer], neuron] = True
         return table
 
     def at(self, layer: int) -> Int[Tensor, " k"]:
@@ -66,7 +66,7 @@ class NeuronSet:
         return self.neuron[self.layer == layer]
 
     def frame(self) -> pd.DataFrame:
-        """Columns `layer` and `neuron`, a row each."""
+        """Columns `layer` and `neuron`, one row for each neuron."""
         return pd.DataFrame({"layer": self.layer.numpy(), "neuron": self.neuron.numpy()})
 
     def __len__(self) -> int:
