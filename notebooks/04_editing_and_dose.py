@@ -29,7 +29,7 @@ from IPython.display import Markdown
 
 import workbench as wb
 from workbench.score import answer_items, answer_questions
-from workbench.study import comparison
+from workbench.study import Measured, Plan
 from workbench.testbed import grammar, tasks
 
 pd.set_option("display.float_format", "{:.2f}".format, "display.max_colwidth", None)
@@ -150,7 +150,15 @@ asked = [
     outcomes({"DPN-LE": dpn, "random": random}, (0.25, 0.5, 0.75, 1.0, 1.5)),
 ]
 answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
-curves = comparison.dose(answers, capability, resamples=1000)
+plan = Plan.of(wb.StudyConfig(traits=("Extraversion",)), outcomes=["answers", "capability"])
+
+
+def measured() -> list[Measured]:
+    """Both outcomes' rows, with the numbers that a study reads from them."""
+    return [Measured.of(outcome, rows) for outcome, rows in zip(plan.outcomes, (answers, capability), strict=True)]
+
+
+curves = wb.study.dose(measured(), resamples=1000)
 wb.plots.dose_curves(curves, trait="Extraversion")
 
 # %% [markdown]
@@ -214,8 +222,8 @@ broad = {direction: wb.dpn_edit(effects, every, direction=direction) for directi
 residual = {direction: wb.edit.residual_edit(stream, each, w_out) for direction, each in dpn.items()}
 asked += [outcomes({"broad": broad}, (0.1, 0.2, 0.3)), outcomes({"residual": residual}, (0.25, 0.5, 0.75))]
 answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
-tradeoff = comparison.tradeoff(answers, capability, resamples=1000)
-wb.plots.trait_against_capability(tradeoff.query("gamma <= 1"), trait="Extraversion", cost="wellformed_change")
+tradeoff = wb.study.tradeoff(measured(), plan.target, resamples=1000)
+wb.plots.trait_against_cost(tradeoff.query("gamma <= 1"), trait="Extraversion", cost="wellformed")
 
 # %% [markdown]
 # The same in numbers: how far each arm has moved the trait by the dose at which it first costs 2 or 5 percentage points

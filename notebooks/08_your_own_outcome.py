@@ -102,7 +102,7 @@ study.tables["equal_dose"][["arm", "gamma", "shift", "shift_low", "shift_high"]]
 # and in the figures of the study: `workbench figures` and the report draw them from the same tables.
 
 # %%
-wb.plots.dose_curves(study.tables["dose"], trait="all", roles=study.roles)
+wb.plots.dose_curves(study.tables["dose"], legend=wb.plots.Legend.of(study))
 
 # %% [markdown]
 # ## Kept, and asked again where it changed

@@ -225,7 +225,6 @@ BY_HAND = {"os": {"replace", "rename", "renames"}, "shutil": {"move"}, "tempfile
 EXCEPTIONS = {
     # A folder for scratch, which is never given another name.
     "workbench/capture/folder.py": ["tempfile.mkdtemp"],
-    "workbench/study/store.py": ["tempfile.mkstemp", "os.replace", "os.replace"],
 }
 
 

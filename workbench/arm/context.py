@@ -9,8 +9,9 @@ from workbench.edit.making import dpn_edit
 from workbench.measure.effects import Effects
 from workbench.model.model import Model
 from workbench.select.controls import matched_neurons
-from workbench.select.rules import RuleSettings, select_neurons
+from workbench.select.rules import select_neurons
 from workbench.select.selection import Selection
+from workbench.select.settings import RuleSettings
 from workbench.vocabulary import NeuronSet
 
 
@@ -23,8 +24,7 @@ class Located:
         residual: effects at `resid_post`.
         heads: effects at `z`.
         gates: moments, signs and a sample of rows at `hook_pre`.
-        rule: the rule that chooses the neurons under test.
-        settings: the rule's thresholds.
+        rule: the rule that chooses the neurons under test, with its thresholds.
         layers: the layers in which neurons are chosen; None for all.
         seed: of the controls.
     """
@@ -33,8 +33,7 @@ class Located:
     residual: Effects
     heads: Effects
     gates: Tally
-    rule: str
-    settings: RuleSettings
+    rule: RuleSettings
     layers: tuple[int, ...] | None
     seed: int
     _selections: dict[str, Selection] = field(default_factory=dict, repr=False, compare=False)
@@ -47,7 +46,7 @@ class Located:
     @property
     def selection(self) -> Selection:
         """The neurons under test."""
-        return self.chosen_by(self.rule)
+        return self.chosen_by(self.rule.rule)
 
     def chosen_by(self, rule: str) -> Selection:
         """The neurons that a rule chooses at the study's thresholds; chosen once.
@@ -56,13 +55,12 @@ class Located:
             ValueError: as `select_neurons`.
         """
         if rule not in self._selections:
-            settings = {"quantile": self.settings.quantile, "min_d": self.settings.min_d, "layers": self.layers}
-            self._selections[rule] = select_neurons(self.neurons, rule=rule, **settings)
+            self._selections[rule] = select_neurons(self.neurons, replace(self.rule, rule=rule), layers=self.layers)
         return self._selections[rule]
 
     def at_quantile(self, quantile: float) -> "Located":
         """The same trait with neurons chosen at another q of tau_q."""
-        return replace(self, settings=replace(self.settings, quantile=quantile), _selections={})
+        return replace(self, rule=replace(self.rule, quantile=quantile), _selections={})
 
     @property
     def matched(self) -> NeuronSet:

@@ -1,7 +1,7 @@
 """Cells asked by outcomes: each outcome's rows kept as they are made, here or on a Ray cluster."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -38,6 +38,11 @@ class Job:
         split = self.cell.split
         return sum(len(self.cell.asked_by(each)) * each.work(split) for each in self.outcomes)
 
+    def steps(self, model: Model) -> dict[str, tuple[str, str]]:
+        """The name and the key of the step that keeps each outcome's rows, by the outcome's name."""
+        by_name = {outcome.name: outcome for outcome in self.outcomes}
+        return {name: (self.cell.step(each), self.cell.key(model, each, by_name)) for name, each in by_name.items()}
+
 
 class CellWorker(ModelWorker):
     """Asks whatever cells it is given."""
@@ -58,60 +63,57 @@ def ask_jobs(
     Raises:
         ImportError, ValueError: with `engine = "ray"`, as `spread` does.
     """
-    by_name = {outcome.name: outcome for job in jobs for outcome in job.outcomes}
     todo = []
     for job in jobs:
-        lacking = frozenset(each.name for each in job.outcomes if _kept(model, store, job, each, by_name) is None)
+        kept = {name: store.kept(*step) for name, step in job.steps(model).items()}
+        lacking = frozenset(name for name, paths in kept.items() if paths is None)
         if lacking:
-            todo.append(Job(job.cell, job.outcomes, lacking))
+            todo.append(replace(job, lacking=lacking))
         else:
             meter.add(f"{job.cell.label}: already done", job.work)
-    for job, given in _run(model, config, store, todo, by_name):
-        for outcome in job.outcomes:
-            if outcome.name in given:
-                parts = given[outcome.name]
-                store.step(job.cell.step(outcome), job.cell.key(model, outcome, by_name), lambda parts=parts: parts)
+    for job, given in _run(model, config, store, todo):
+        steps = job.steps(model)
+        for name, parts in given.items():
+            store.step(*steps[name], lambda parts=parts: parts)
         meter.add(job.cell.label, job.work)
     rows: dict[str, list[pd.DataFrame]] = {}
     counts: list[pd.DataFrame] = []
+    outcomes: dict[str, Outcome] = {}
     for job in jobs:
-        for outcome in job.outcomes:
-            paths = _kept(model, store, job, outcome, by_name)
-            assert paths is not None
-            rows.setdefault(outcome.name, []).append(pd.read_parquet(paths[ROWS]))
-            counts.append(pd.read_parquet(paths[EDITED]))
-    frames = {name: stacked(parts) for name, parts in rows.items()}
-    for name, frame in frames.items():
-        frames[name] = by_name[name].rate(
-            frame, model, store.folder, lambda label, share: meter.add(f"{label}, {share:.0%}", 0.0)
-        )
-    return frames, stacked(counts)
+        outcomes |= {outcome.name: outcome for outcome in job.outcomes}
+        for name, step in job.steps(model).items():
+            frames = _read(store, step)
+            rows.setdefault(name, []).append(frames[ROWS])
+            counts.append(frames[EDITED])
+
+    def report(label: str, share: float) -> None:
+        meter.add(f"{label}, {share:.0%}", 0.0)
+
+    rated = {name: outcomes[name].rate(stacked(parts), model, store.folder, report) for name, parts in rows.items()}
+    return rated, stacked(counts)
 
 
-def _kept(model: Model, store: Store, job: Job, outcome: Outcome, by_name: dict[str, Outcome]):
-    return store.kept(job.cell.step(outcome), job.cell.key(model, outcome, by_name))
+def _read(store: Store, step: tuple[str, str]) -> dict[str, pd.DataFrame]:
+    """The tables of a step that is kept."""
+    paths = store.kept(*step)
+    assert paths is not None
+    return {part: pd.read_parquet(path) for part, path in paths.items()}
 
 
-def _known(model: Model, store: Store, job: Job, by_name: dict[str, Outcome]) -> dict[str, pd.DataFrame]:
+def _known(model: Model, store: Store, job: Job) -> dict[str, pd.DataFrame]:
     """The rows that are kept of the outcomes that a lacking one reads."""
     needed = {name for each in job.outcomes if each.name in job.lacking for name in each.needs} - job.lacking
-    known = {}
-    for name in needed:
-        paths = _kept(model, store, job, by_name[name], by_name)
-        assert paths is not None
-        known[name] = pd.read_parquet(paths[ROWS])
-    return known
+    steps = job.steps(model)
+    return {name: _read(store, steps[name])[ROWS] for name in needed}
 
 
-def _run(
-    model: Model, config: StudyConfig, store: Store, jobs: Sequence[Job], by_name: dict[str, Outcome]
-) -> Iterator[tuple[Job, Given]]:
+def _run(model: Model, config: StudyConfig, store: Store, jobs: Sequence[Job]) -> Iterator[tuple[Job, Given]]:
     """Each job with what it gives, as they are done; on a Ray cluster in any order."""
     if config.engine == "local":
         for job in jobs:
             lacking = [each for each in job.outcomes if each.name in job.lacking]
-            yield job, ask_cell(model, job.cell, lacking, _known(model, store, job, by_name))
+            yield job, ask_cell(model, job.cell, lacking, _known(model, store, job))
         return
-    tasks = {number: (job, _known(model, store, job, by_name)) for number, job in enumerate(jobs)}
+    tasks = {number: (job, _known(model, store, job)) for number, job in enumerate(jobs)}
     for number, given in spread(model, CellWorker, (), tasks, address=config.address, workers=config.workers):
         yield jobs[number], given

@@ -126,6 +126,11 @@ class StudyConfig(BaseModel):
         return self.scopes[0]
 
     @property
+    def selecting(self) -> RuleSettings:
+        """The rule that chooses the neurons under test, with its thresholds."""
+        return RuleSettings(rule=self.rule, quantile=self.quantile, min_d=self.min_d)
+
+    @property
     def other_quantiles(self) -> tuple[float, ...]:
         """The quantiles that are swept besides the study's own; none where the rule asks for no quantile."""
         return () if self.rule == "d-only" else tuple(q for q in self.quantiles if q != self.quantile)

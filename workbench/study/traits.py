@@ -17,7 +17,6 @@ from workbench.measure.effects import effect_sizes
 from workbench.measure.geometry import pca_by_layer
 from workbench.model.model import Model
 from workbench.outcome.outcome import MATCHED, SELECTED, TraitOutcome
-from workbench.select.rules import RuleSettings
 from workbench.study.config import StudyConfig
 from workbench.study.frames import stacked
 from workbench.study.meter import Meter
@@ -131,8 +130,7 @@ def _located(model: Model, config: StudyConfig, files: Mapping[str, Path], *, se
         effect_sizes(tallies[RESID_POST.name]),
         effect_sizes(tallies[Z.name]),
         tallies[HOOK_PRE.name],
-        config.rule,
-        RuleSettings(quantile=config.quantile, min_d=config.min_d),
+        config.selecting,
         config.layers,
         seed,
     )
