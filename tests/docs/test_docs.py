@@ -251,11 +251,3 @@ def test_the_commands_that_pages_name_exist() -> None:
             options = {word for word in words if word.startswith("--")} - {"--json", "--help"}
             unknown += [f"{page.name}: {words[0]} {option}" for option in options - set(spelt)]
     assert unknown == []
-
-
-def test_the_page_on_statistics_knows_every_figure_and_table_of_a_study() -> None:
-    from workbench.report.study_figures import FIGURES
-    from workbench.report.study_tables import TABLES
-
-    text = (DOCS / "statistics.md").read_text(encoding="utf-8")
-    assert [name for name in (*FIGURES, *TABLES) if f"`{name}`" not in text] == []

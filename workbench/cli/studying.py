@@ -120,7 +120,7 @@ def figures(
             only=only,
             formats=formats,
             width_mm=float(text),
-            told=say if "all" in format else None,
+            warn=say if "all" in format else None,
         )
     except KeyboardInterrupt:
         raise Stopped("stopped. Files that were written are whole; run the same command again for the rest.") from None

@@ -23,15 +23,15 @@ def drawings(study: Study) -> Drawings:
     tables, quantities = study.tables, study.quantities
     costs = list(quantities.loc[quantities["compared"] & (quantities["role"] == "cost"), "name"])
     compared = [name for name in costs if f"{name}_against" in tables["equal_shift"]]
-    found = {f"trait-against-{name}": partial(_against, study, name) for name in compared}
+    figures = {f"trait-against-{name}": partial(_against, study, name) for name in compared}
     if compared and _reaching(tables["cost_by_breadth"]):
-        found["cost-by-breadth"] = partial(_breadth, study)
+        figures["cost-by-breadth"] = partial(_breadth, study)
     stems = [name.removesuffix(_TESTS) for name in tables if name.endswith(_TESTS)]
-    found |= {f"{stem}-retention": partial(_retention, study, stem) for stem in stems}
-    found |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in costs}
+    figures |= {f"{stem}-retention": partial(_retention, study, stem) for stem in stems}
+    figures |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in costs}
     changes = [name for name, table in tables.items() if set(table) >= _CHANGES and "direction" not in table]
-    found |= {name.replace("_", "-"): partial(_changes, study, name) for name in changes}
-    return found
+    figures |= {name.replace("_", "-"): partial(_changes, study, name) for name in changes}
+    return figures
 
 
 def _reaching(breadth: pd.DataFrame) -> bool:

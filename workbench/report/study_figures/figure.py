@@ -22,7 +22,7 @@ class StudyFigure:
         name: its file's and its anchor's name, e.g. `effect-map`.
         title: what it shows.
         caption: how to read it, and what was run.
-        data: the table it draws, those columns alone that are drawn or told when hovering.
+        data: the table it draws, those columns alone that are drawn or shown when hovering.
         figures: by trait, or one under `all`.
         group: the question that it helps to answer.
     """

@@ -14,7 +14,7 @@ _NEURON = ["trait", "layer", "neuron", "mean_difference", "cohens_d", "d_low", "
 
 def drawings(study: Study) -> Drawings:
     """The effects, the chosen neurons and the poles; probes where there are prompts enough to hold some out."""
-    found = {
+    figures = {
         "effect-map": partial(_effect_map, study),
         "effect-map-by-neuron": partial(_by_neuron, study),
         "magnitude-against-d": partial(_magnitude, study),
@@ -22,8 +22,8 @@ def drawings(study: Study) -> Drawings:
         "trait-pca": partial(_pca, study),
     }
     if len(study.tables["separability"]):
-        found["separability"] = partial(_separability, study)
-    return found
+        figures["separability"] = partial(_separability, study)
+    return figures
 
 
 def _effects(study: Study) -> pd.DataFrame:
