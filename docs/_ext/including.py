@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+import workbench as wb
+
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "README.md": "index.md",
@@ -112,6 +114,6 @@ def citation() -> str:
     return (
         "```bibtex\n@software{workbench,\n"
         f"  title   = {{workbench: {project['description'].rstrip('.')}}},\n"
-        f"  version = {{{project['version']}}},\n"
+        f"  version = {{{wb.__version__}}},\n"
         f"  license = {{{project['license']}}}\n}}\n```"
     )
