@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workbench.contrast.prompt import Prompt
-from workbench.vocabulary import BIG_FIVE, big_five
+from workbench.vocabulary import BIG_FIVE
 
 LEVELS = (1, 2, 3, 4, 5)
 DIGIT = "Reply with your rating alone: one digit from 1 to 5, and nothing else."
@@ -132,12 +132,3 @@ _POLES = {
 
 BIG_FIVE_RUBRICS = {trait: trait_rubric(trait, high=_POLES[trait][0], low=_POLES[trait][1]) for trait in BIG_FIVE}
 """A rubric for each of the Big Five."""
-
-
-def big_five_rubric(trait: str) -> Rubric:
-    """The rubric of a Big Five trait, whatever its capitals.
-
-    Raises:
-        ValueError: for any other name; describe its poles with `trait_rubric`.
-    """
-    return BIG_FIVE_RUBRICS[big_five(trait)]

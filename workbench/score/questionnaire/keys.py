@@ -121,35 +121,6 @@ def statements_of(keys: pd.DataFrame) -> list[Statement]:
     return [Statement(text, trait, keyed, item) for text, trait, keyed, item in rows]
 
 
-def respondent_profile(responses: pd.DataFrame, keys: pd.DataFrame, *, recoded: bool) -> pd.DataFrame:
-    """Trait scores of people: the mean of their items, where 0 counts as missing.
-
-    Args:
-        responses: a row a person, a column an item (`i1`, …), ratings 1 to 5, 0 or missing for no answer.
-        recoded: whether items keyed - are turned round already, as in the released IPIP-NEO responses.
-
-    Returns:
-        A row a person, a column a trait; missing where no item of a trait was answered.
-
-    Raises:
-        ValueError: if items are missing from the responses, or a rating lies outside 0 to 5.
-    """
-    lacking = [item for item in keys["item"] if item not in responses.columns]
-    if lacking:
-        raise ValueError(f"Responses need a column an item, but {len(lacking)} are missing, e.g. {lacking[0]}.")
-    ratings = responses[list(keys["item"])].astype(float)
-    strange = ratings.to_numpy()[(ratings.to_numpy() < 0) | (ratings.to_numpy() > 5)]
-    if len(strange):
-        raise ValueError(f"Ratings are 1 to 5, or 0 for no answer, but {strange[0]} arrived.")
-    ratings = ratings.where(ratings > 0)
-    if not recoded:
-        turned = keys.loc[keys["keyed"] == "-", "item"].tolist()
-        ratings[turned] = 6 - ratings[turned]
-    return pd.DataFrame(
-        {trait: ratings[own["item"].tolist()].mean(axis=1) for trait, own in keys.groupby("trait", sort=False)}
-    )
-
-
 def trait_profile(frame: pd.DataFrame) -> pd.DataFrame:
     """Each condition's score of each trait, from what `ask_questionnaire` returned.
 
