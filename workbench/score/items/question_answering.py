@@ -82,7 +82,7 @@ class QuestionItem:
 
     def __post_init__(self) -> None:
         if not self.answers or not all(normalise(answer) for answer in self.answers):
-            raise ValueError(f"A question needs answers, each with a word in it, but {list(self.answers)} arrived.")
+            raise ValueError(f"A question needs answers with words in them, but {list(self.answers)} arrived.")
 
     def correct(self, text: str) -> bool:
         """Exact match of the answer's first line."""
