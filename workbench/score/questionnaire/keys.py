@@ -171,8 +171,6 @@ def cronbach_alpha(items: ArrayLike) -> float:
         raise ValueError("alpha needs every score, but some are missing. Leave out respondents with gaps.")
     total = scores.sum(axis=1).var(ddof=1)
     if not total > 0:
-        raise ValueError(
-            "alpha needs sums that vary, but every respondent has the same sum. Ask respondents who differ."
-        )
+        raise ValueError("alpha needs sums that vary, but all respondents have the same. Ask respondents who differ.")
     k = scores.shape[1]
     return float(k / (k - 1) * (1 - scores.var(axis=0, ddof=1).sum() / total))
