@@ -190,7 +190,7 @@ def test_a_damaged_judgement_is_refused_by_its_line(answers: pd.DataFrame, tmp_p
     path = tmp_path / JOURNAL
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join([*lines[:3], lines[3].replace("4.0", "5.0"), *lines[4:]]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"line 4 is not as it was written. Take the line out"):
+    with pytest.raises(ValueError, match=r"line 4 is not as it was written. Remove the line"):
         judge_answers(answers, Fixed(), folder=tmp_path)
     path.write_text("".join(lines[:3] + lines[4:]), encoding="utf-8")
     judge = Fixed()

@@ -59,7 +59,7 @@ class HookedRequests:
             if token is not None:
                 return token
         raise ValueError(
-            f"A text without context needs a token before it, but {self.hooked.name} has neither a first nor a last one."
+            f"A text without context needs a token before it, but {self.hooked.name} has no first or last one."
         )
 
     @property

@@ -57,7 +57,7 @@ class Asked:
             return self
         if over >= len(self.prompt):
             raise ValueError(
-                f"An answer fits into the model's {room} positions, but one has {len(self.answer)} tokens. Leave it out."
+                f"An answer fits into the model's {room} positions, but one has {len(self.answer)} tokens."
             )
         return Asked(self.prompt[over:], self.answer, self.end - over, over)
 

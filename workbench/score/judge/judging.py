@@ -174,8 +174,9 @@ def keyed(judge: Judge, wanted: Mapping[str, Sequence[Asked]]) -> dict[str, Aske
 def _judged(
     judge: Judge, wanted: Mapping[str, Sequence[Asked]], journal: Journal, seed: int, report: Callable[[float], None]
 ) -> tuple[dict[Asked, dict[str, Any]], list[str]]:
-    """The judgement of every rating that is wanted, asked for where the journal lacks it; and the errors of requests that
-    got no reply.
+    """The judgement of every rating that is wanted, and the errors of requests that got no reply.
+
+    What the journal lacks is asked for and added to it.
     """
     by_key = keyed(judge, wanted)
     known = journal.read()

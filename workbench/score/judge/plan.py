@@ -43,9 +43,7 @@ class JudgingPlan:
     answers: int
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.rows} answers, {self.answers} of them distinct; one request for the trait and one for fluency."
-        ]
+        lines = [f"{self.rows} answers, {self.answers} of them distinct; trait and fluency in separate requests."]
         for row in self.table.to_dict("records"):
             price = "" if math.isnan(row["price"]) else f"; at most {row['price']:,.2f} at the prices given"
             lines.append(
