@@ -113,8 +113,7 @@ class EndpointJudge:
             ) from error
         if not self.api_key:
             raise ValueError(
-                f"A request needs a key, but there is none for {self.address}. Set {API_KEY}; any text will do for a server "
-                "without keys."
+                f"There is no key for {self.address}. Set {API_KEY}; any text will do for a server without keys."
             )
         return openai.OpenAI(
             api_key=self.api_key, base_url=self.base_url, timeout=self.timeout, max_retries=self.retries
@@ -176,12 +175,10 @@ class EndpointJudge:
             form.refused, form.structured = refused.kept["error"], False
             return judgement
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise PermissionError(
-                f"{self.address} refuses the key: {self._error_text(error)}. Check {API_KEY}."
-            ) from None
+            raise PermissionError(f"{self.address} refuses the key: {self._reason(error)}. Check {API_KEY}.") from None
         except openai.NotFoundError as error:
             raise ValueError(
-                f"{self.address} does not know the model {self.model!r}, or is no such endpoint: {self._error_text(error)}."
+                f"{self.address} does not know the model {self.model!r}, or is no such endpoint: {self._reason(error)}."
             ) from None
         except (openai.OpenAIError, ValueError) as error:
             return self._failure(error, asked)
@@ -231,10 +228,10 @@ class EndpointJudge:
         return Judgement(
             None,
             "refused" if filtered else "failed",
-            self._kept(asked) | {"reply": "", "error": self._error_text(error)},
+            self._kept(asked) | {"reply": "", "error": self._reason(error)},
         )
 
-    def _error_text(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         """The error in one line, with the key replaced by `***`."""
         import openai
 

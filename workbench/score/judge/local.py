@@ -134,7 +134,7 @@ class LocalJudge:
 
 
 def _spelt_digits(model: Model) -> list[list[list[int]]]:
-    """Token ids of each digit with and without a space before it, without spellings that begin with another's tokens."""
+    """Token ids of each digit with and without a space before it, except spellings that begin with another."""
     spelt: list[list[list[int]]] = []
     for level in LEVELS:
         ways = [

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from workbench.score.judge.rubric import Rubric
 
 Status = Literal["rated", "unparsed", "refused", "failed"]
-"""`rated`; `unparsed`, a reply that is no rating; `refused`; or `failed`, no reply, which the next run asks for again."""
+"""`rated`; `unparsed`, a reply that is no rating; `refused`; or `failed`, no reply: the next run asks again."""
 STATUSES: tuple[Status, ...] = ("rated", "unparsed", "refused", "failed")
 
 

@@ -38,7 +38,7 @@ class Rubric:
         for what, text in (("name", self.name), ("measures", self.measures), *(("anchors", a) for a in self.anchors)):
             if not text.strip():
                 raise ValueError(
-                    f"A rubric needs a name, what it measures and a meaning for each level, but {what} has {text!r}."
+                    f"A rubric needs a name, measures and a text for each anchor, but {what} has {text!r}."
                 )
 
     def prompt(self, question: str, answer: str, *, reply: str = DIGIT) -> Prompt:
@@ -75,9 +75,7 @@ def trait_rubric(name: str, *, high: str, low: str) -> Rubric:
         'Honesty'
     """
     if not high.strip() or not low.strip() or high.strip() == low.strip():
-        raise ValueError(
-            f"A trait needs two different descriptions, but {name!r} came with high={high!r}, low={low!r}."
-        )
+        raise ValueError(f"A rubric needs two different poles, but {name!r} came with high={high!r}, low={low!r}.")
     return Rubric(
         name,
         f"Rate how strongly the answer shows the trait {name} in whoever gives it.\n"

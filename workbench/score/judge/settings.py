@@ -18,9 +18,7 @@ class JudgeConfig(BaseModel):
         description="endpoint: any OpenAI-compatible endpoint; local: a hooked model, by log-probability.",
     )
     base_url: str | None = Field(default=None, description="The endpoint; by default OPENAI_BASE_URL, or OpenAI's own.")
-    revision: str = Field(
-        default="", description="A label that distinguishes endpoints with different models under one name."
-    )
+    revision: str = Field(default="", description="Distinguishes endpoints with different models under one name.")
     temperature: float = Field(default=0.0, ge=0, description="Of the judge's replies.")
     send_temperature: bool = Field(default=True, description="false for models that accept no temperature.")
     max_tokens: int = Field(default=32, ge=1, description="The most tokens of a reply; reasoning models need more.")
@@ -31,6 +29,4 @@ class JudgeConfig(BaseModel):
     concurrency: int = Field(default=8, ge=1, description="How many requests run at a time.")
     timeout: float = Field(default=60.0, gt=0, description="Seconds to wait for a reply.")
     retries: int = Field(default=6, ge=0, description="How often a failed request is sent again.")
-    min_mass: float = Field(
-        default=0.5, ge=0, le=1, description="Local: the least probability of the five digits together."
-    )
+    min_mass: float = Field(default=0.5, ge=0, le=1, description="Local: the least probability of all five digits.")
