@@ -1,4 +1,4 @@
-"""Measure a trained embedded model and compare it with the required bounds: `python -m workbench.testbed.evaluate DIR`."""
+"""Measure a trained embedded model, and name the bounds that it misses: `python -m workbench.testbed.evaluate DIR`."""
 
 import json
 from pathlib import Path

@@ -85,7 +85,7 @@ def questions(trait: str, split: Split) -> list[str]:
 
 
 def training_topic(rng: Random) -> str:
-    """A random topic for training; a quarter of them contain a made-up word, so that the model learns to copy topics."""
+    """A random topic for training; a quarter contain a made-up word, so that the model learns to copy topics."""
     draw = rng.random()
     if draw < 0.75:
         return rng.choice(lexicon.TOPICS["train"])
