@@ -1,15 +1,15 @@
-"""What a capture costs beside its peers and its floor: `python -m benchmarks.capture`.
+"""The time and memory of a capture, compared with other extractors and with a bare forward pass.
 
-Everything runs on the same prompts, weights and threads, in turns, and the medians of the turns are compared. The
-model is a random Qwen2 (12 layers, hidden 512, MLP 2816, vocabulary 32,000); the prompts are persona prompts of
-invented words over 8 descriptions per pole, so that their lengths are known and nobody's text is needed.
+`python -m benchmarks.capture` runs all of them in turns on the same prompts, weights and threads, and compares the
+medians. The model is a random Qwen2 (12 layers, hidden 512, MLP 2816, vocabulary 32,000); the prompts are persona
+prompts of invented words with 8 descriptions per pole, so that their lengths are known and no text has to be fetched.
 
 - capture: `wb.capture`, moments of every layer.
-- authors' way: the published extractor, i.e. batches of 8 in given order, left padding, a forward hook on every
-  `down_proj` set anew for each batch, the logits of every position.
-- run_with_cache: TransformerLens' own way, in the same batches, `hook_post` at the last position kept.
-- bare: the decoder alone on as many tokens as the capture computes, in batches of the same size; no hook, no
-  padding, nothing attended to that is not computed, nothing kept.
+- authors' way: the published extractor: batches of 8 in the given order, left padding, a forward hook on every
+  `down_proj` that is set again for each batch, logits at every position.
+- run_with_cache: TransformerLens' own method in the same batches, keeping `hook_post` at the last position.
+- bare: the decoder alone on as many tokens as the capture computes, in batches of the same size, without hooks,
+  padding, reused keys and values, or kept activations.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def random_qwen2(folder: Path) -> wb.Model:
 
 
 def persona_prompts(pairs: int, *, descriptions: int = 8, seed: int = 0) -> wb.Contrast:
-    """Pairs that share a question, each pole's description taken in turn."""
+    """Pairs with a common question; the descriptions of each pole are used in turn."""
     rng = random.Random(seed)
 
     def words(low: int, high: int) -> str:
@@ -151,7 +151,7 @@ def bare(network: torch.nn.Module, tokens: int, *, rows: int = 12) -> None:
 
 
 def compare(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each way in every turn after one warm-up; every other turn goes through them backwards."""
+    """Seconds of each method in every turn after one warm-up; every second turn runs them in reverse order."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     with torch.inference_mode():
         for turn in range(turns + 1):
@@ -165,12 +165,12 @@ def compare(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, list
 
 
 def ratio(times: dict[str, list[float]], a: str, b: str) -> float:
-    """Median over turns of what `a` took in one over what `b` took in the same."""
+    """Median over turns of the ratio of the seconds of `a` to those of `b` in the same turn."""
     return statistics.median(x / y for x, y in zip(times[a], times[b], strict=True))
 
 
 def speed(pairs: int, turns: int) -> dict:
-    """The capture beside its peers and its floor, and how far their numbers agree."""
+    """Ratios of the capture to the other methods, and the largest difference between their results."""
     with tempfile.TemporaryDirectory() as folder:
         model = random_qwen2(Path(folder))
         plain = Qwen2ForCausalLM.from_pretrained(folder).eval()
@@ -220,7 +220,7 @@ def peak_memory(prompts: int) -> None:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held.
+    """The peak memory of this process.
 
     Linux hands getrusage's figure down from the process that started this one, so it is read from /proc there.
     """
@@ -232,7 +232,7 @@ def peak_bytes() -> int:
 
 
 def memory() -> dict:
-    """Peak memory at 1,000 and at 10,000 prompts, each in a process of its own; and prompts per second."""
+    """Peak memory at 1,000 and at 10,000 prompts, each in its own process; and prompts per second."""
     found = {}
     for prompts in (1_000, 10_000):
         command = [sys.executable, "-m", "benchmarks.capture", "--peak-memory", str(prompts)]

@@ -1,12 +1,11 @@
-"""What an active edit costs while a model answers: `python -m benchmarks.decode`.
+"""The time that an active edit adds to decoding: `python -m benchmarks.decode`.
 
-Greedy answers of the same prompts, weights and threads, with and without an edit of 1 % of the neurons of every layer,
-in turns; the ratio is the median over turns of one beside the other. No token ends an answer, so that both decode as
-many steps. The edited time holds all that the edit costs: setting its hooks, running them, counting what they edited,
-and taking them away.
+Greedy answers to the same prompts with the same weights and threads, with and without an edit of 1 % of the neurons of
+every layer, in turns; the result is the median ratio over turns. No token ends an answer, so that both decode equally
+many steps. The edited time includes setting the hooks, running them, counting what they edited, and removing them.
 
-- one edit: for all prompts.
-- an edit a row: each prompt of the batch has another one.
+- one edit: the same for all prompts.
+- an edit a row: each prompt of the batch has its own.
 """
 
 import argparse
@@ -29,7 +28,7 @@ SHARE = 0.01
 
 
 def edit_of(model: wb.Model, *, seed: int) -> wb.Edit:
-    """Values on a random 1 % of every layer's neurons, too small to change what is said."""
+    """An edit of a random 1 % of every layer's neurons, with values too small to change an answer."""
     generator = torch.Generator().manual_seed(seed)
     deltas = {}
     for layer in range(model.n_layers):
@@ -41,7 +40,7 @@ def edit_of(model: wb.Model, *, seed: int) -> wb.Edit:
 
 
 def in_turns(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each way in every turn after a warm-up; every other turn goes through them backwards."""
+    """Seconds of each run in every turn after a warm-up; every second turn runs them in reverse order."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 2):
         for name in list(ways)[:: 1 if turn % 2 else -1]:
@@ -53,7 +52,7 @@ def in_turns(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, lis
 
 
 def overhead(model: wb.Model, prompt: str, *, rows: int, steps: int, turns: int) -> dict:
-    """Milliseconds a decode step with and without an edit, and their ratio."""
+    """Milliseconds for a decode step with and without an edit, and their ratio."""
     model.stop_tokens = frozenset()
     prompts = [prompt] * rows
     edits = [edit_of(model, seed=seed) for seed in range(rows)]

@@ -1,7 +1,7 @@
 """What the embedded model cannot do, measured: `python -m benchmarks.limits`.
 
-- Composition: personas told by binding ("Bob is messy. Cat is tidy. You are Cat.") and by negation ("You are not
-  messy."), whose poles share their words. A model that follows them scores near 5 and 1.
+- Composition: personas by binding ("Bob is messy. Cat is tidy. You are Cat.") and by negation ("You are not messy."),
+  whose poles have the same words. A model that follows them scores near 5 for high and near 1 for low.
 - Depth: DPN-LE's edit restricted to a pair of layers, gamma 1, both directions.
 - The d filter: the share of all neurons with |d| > 0.8, and what it removes above tau_q.
 """
@@ -18,7 +18,7 @@ QUESTIONS = 40
 
 
 def composed(rng: Random, trait: str, pole: str, kind: str) -> str:
-    """A persona at `pole` that only composition tells."""
+    """A persona whose pole follows only from binding or negation, not from its words."""
     words = TRAITS[trait]
     ours, theirs = (words.high, words.low) if pole == "high" else (words.low, words.high)
     mine, other = rng.choice(ours.taught_adjectives), rng.choice(theirs.taught_adjectives)
@@ -55,18 +55,18 @@ def depth(model: wb.Model) -> None:
     base = base.set_index(["trait", "question"])["score"].to_dict()
     for layers in ([0, 1], [2, 3], [4, 5], [6, 7], list(range(8))):
         conditions = []
-        for trait, found in effects.items():
-            chosen = wb.select_neurons(found, layers=layers)
+        for trait, of_trait in effects.items():
+            chosen = wb.select_neurons(of_trait, layers=layers)
             for direction in ("increase", "decrease"):
-                edit = wb.dpn_edit(found, chosen, direction=direction)
+                edit = wb.dpn_edit(of_trait, chosen, direction=direction)
                 conditions.append(Condition("DPN-LE", trait, direction, 1.0, edit))
         answers = answer_questions(model, conditions, questions)
         before = answers.set_index(["trait", "question"]).index.map(base)
         shift = (answers["score"] - before) * answers["direction"].map({"increase": 1, "decrease": -1})
         formed = answers["wellformed"].mean()
         print(f"layers {layers[0]}-{layers[-1]}: shift {shift.mean():+.2f}, well-formed {formed:.1%}")
-    passing = [float((found.cohens_d.abs() > 0.8).double().mean()) for found in effects.values()]
-    removed = sum(int(wb.select_neurons(found).layers["removed_by_d"].sum()) for found in effects.values())
+    passing = [float((of_trait.cohens_d.abs() > 0.8).double().mean()) for of_trait in effects.values()]
+    removed = sum(int(wb.select_neurons(of_trait).layers["removed_by_d"].sum()) for of_trait in effects.values())
     print(f"|d| > 0.8: {min(passing):.0%} to {max(passing):.0%} of all neurons; removes {removed} of those above tau_q")
 
 

@@ -1,4 +1,4 @@
-"""Hold the tables of two studies against each other: `python -m benchmarks.same_tables BEFORE AFTER`."""
+"""Compare the tables of two studies to the last bit: `python -m benchmarks.same_tables BEFORE AFTER`."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ RENAMED = {"dpn_gamma": "method_gamma"}
 
 
 def differences(before: Path, after: Path) -> list[str]:
-    """What is not equal to the last bit, a line each; columns and tables that only the second has do not count."""
+    """Each difference as a line; columns and tables that only the second study has are not counted."""
     lines = []
     for path in sorted((before / "tables").glob("*.parquet")):
         other = after / "tables" / path.name
@@ -19,7 +19,7 @@ def differences(before: Path, after: Path) -> list[str]:
         a, b = pd.read_parquet(path).rename(columns=RENAMED), pd.read_parquet(other)
         missing = [name for name in a.columns if name not in b]
         if missing or len(a) != len(b):
-            lines.append(f"{path.stem}: {len(a)} rows, then {len(b)}; columns that are gone: {missing}")
+            lines.append(f"{path.stem}: {len(a)} rows before, {len(b)} after; columns missing after: {missing}")
             continue
         try:
             pd.testing.assert_frame_equal(a, b[list(a.columns)], check_exact=True)

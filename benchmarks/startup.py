@@ -1,7 +1,7 @@
 """How long a shell and a notebook wait before anything runs. Run by `make bench`.
 
-Whole processes, in interleaved turns: the command line's help and a mistake beside a bare Python, and the front door,
-before and after each of its names was used once, beside `import torch, transformer_lens`, which any work needs.
+Whole processes are timed in interleaved turns. `workbench --help` and a mistake on the command line are compared with a
+bare Python; `import workbench`, alone and with each of its names used once, with `import torch, transformer_lens`.
 """
 
 import argparse
@@ -30,14 +30,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "import torch, transformer_lens, workbench as w; [getattr(w, name) for name in w.__all__]",
     ),
 }
-"""What Python is asked to run."""
+"""The arguments of Python for each command."""
 BESIDE = {
     "workbench --help": PYTHON,
     "a mistake": PYTHON,
     "import workbench": LIBRARIES,
     "all root names": LIBRARIES,
 }
-"""What each command is divided by."""
+"""The command that each command's time is divided by."""
 
 
 def seconds_of(arguments: tuple[str, ...]) -> float:
@@ -51,7 +51,7 @@ def seconds_of(arguments: tuple[str, ...]) -> float:
 
 
 def startup(turns: int) -> dict:
-    """Medians over turns, each of which runs every command once, and each command's ratio to what it stands beside."""
+    """The median time of each command over turns, each of which runs all once, and its ratio to the one in `BESIDE`."""
     for arguments in COMMANDS.values():
         seconds_of(arguments)  # compiles what is not compiled yet
     measured: dict[str, list[float]] = {name: [] for name in COMMANDS}

@@ -1,8 +1,9 @@
-"""Whether the statistics say what is true, and what the largest of them costs. Run by `make bench`.
+"""The error rates of the statistics, and the time of the largest. Run by `make bench`.
 
-Simulated captures with planted truth: how often 95 % intervals hold the planted effect, how many of the neurons that
-a false-discovery rate lets pass are false, how many planted ones it finds, and which personas are called exclusive.
-Then 1,000 permutations of kept activations as wide as LLaMA-3-8B's, beside the bare matrix products that they need.
+In simulated captures with planted effects it counts how often 95 % intervals contain the planted effect, how many of
+the neurons that pass a false-discovery rate are false, how many planted neurons pass it, and which verdict each planted
+persona gets. Then it times 1,000 permutations of kept activations as wide as LLaMA-3-8B's, and the bare matrix products
+that these need.
 """
 
 import argparse
@@ -33,7 +34,7 @@ DESIGNS: dict[str, dict] = {
 
 
 def share_covered(truth: Planted, errors: Errors | None = None) -> float:
-    """Share of neurons whose 95 % interval holds the planted d."""
+    """Share of neurons whose 95 % interval contains the planted d."""
     effects = wb.effect_sizes(truth.rows)
     low, high = effects.interval(errors=errors)
     return float(((low < truth.true_d) & (truth.true_d < high)).double().mean())
@@ -54,7 +55,7 @@ def coverage(simulations: int) -> dict[str, float]:
 
 
 def discoveries(simulations: int) -> dict[str, float]:
-    """What a false-discovery rate of 5 % lets pass, by Benjamini and Hochberg on cluster-robust tests."""
+    """False and true neurons that pass a false-discovery rate of 5 % (Benjamini and Hochberg, cluster-robust tests)."""
     false, found, family = [], [], []
     for seed in range(simulations):
         truth = planted(rows=400, layers=2, width=300, neurons=15, effect=1.0, correlation=0.1, seed=seed)
@@ -73,7 +74,7 @@ def discoveries(simulations: int) -> dict[str, float]:
 
 
 def personas(simulations: int) -> dict[str, dict[str, float]]:
-    """How often each planted persona is called what."""
+    """How often each planted persona gets each verdict."""
     table = {}
     for persona, effect in (("exclusive", 1.6), ("shared", 1.6), ("independent", 1.6), ("none", 0.0)):
         said = [
@@ -98,7 +99,7 @@ def personas(simulations: int) -> dict[str, dict[str, float]]:
 
 
 def permutation_cost(layers: int, width: int, rows: int, permutations: int) -> dict[str, float]:
-    """Seconds of all permutations with max-T and the selection's count, beside the bare matrix products."""
+    """Seconds of all permutations with max-T and the selection's count, and of the bare matrix products."""
     generator = torch.Generator().manual_seed(0)
     activations = {
         pole: torch.randn(rows, layers, width, generator=generator).to(torch.bfloat16) for pole in (Pole.HIGH, Pole.LOW)

@@ -103,7 +103,8 @@ wb.plots.effect_map(study.tables["effects"], trait="Extraversion")
 # resample whole questions. The broad edit's doses are smaller as it edits 6,144 neurons instead of 32.
 
 # %%
-wb.plots.dose_curves(study.tables["dose"].query("arm in ['DPN-LE', 'broad', 'residual', 'random']"))
+legend = wb.plots.Legend.of(study)  # arms' roles, and what each quantity is called and counted in
+wb.plots.dose_curves(study.tables["dose"].query("arm in ['DPN-LE', 'broad', 'residual', 'random']"), legend=legend)
 
 # %% [markdown]
 # All arms side by side at the chosen dose: how far they move the trait, and what it costs. The broad edit is run there
@@ -111,14 +112,14 @@ wb.plots.dose_curves(study.tables["dose"].query("arm in ['DPN-LE', 'broad', 'res
 # said to the model, is a yardstick: it moves this model further than any edit here, and costs nothing.
 
 # %%
-wb.plots.arms_compared(study.tables["equal_dose"])
+wb.plots.arms_compared(study.tables["equal_dose"], legend=legend)
 
 # %% [markdown]
 # What decides between arms is not one dose but the whole curve of shift against cost. An arm is better where its curve
 # runs further to the upper right.
 
 # %%
-wb.plots.trait_against_capability(study.tables["tradeoff"], cost="wellformed_change", gamma=study.gamma)
+wb.plots.trait_against_cost(study.tables["tradeoff"], cost="wellformed", gamma=study.gamma, legend=legend)
 
 # %% [markdown]
 # Does the edit move its own trait alone? Rows are edited, columns are measured; a star would say that a shift differs

@@ -112,15 +112,13 @@ wb.plots.dose_curves(study.tables["dose"], legend=wb.plots.Legend.of(study))
 # the method's own code is noticed in the same way, so that an old answer never stands for a new question.
 
 # %%
-again = wb.run_study(config, Path(folder.name) / "own", outcomes=[Sentences()], model=model)
-other = wb.run_study(
-    config, Path(folder.name) / "own", outcomes=[Sentences(question="What do you do on a free day?")], model=model
-)
-shifts = {
-    "first": study.tables["equal_dose"]["shift"],
-    "again": again.tables["equal_dose"]["shift"],
-    "another question": other.tables["equal_dose"]["shift"],
-}
+shifts = {"first": study.tables["equal_dose"]["shift"]}
+for name, outcome in (
+    ("again", Sentences()),
+    ("another question", Sentences(question="What do you do on a free day?")),
+):
+    run = wb.run_study(config, Path(folder.name) / "own", outcomes=[outcome], model=model)
+    shifts[name] = run.tables["equal_dose"]["shift"]
 pd.DataFrame(shifts).set_index(study.tables["equal_dose"]["arm"]).round(3)
 
 # %% [markdown]

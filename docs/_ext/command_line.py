@@ -15,7 +15,7 @@ _EXAMPLE = re.compile(r"\n\s*Examples?: *", re.DOTALL)
 
 
 def _plain(text: str) -> str:
-    """Help as Markdown: signs stand for themselves, options and commands are code."""
+    """A help text as Markdown, with Markdown's signs escaped and with options and commands set as code."""
     text = re.sub(r"\[/?(bold|dim|italic)?\]", "", " ".join(text.split()))
     pieces = re.split(r"(`[^`]+`)", text)
     pieces[::2] = [re.sub(r"([*<|\\])", r"\\\1", piece) for piece in pieces[::2]]
@@ -24,7 +24,7 @@ def _plain(text: str) -> str:
 
 
 def _kind(parameter: Any) -> str:
-    """What an option takes, in one word or as its choices."""
+    """The kind of value that an option takes, in one word, or its choices."""
     if parameter.is_flag:
         return ""
     hint = parameter.type_descriptor.annotation
@@ -59,19 +59,19 @@ def _parameter(parameter: Any) -> list[str]:
     names = ", ".join(f"`{name}`" for name in spelt)
     kind = _kind(parameter) if option else ""
     many = option and parameter.multiple and "may be repeated" not in (parameter.help or "")
-    told = [f"*{kind}*" if kind else "", _default(parameter), "may be repeated" if many else ""]
-    rest = ", ".join(part for part in told if part)
-    return [f"{names} {rest}".strip(), f":   {_plain(parameter.help or '') or 'Not explained.'}", ""]
+    details = [f"*{kind}*" if kind else "", _default(parameter), "may be repeated" if many else ""]
+    detail = ", ".join(part for part in details if part)
+    return [f"{names} {detail}".strip(), f":   {_plain(parameter.help or '') or 'Not explained.'}", ""]
 
 
 def reference() -> str:
-    """A section a command: what it does, an example, its arguments and options."""
+    """A section for each command: what it does, an example, its arguments and options."""
     group = get_command(cli.app)
     lines: list[str] = []
     for name, command in group.commands.items():  # pyright: ignore[reportAttributeAccessIssue]
         if command.hidden:
             continue
-        said, *examples = _EXAMPLE.split(command.help or "")
+        explanation, *examples = _EXAMPLE.split(command.help or "")
         parameters = [p for p in command.params if p.name != "help" and not getattr(p, "hidden", False)]
         arguments = [p for p in parameters if p.param_type_name == "argument"]
         options = [p for p in parameters if p.param_type_name == "option"]
@@ -82,7 +82,7 @@ def reference() -> str:
             + (["[OPTIONS]"] if any(not p.required for p in options) else [])
         )
         lines += [f"## {name}", "", f"`{usage}`", ""]
-        lines += [line for paragraph in said.split("\n\n") for line in (_plain(paragraph), "")]
+        lines += [line for paragraph in explanation.split("\n\n") for line in (_plain(paragraph), "")]
         for example in examples:
             lines += ["```bash", " ".join(example.split()), "```", ""]
         for parameter in [*arguments, *options]:

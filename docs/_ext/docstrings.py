@@ -1,7 +1,7 @@
-"""Docstrings as the project writes them, for Sphinx.
+"""Translate the project's docstrings for Sphinx.
 
-They are Google's sections around plain prose: single backticks are code, signs such as `|s|` and `*` stand for
-themselves, several names may share an entry (`high, low: ...`), and Returns holds no type, for the signature has it.
+The docstrings have Google's sections. Single backticks mark code, signs such as `|s|` and `*` are plain characters,
+several names may share an entry (`high, low: ...`), and Returns gives no type, because the signature does.
 """
 
 import inspect
@@ -21,7 +21,7 @@ _PROSE = {"returns": "Returns", "yields": "Yields", "reference": "Reference"}
 
 
 class Docstring(GoogleDocstring):
-    """Sections as field lists: entries are bullets, whatever their names, and Returns is prose."""
+    """Writes sections as field lists: entries become bullets, whatever they are called, and Returns becomes prose."""
 
     def __init__(self, text: str, what: Any) -> None:
         settings: Any = Config(napoleon_custom_sections=["Rules", "Reference"])
@@ -38,9 +38,9 @@ class Docstring(GoogleDocstring):
         lines = self._dedent(self._consume_to_next_section())
         out: list[str] = []
         for line in lines:
-            names, colon, said = line.partition(": ")
+            names, colon, text = line.partition(": ")
             if not line.startswith(" ") and colon:
-                out += ["", f"   * {_names(names)} – {said}"]
+                out += ["", f"   * {_names(names)} – {text}"]
             elif not line.startswith(" ") and line.endswith(":"):
                 out += ["", f"   * {_names(line[:-1])} –"]
             else:
@@ -57,7 +57,7 @@ def _names(names: str) -> str:
 
 
 def as_rst(text: str) -> str:
-    """Plain prose with code in single backticks, as reStructuredText that says the same."""
+    """Prose with code in single backticks, translated into reStructuredText."""
     held: list[str] = []
 
     def hold(match: re.Match[str]) -> str:
@@ -79,6 +79,6 @@ def as_rst(text: str) -> str:
 
 
 def read_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Autodoc's event: replace a docstring's lines by what they mean."""
+    """Autodoc's event: replace a docstring's lines by reStructuredText."""
     text = as_rst(inspect.cleandoc("\n".join(lines)))
     lines[:] = [*Docstring(text, what).lines(), ""]

@@ -7,12 +7,10 @@ they are on the site; a link to a file that has no page becomes a download (note
 
 import os
 import re
-import tomllib
+from importlib.metadata import metadata
 from pathlib import Path
 
 from sphinx.application import Sphinx
-
-import workbench as wb
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -110,10 +108,10 @@ def notebooks() -> str:
 
 def citation() -> str:
     """The software, from its own metadata."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = metadata("dpn-workbench")
     return (
         "```bibtex\n@software{workbench,\n"
-        f"  title   = {{workbench: {project['description'].rstrip('.')}}},\n"
-        f"  version = {{{wb.__version__}}},\n"
-        f"  license = {{{project['license']}}}\n}}\n```"
+        f"  title   = {{workbench: {project['Summary'].rstrip('.')}}},\n"
+        f"  version = {{{project['Version']}}},\n"
+        f"  license = {{{project['License-Expression']}}}\n}}\n```"
     )

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 import workbench as wb
 
 _WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+_PLURAL = {"whole number": "whole numbers", "number": "numbers", "text": "texts", "text or table": "texts or tables"}
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
@@ -19,8 +20,10 @@ def _type(hint: Any) -> str:
         return " or ".join(f"`{choice}`" for choice in arguments)
     if origin is tuple:
         inner = _type(arguments[0])
-        plural = {"whole number": "whole numbers", "number": "numbers", "text": "texts"}.get(inner, inner)
-        return f"list of {plural}"
+        return f"list of {_PLURAL.get(inner, inner)}"
+    if origin is dict:
+        values = _type(arguments[1])
+        return f"table of {_PLURAL[values]}" if values in _PLURAL else "table"
     if origin in (typing.Union, types.UnionType):
         kinds = [_type(argument) for argument in arguments if argument is not type(None)]
         return " or ".join(kinds)
@@ -30,13 +33,13 @@ def _type(hint: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    told = [
+    bounds = [
         f"{sign} {getattr(bound, name):g}"
         for bound in field.metadata
         for name, sign in _BOUNDS.items()
         if getattr(bound, name, None) is not None
     ]
-    return ", ".join(told)
+    return ", ".join(bounds)
 
 
 def _default(value: Any) -> str:
@@ -49,12 +52,16 @@ def _default(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
+def _default_of(field: FieldInfo) -> Any:
+    """The value of an entry that a file leaves out."""
+    return field.get_default(call_default_factory=True, validated_data={})
+
+
 def _entries(model: type[BaseModel]) -> list[str]:
     lines: list[str] = []
     for name, field in model.model_fields.items():
-        told = [f"*{_type(field.annotation)}*", _bounds(field)]
-        default = "required" if field.is_required() else f"default `{_default(field.default)}`"
-        head = ", ".join(part for part in [*told, default] if part)
+        default = "required" if field.is_required() else f"default `{_default(_default_of(field))}`"
+        head = ", ".join(part for part in (f"*{_type(field.annotation)}*", _bounds(field), default) if part)
         text = (field.description or "").replace("*", "\\*").replace("<", "\\<")
         lines += [f"`{name}`  {head}", f":   {text}", ""]
     return lines

@@ -14,7 +14,7 @@ from workbench.plots.palette import arm_styles
 from workbench.plots.theme import BLUE, INK, MUTED, Look, luminance
 
 FIGURES = every_figure()
-NO_FIGURES = {"DARK", "TEMPLATE", "Legend", "narrowed", "save_data", "save_figure", "save_figures"}
+NO_FIGURES = {"DARK", "Figure", "TEMPLATE", "Legend", "narrowed", "save_data", "save_figure", "save_figures"}
 each_figure = pytest.mark.parametrize("drawn", FIGURES.values(), ids=FIGURES.keys())
 
 

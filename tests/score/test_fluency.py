@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.score.answers import Condition, Rating, answer_questions, ask_across, score_traits
+from workbench.score.answers import Condition, answer_questions
 from workbench.score.fluency import answer_fluency, fluency, repeated
 from workbench.testbed import grammar
 
@@ -67,8 +67,6 @@ def test_an_edited_model_is_refused(model: wb.Model, up: wb.Edit) -> None:
         model.generate("What is 2 + 3?", max_new_tokens=2)
     with pytest.raises(ValueError, match="1 answers met 0 prompts"):
         fluency(model, ["5"], [])
-    with pytest.raises(ValueError, match="but n is 0"):
-        fluency(model, ["5"], ["What is 2 + 3?"], n=0)
 
 
 def test_answers_get_less_fluent_with_the_dose(model: wb.Model, up: wb.Edit) -> None:
@@ -83,29 +81,3 @@ def test_answers_get_less_fluent_with_the_dose(model: wb.Model, up: wb.Edit) -> 
     assert means[0.0] < means[1.0] < means[4.0]
     with pytest.raises(ValueError, match=r"missing \['answer'\]"):
         answer_fluency(model, answers.drop(columns="answer"))
-
-
-def test_every_answer_is_scored_for_every_trait_and_silence_is_counted(model: wb.Model) -> None:
-    answers = answer_questions(model, [Condition.unedited("Extraversion")], QUESTIONS, seed=2)
-    found = score_traits(answers, ["Extraversion", "Neuroticism"])
-    assert found["measured"].tolist() == ["Extraversion"] * 3 + ["Neuroticism"] * 3
-    own = found[found["measured"] == "Extraversion"]
-    np.testing.assert_array_equal(own["score"].to_numpy(), answers["score"].to_numpy())
-    # The grammar answers about the trait asked for alone.
-    assert not found.loc[found["measured"] == "Neuroticism", "parsed"].any()
-    fixed = score_traits(answers, ["A"], scorer=lambda answer, trait: Rating(2.0, 1.0))
-    assert fixed["parsed"].all()
-
-
-def test_across_traits_every_condition_answers_every_question(model: wb.Model, up: wb.Edit) -> None:
-    conditions = [
-        Condition.unedited("Extraversion"),
-        Condition("DPN-LE", "Extraversion", "increase", 1.0, up),
-    ]
-    frame = ask_across(model, conditions, QUESTIONS, seed=1)
-    assert frame.groupby(["arm", "measured"]).size().tolist() == [3] * 4
-    assert frame.loc[frame["arm"] == "none", "score"].notna().all()
-    # The own trait's answers are those of answer_questions under the same draws.
-    own = answer_questions(model, conditions, {"Extraversion": QUESTIONS["Extraversion"]}, seed=1)
-    same = frame[frame["measured"] == "Extraversion"]
-    assert same["answer"].tolist() == own["answer"].tolist()

@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
-from workbench.edit.counting import EditedRun, Place, in_scope
+from workbench.edit.counting import EditedRun, Place
 from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.gate import hooked_at
+from workbench.edit.reach import Reach
 from workbench.edit.stages import Stage, stages_at
 from workbench.model.model import Model
-from workbench.model.passing import Pass
 from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, SCOPES, Scope, Z, site_named
 
 _ALONG_THE_PASS = tuple(site.name for site in (Z, RESID_MID, HOOK_PRE, ACT, HOOK_POST, MLP_OUT, RESID_POST))
@@ -52,12 +52,14 @@ def edited(
         check_fits(model, one)
     assigned = None if rows is None else torch.tensor(list(rows), dtype=torch.int64)
     parts = [one.parts for one in edits]
-    reached = {(part.site, layer) for own in parts for part in own if part.acts for layer in part.layers}
+    reached = {(part.site, layer) for several in parts for part in several if part.acts for layer in part.layers}
     order = sorted(reached, key=lambda pair: (_ALONG_THE_PASS.index(pair[0]), pair[1]))
-    run = EditedRun(scope, [_place(parts, site, layer) for site, layer in order], assigned)
+    stages = [stages_at(parts, site, layer) for site, layer in order]
+    places = [_place(*pair, here, len(edits)) for pair, here in zip(order, stages, strict=True)]
+    run = EditedRun(scope, places, assigned)
     with ExitStack() as hooks:
         for number, (site, layer) in enumerate(order):
-            hook = _Hook(model, stages_at(parts, site, layer), run, number)
+            hook = _Hook(model, stages[number], run, number)
             hooks.enter_context(hooked_at(model, site_named(site), layer, hook))
         if rows is not None:
             hooks.enter_context(model.rows_apart())
@@ -93,17 +95,16 @@ def check_fits(model: Model, edit: AnyEdit) -> None:
             )
 
 
-def _place(parts: Sequence[Sequence[Edit]], site: str, layer: int) -> Place:
-    acting = [
-        any(part.acts and part.site == site and bool((part.layer == layer).any()) for part in own) for own in parts
-    ]
-    return Place(site, layer, torch.tensor([*acting, False]))
+def _place(site: str, layer: int, stages: Sequence[Stage], edits: int) -> Place:
+    active = torch.zeros(edits + 1, dtype=torch.bool)
+    active[sorted({edit for stage in stages for edit in stage.edits})] = True
+    return Place(site, layer, active)
 
 
 class _Hook:
     """Does at one site and layer what each row's edit says, at the positions in scope."""
 
-    def __init__(self, model: Model, stages: list[Stage], run: EditedRun, number: int) -> None:
+    def __init__(self, model: Model, stages: Sequence[Stage], run: EditedRun, number: int) -> None:
         self.model = model
         self.stages = stages
         self.run = run
@@ -115,33 +116,24 @@ class _Hook:
         self.delta = stages[0].tables[0][0]
 
     def __call__(self, activation: Tensor) -> Tensor | None:
-        step = self.run.note(self.model.current, self.number, activation)
+        reach = self.run.reach(self.model.current, self.number, activation)
         if self.masked:
-            self.decoded = self.decoded + 1 if step.phase == "decode" else 0
-        if step.step is not None:  # prompts in parts, or with their answers: each position says what it is
-            here = step.real & in_scope(step, self.run.scope)
-            return torch.where(here.to(activation.device)[..., None], self._changed(activation, step), activation)
-        if step.phase == "prompt" and self.run.scope != "all":
-            if self.run.scope == "decode":
-                return None
-            changed = activation.clone()
-            changed[:, -1:] = self._changed(activation[:, -1:], step)
-            return changed
-        return self._changed(activation, step)
+            self.decoded = self.decoded + 1 if reach.step.phase == "decode" else 0
+        return reach.write(activation, self.number, self._changed)
 
-    def _changed(self, activation: Tensor, step: Pass) -> Tensor:
+    def _changed(self, activation: Tensor, reach: Reach) -> Tensor:
         if self.constant:
             if self.delta.dtype is not activation.dtype or self.delta.device != activation.device:
                 self.delta = self.delta.to(activation.device, activation.dtype)
             return activation + self.delta
-        which = None if self.run.assigned is None else self.run.which(step, activation.device)
-        steps = self._steps(activation, step) if self.masked else None
+        which = reach.which_on(activation.device)
+        steps = self._steps(activation, reach) if self.masked else None
         for stage in self.stages:
             activation = stage.apply(activation, which, steps)
         return activation
 
-    def _steps(self, activation: Tensor, step: Pass) -> Tensor:
+    def _steps(self, activation: Tensor, reach: Reach) -> Tensor:
         """Each position's step of the answer, counting decode steps from 1."""
-        if step.step is not None:
-            return step.step
+        if reach.step.step is not None:
+            return reach.step.step[:, reach.start :]
         return torch.full(activation.shape[:2], self.decoded, dtype=torch.int64)

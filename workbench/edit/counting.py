@@ -1,4 +1,4 @@
-"""What an edited run has edited, counted when somebody asks, so that counting costs the run nothing."""
+"""What an edited run has edited, counted when somebody asks, so that counting costs the run little."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from workbench.edit.reach import Reach
 from workbench.model.passing import Pass
 
 _SETTLE_AFTER = 512  # passes whose masks are held before they are counted
@@ -26,6 +27,8 @@ class Place:
 class EditedRun:
     """What an edited run has done so far.
 
+    Every number is counted from what the hooks wrote, not from what they were to write.
+
     Attributes:
         scope: where it edits: `all` positions; `generated`, the last prompt position and every later one, so
             that the first new token is steered; `decode`, decode steps alone, as published, so that it is not.
@@ -42,11 +45,9 @@ class EditedRun:
         self._pairs: Counter[str] = Counter()
         self._passes: Counter[str] = Counter()
         self._by_edit: Counter[int] = Counter()
-        self._log: list[tuple[Pass, set[int]]] = []
-        self._step: Pass | None = None
-        self._fired: set[int] = set()
-        self._inferred = False
-        self._known: tuple[Pass | None, dict[torch.device, Tensor]] = (None, {})
+        self._log: list[Reach] = []
+        self._last: Reach | None = None
+        self._last_is_guessed = False
 
     @property
     def pairs(self) -> Counter[str]:
@@ -82,78 +83,57 @@ class EditedRun:
             "layers": sorted({place.layer for place in self.places}),
         }
 
-    def note(self, current: Pass | None, place: int, activation: Tensor) -> Pass:
-        """Record that a place's hook ran, and say which pass that was in; None is one that somebody else runs."""
+    def reach(self, current: Pass | None, place: int, activation: Tensor) -> Reach:
+        """Where the run acts in the pass under way, worked out once for all places.
+
+        Args:
+            current: the pass; None for one that somebody else runs.
+            place: the number of the place whose hook runs.
+        """
+        last = self._last
         if current is None:
             current = self._guessed(activation, place)
-        elif self._inferred:
-            self._inferred = False
-        if current is self._step and place not in self._fired:
-            self._fired.add(place)
-            return current
-        self._step, self._fired = current, {place}
+        else:
+            self._last_is_guessed = False
+        if last is not None and current is last.step and place not in last.ran:
+            last.ran.add(place)
+            return last
         if len(self._log) >= _SETTLE_AFTER:
             self._settle()
-        self._log.append((current, self._fired))
-        return current
+        self._last = reach = Reach(current, self.scope, self._edits_of(current))
+        reach.ran.add(place)
+        self._log.append(reach)
+        return reach
 
-    def which(self, step: Pass, device: torch.device | None = None) -> Int[Tensor, " batch"]:
-        """The place of each row's edit; that of "no edit" is the last. Found once a pass for all its layers."""
-        if step is not self._known[0]:
-            if self.assigned is None:
-                which = torch.zeros(len(step.rows), dtype=torch.int64)
-            else:
-                which = self.assigned[step.rows]
-                which = torch.where(which < 0, len(self.places[0].active) - 1, which)
-            self._known = (step, {torch.device("cpu"): which})
-        known = self._known[1]
-        device = device or torch.device("cpu")
-        if device not in known:
-            known[device] = known[torch.device("cpu")].to(device)
-        return known[device]
+    def _edits_of(self, step: Pass) -> Int[Tensor, " batch"] | None:
+        """The place of each row's edit; that of "no edit" is the last."""
+        if self.assigned is None:
+            return None
+        which = self.assigned[step.rows]
+        return torch.where(which < 0, len(self.places[0].active) - 1, which)
 
     def _guessed(self, activation: Tensor, place: int) -> Pass:
         """What a pass that somebody else runs must be: one position is a decode step, more are a prompt."""
-        shape = activation.shape[:2]
-        last = self._step
-        if self._inferred and last is not None and last.real.shape == shape and place not in self._fired:
-            return last
-        self._inferred = True
+        shape, last = activation.shape[:2], self._last
+        if self._last_is_guessed and last is not None and last.step.real.shape == shape and place not in last.ran:
+            return last.step
+        self._last_is_guessed = True
         phase = "decode" if shape[1] == 1 else "prompt"
         return Pass(phase, torch.ones(shape, dtype=torch.bool), torch.arange(shape[0]))
 
     def _settle(self) -> None:
-        """Count what the log holds."""
-        log, self._log, self._step = self._log, [], None
-        touched: dict[frozenset[int], Tensor] = {}
-        for step, fired in log:
-            self._passes[step.phase] += 1
-            places = frozenset(fired)
-            if places not in touched:
-                touched[places] = torch.stack([self.places[place].active for place in fired]).sum(0)
-            hits = touched[places]
-            which = self.which(step)
-            for phase, rows in self._positions(step).items():
-                by_edit = torch.zeros_like(hits).index_add_(0, which, rows.cpu()) * hits
-                self._pairs[phase] += int(by_edit.sum())
-                for edit in by_edit.nonzero()[:, 0].tolist():
-                    self._by_edit[edit] += int(by_edit[edit])
-
-    def _positions(self, step: Pass) -> dict[str, Int[Tensor, " batch"]]:
-        """By phase, how many of each row's positions are in scope."""
-        if step.step is None and step.phase == "decode":
-            return {"decode": step.real.sum(1)}
-        if step.step is None:
-            count = {"all": step.real.sum(1), "generated": torch.ones(len(step.rows), dtype=torch.int64)}
-            return {"prompt": count[self.scope]} if self.scope in count else {}
-        here = step.real & in_scope(step, self.scope)
-        decoded = here & (step.steps() >= 1)
-        return {"decode": decoded.sum(1), "prompt": (here & ~decoded).sum(1)}
-
-
-def in_scope(step: Pass, scope: str) -> Bool[Tensor, "batch pos"]:
-    """Which positions of a pass a scope reaches."""
-    steps = step.steps()
-    if scope == "all":
-        return torch.ones_like(steps, dtype=torch.bool)
-    return steps >= {"generated": 0, "decode": 1}[scope]
+        """Count what the log holds, passes of one kind together."""
+        log, self._log, self._last = self._log, [], None
+        alike: dict[tuple[str, frozenset[int]], list[tuple[Tensor, Tensor]]] = {}
+        for reach in log:
+            self._passes[reach.step.phase] += 1
+            which = torch.zeros(len(reach.mask), dtype=torch.int64) if reach.which is None else reach.which
+            for phase, positions in reach.written().items() if reach.wrote else ():
+                alike.setdefault((phase, frozenset(reach.wrote)), []).append((which, positions))
+        for (phase, places), rows in alike.items():
+            times = torch.stack([self.places[place].active for place in places]).sum(0)
+            which, positions = (torch.cat(column) for column in zip(*rows, strict=True))
+            by_edit = torch.zeros_like(times).index_add_(0, which, positions.cpu()) * times
+            self._pairs[phase] += int(by_edit.sum())
+            for edit in by_edit.nonzero()[:, 0].tolist():
+                self._by_edit[edit] += int(by_edit[edit])

@@ -19,12 +19,14 @@ class Stage:
     Attributes:
         operation: see `Edit`.
         tables: its operands, each `(edit and none, width)`; where an edit leaves a unit alone, so do its operands.
+        edits: the edits that act in it, by their places in the run.
         masks: by edit, the share that its mask leaves alone, and its seed.
         layer: where it is, so that layers draw different masks.
     """
 
     operation: str
     tables: Tables
+    edits: frozenset[int]
     masks: dict[int, tuple[float, int]]
     layer: int
     _cached: dict[tuple[torch.device, torch.dtype], Tables] = field(default_factory=dict)
@@ -106,5 +108,5 @@ def stages_at(parts: Sequence[Sequence[Edit]], site: str, layer: int) -> list[St
             for table, operand in zip(tables, _operands(part, part.value[here]), strict=True):
                 table[number, part.unit[here]] = operand
         masks = {number: (part.mask, part.seed) for number, (part, _) in found.items() if part.mask}
-        stages.append(Stage(operation, tables, masks, layer))
+        stages.append(Stage(operation, tables, frozenset(found), masks, layer))
     return stages

@@ -9,6 +9,9 @@ from torch import Tensor
 
 Phase = Literal["prompt", "decode"]
 
+_FIRST_STEP = {"generated": 0, "decode": 1}
+"""The step of an answer at which a scope begins; `all` has none."""
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -16,7 +19,7 @@ class Pass:
 
     Attributes:
         phase: `prompt`, whose last position gives the logits of the first new token, or `decode`, one decode step.
-        real: which positions are tokens rather than padding.
+        real: which positions are tokens rather than padding, which stands on the left.
         rows: the number of the prompt in the run, for each batch row.
         step: each position's step of the answer, if the pass is not simply whole prompts or one decode step: below 0
             inside the prompt, 0 at the prompt's last position, from 1 on in the answer.
@@ -36,3 +39,16 @@ class Pass:
         steps = torch.full_like(self.real, -1, dtype=torch.int64)
         steps[:, -1] = 0
         return steps
+
+    def mask(self, scope: str) -> Bool[Tensor, "batch pos"]:
+        """Which positions a scope covers; padding is in none.
+
+        Args:
+            scope: `all`; `generated`, the prompt's last position and the answer; or `decode`, the answer alone.
+
+        Example:
+            >>> prompt = Pass("prompt", torch.ones(1, 3, dtype=torch.bool), torch.tensor([0]))
+            >>> [prompt.mask(scope).int().tolist() for scope in ("all", "generated", "decode")]
+            [[[1, 1, 1]], [[0, 0, 1]], [[0, 0, 0]]]
+        """
+        return self.real if scope == "all" else self.real & (self.steps() >= _FIRST_STEP[scope])

@@ -1,4 +1,6 @@
-"""Outcomes of a run: what answers show of a trait, how well they are formed, what a model still can do."""
+"""Ask a model, edited or not, and score what it answers: open questions, items with one right answer, questionnaires,
+and tasks of lm-evaluation-harness.
+"""
 
 import lazy_loader
 

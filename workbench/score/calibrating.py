@@ -1,4 +1,4 @@
-"""Calibration: the dose at which an edit reaches a shift, within a budget of capability."""
+"""Calibration: the least dose at which an edit reaches a given shift without losing too much capability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ _ITEMS = 40  # a task, on the embedded model
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The dose found, or why there is none.
+    """The result of a calibration: a dose, or the reason why there is none.
 
     Attributes:
         gamma: the least dose found to reach the target within the budget; None if there is none.
-        reason: what was found, or why no dose will do, in words.
+        reason: what the dose does, or why there is none, in a sentence.
         edit: the edit at that dose; None if there is none.
         target: the shift asked for, in points of the trait scale in the edit's direction.
         max_loss: the share of capability items that may be lost.
-        table: a row per dose tried, ascending: gamma, shift, capability_change and wellformed_change (edited minus
-            unedited; each with `_low` and `_high`, 95 %), wellformed, coverage (share of answers with a score),
-            questions, items.
+        table: a row for each dose tried, ascending: gamma, shift, capability_change and wellformed_change (edited minus
+            unedited; each with `_low` and `_high`, 95 %), wellformed, coverage (share of answers with a score), and
+            the numbers of questions and items.
     """
 
     gamma: float | None
@@ -61,23 +61,24 @@ def calibrate(
 ) -> Calibration:
     """The least dose at which an edit shifts its trait by `target`, if it costs no more than `max_loss`.
 
-    Doses are tried upwards until one reaches the target; the step before it is then halved until it is narrower
-    than `tolerance`. All doses answer the same questions and items under the same random draws. The curve need
-    not rise throughout: what is found is the first reaching on the doses tried, and a peak narrower than a step
-    is missed. The same data choose the dose and describe it: report its effect on other questions.
+    Doses are tried in ascending order until one reaches the target; the interval below that dose is then halved until
+    it is narrower than `tolerance`. All doses answer the same questions and items under the same random draws. Where
+    the shift does not rise steadily with the dose, the result is the first dose that reaches the target among those
+    tried; a peak narrower than a step is missed. The same answers choose the dose and describe it, so report the
+    effect on other questions.
 
     Args:
         target: points of the trait scale in the edit's direction, above 0.
-        max_loss: the share of capability items that may be lost, by the estimate.
+        max_loss: the share of capability items that may be lost; the estimate is compared with it, not its interval.
         gammas: the doses of the first sweep.
-        tolerance: how finely the dose is found.
-        questions, items, scorer: what is asked. By default the embedded model's search questions, its taught items
-            and its grammar; any other model needs all three.
+        tolerance: the dose is found to within this.
+        questions, items, scorer: what is asked and how answers are scored. By default the embedded model's search
+            questions, its training items and its grammar; any other model needs all three.
         min_coverage: the least share of answers that must have a score for a dose to count as reaching.
 
     Raises:
-        ValueError: if the target, the doses or the tolerance are not above 0, the edit has no direction, or
-            another model than the embedded one came without questions, items and scorer.
+        ValueError: if the target, the doses or the tolerance are not above 0, the edit has no direction, or the model
+            is not the embedded one and questions, items or scorer are missing.
     """
     doses = sorted(float(gamma) for gamma in set(gammas))
     if not (target > 0 and tolerance > 0 and max_loss >= 0 and doses and doses[0] > 0):
@@ -86,7 +87,7 @@ def calibrate(
             f"target={target}, gammas={doses}, tolerance={tolerance}, max_loss={max_loss} arrived."
         )
     if edit.direction not in SIGN:
-        raise ValueError(f"An edit to calibrate moves {' or '.join(SIGN)}, but this one's way is {edit.direction!r}.")
+        raise ValueError(f"An edit to calibrate has direction {' or '.join(SIGN)}, but {edit.direction!r} arrived.")
     questions, items, scorer = _asked(model, edit.trait, questions, items, scorer, seed)
 
     def outcomes(condition: Condition) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -105,31 +106,31 @@ def calibrate(
         tried[gamma] = {"gamma": gamma} | row
         return row["shift"] >= target and row["coverage"] >= min_coverage
 
-    below, found = 0.0, None
+    below, reaching = 0.0, None
     for gamma in doses:
         if reaches(gamma):
-            found = gamma
+            reaching = gamma
             break
         below = gamma
-    while found is not None and found - below > tolerance:
-        middle = (below + found) / 2
+    while reaching is not None and reaching - below > tolerance:
+        middle = (below + reaching) / 2
         if reaches(middle):
-            found = middle
+            reaching = middle
         else:
             below = middle
     table = pd.DataFrame([tried[gamma] for gamma in sorted(tried)])
-    if found is None:
-        return Calibration(None, _never(table, target, min_coverage), None, target, max_loss, table)
-    row = tried[found]
-    said = (
-        f"gamma {found:g} shifts {edit.trait} by {row['shift']:.2f} points ({row['shift_low']:.2f} to "
+    if reaching is None:
+        return Calibration(None, _why_none(table, target, min_coverage), None, target, max_loss, table)
+    row = tried[reaching]
+    effect = (
+        f"gamma {reaching:g} shifts {edit.trait} by {row['shift']:.2f} points ({row['shift_low']:.2f} to "
         f"{row['shift_high']:.2f}) and changes capability by {row['capability_change']:+.1%} "
         f"({row['capability_change_low']:+.1%} to {row['capability_change_high']:+.1%})"
     )
     if -row["capability_change"] > max_loss + 1e-9:  # a share of items is no exact float
-        said = f"The target of {target:g} is reached, but it costs too much: {said}, and {max_loss:.1%} may be lost."
-        return Calibration(None, said, None, target, max_loss, table)
-    return Calibration(found, f"{said}.", edit.with_gamma(found), target, max_loss, table)
+        reason = f"The target of {target:g} is reached, but at too high a cost: {effect}; {max_loss:.1%} may be lost."
+        return Calibration(None, reason, None, target, max_loss, table)
+    return Calibration(reaching, f"{effect}.", edit.with_gamma(reaching), target, max_loss, table)
 
 
 def _asked(
@@ -140,12 +141,12 @@ def _asked(
     scorer: Scorer | None,
     seed: int,
 ) -> tuple[Sequence[str], Sequence[Item], Scorer]:
-    given = {"questions": questions, "items": items, "scorer": scorer}
-    lacking = [name for name, value in given.items() if value is None]
+    arguments = {"questions": questions, "items": items, "scorer": scorer}
+    lacking = [name for name, value in arguments.items() if value is None]
     if lacking and model.name != "testbed":
         raise ValueError(
-            f"Only the embedded model brings questions, items and a scorer; {model.name} needs {', '.join(lacking)}. "
-            "Pass them."
+            f"Only the embedded model has questions, items and a scorer of its own; for {model.name} pass "
+            f"{', '.join(lacking)}."
         )
     if questions is None:
         questions = grammar.questions(trait, "search")
@@ -163,7 +164,7 @@ def _row(
     resamples: int,
     seed: int,
 ) -> dict[str, float]:
-    """A dose's outcomes against the unedited model's, question by question and item by item."""
+    """The changes at one dose against the unedited model, paired by question and by item."""
     questions, items = edited
     shift = sign * (questions["score"] - base[0]["score"]).to_numpy()
     known = np.isfinite(shift)
@@ -189,19 +190,19 @@ def _row(
     return row | {"questions": len(questions), "items": len(items)}
 
 
-def _never(table: pd.DataFrame, target: float, min_coverage: float) -> str:
+def _why_none(table: pd.DataFrame, target: float, min_coverage: float) -> str:
     covered = table[(table["coverage"] >= min_coverage) & table["shift"].notna()]
     most = table["gamma"].max()
     if covered.empty:
         return f"No dose up to {most:g} leaves {min_coverage:.0%} of the answers with a score."
     best = covered.nlargest(1, "shift").iloc[0]
-    said = (
+    reason = (
         f"No dose up to {most:g} shifts by {target:g} points: the most is {best['shift']:.2f} "
         f"({best['shift_low']:.2f} to {best['shift_high']:.2f}) at gamma {best['gamma']:g}"
     )
     dropped = len(table) - len(covered)
     return (
-        f"{said}; at {dropped} doses fewer than {min_coverage:.0%} of the answers have a score."
+        f"{reason}; at {dropped} doses fewer than {min_coverage:.0%} of the answers have a score."
         if dropped
-        else f"{said}."
+        else f"{reason}."
     )

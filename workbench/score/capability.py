@@ -1,4 +1,4 @@
-"""Capability: items with one right answer, greedy decoding, exact match, each item's outcome kept."""
+"""Items with one right answer, answered by greedy decoding and graded one by one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from workbench.vocabulary import Scope
 
 @runtime_checkable
 class Item(Protocol):
-    """A question of a task that can tell whether an answer is right."""
+    """A question of a task, with a method that says whether an answer is right."""
 
     @property
     def task(self) -> str: ...
@@ -28,7 +28,13 @@ class Item(Protocol):
 
 @dataclass(frozen=True)
 class Grade:
-    """What an answer is worth: right or not, a share of right from 0 to 1 (e.g. F1), and whether it could be read."""
+    """The grade of an answer.
+
+    Attributes:
+        correct: whether it is right.
+        score: how near it is to a right answer, 0 to 1, e.g. F1.
+        parsed: whether an answer could be read from the text.
+    """
 
     correct: bool
     score: float
@@ -37,7 +43,7 @@ class Grade:
 
 @runtime_checkable
 class GradedItem(Item, Protocol):
-    """An item that also tells how near an answer is, and whether it is an answer at all."""
+    """An item that grades an answer by more than right or wrong."""
 
     def grade(self, text: str) -> Grade: ...
 
@@ -51,15 +57,19 @@ def answer_items(
     max_new_tokens: int = 12,
     record: Callable[[EditedRun], None] | None = None,
 ) -> pd.DataFrame:
-    """Each condition's greedy answers to its own items.
+    """Ask each condition its own items, with greedy decoding, and grade the answers.
+
+    Args:
+        items: for each condition, its items.
+        record: as in `run_conditions`.
 
     Returns:
-        A row per answer: arm, trait, direction, gamma, task, item (the question), answer, correct. Where any item is
-        a `GradedItem`, also score (0 to 1; of an item without grades, whether it is correct) and parsed.
+        A row for each answer: arm, trait, direction, gamma, task, item (the question), answer, correct. Where any item
+        is a `GradedItem`, also score (0 to 1; of an item without grades, 1 if correct) and parsed.
     """
-    prompts = [[Prompt(item.question) for item in own] for own in items]
+    prompts = [[Prompt(item.question) for item in asked] for asked in items]
     answers = run_conditions(model, conditions, prompts, scope=scope, max_new_tokens=max_new_tokens, record=record)
-    graded = any(isinstance(item, GradedItem) for own in items for item in own)
+    graded = any(isinstance(item, GradedItem) for asked in items for item in asked)
     return pd.DataFrame(
         [
             {
@@ -67,15 +77,15 @@ def answer_items(
                 "task": item.task,
                 "item": item.question,
                 "answer": text,
-                **_judged(item, text, graded),
+                **_graded(item, text, graded),
             }
-            for condition, own, given in zip(conditions, items, answers, strict=True)
-            for item, text in zip(own, given, strict=True)
+            for condition, asked, texts in zip(conditions, items, answers, strict=True)
+            for item, text in zip(asked, texts, strict=True)
         ]
     )
 
 
-def _judged(item: Item, text: str, graded: bool) -> dict[str, bool | float]:
+def _graded(item: Item, text: str, graded: bool) -> dict[str, bool | float]:
     if isinstance(item, GradedItem):
         grade = item.grade(text)
     else:

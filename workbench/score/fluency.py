@@ -1,4 +1,4 @@
-"""Fluency: how likely an answer is to the unedited model, how much it repeats itself, how long it is."""
+"""Fluency of answers: perplexity under the unedited model, repetition and length."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from workbench.model.likelihood import log_likelihoods
 from workbench.model.model import Model
 
 MEASURES = ("perplexity", "repetition", "distinct", "length")
+NGRAM = 2
+"""How many tokens in a row make an n-gram."""
 
 
 def fluency(
@@ -17,52 +19,45 @@ def fluency(
     answers: Sequence[str],
     prompts: Sequence[str | Prompt],
     *,
-    n: int = 2,
-    chat: bool = True,
-    max_tokens: int = 16_384,
     max_rows: int = 256,
 ) -> pd.DataFrame:
-    """The fluency of each answer to its prompt, under the model as it is.
+    """The fluency of each answer to its prompt, under the unedited model.
 
-    The answer's text is tokenised again, and the token that would end it is not judged, as a cut answer has none.
+    The answer's text is tokenised again. A token that ends the answer is not counted, as an answer that was cut off
+    has none.
 
     Args:
-        n: how many tokens in a row make an n-gram.
-        chat: what a plain string among the prompts is.
-        max_tokens, max_rows: bounds of one batch, padding counted.
+        prompts: a plain string is the user's turn of a chat.
+        max_rows: the most answers in one batch.
 
     Returns:
-        A row an answer: perplexity (exp of the mean negative log-probability a token, from 1 up; missing for an
-        answer without tokens), repetition (0 to 1, share of n-grams that occurred before in the answer; missing
-        for an answer shorter than n), distinct (1 minus it), length (tokens).
+        A row for each answer: perplexity (exp of the mean negative log-probability of its tokens, at least 1; missing
+        for an answer without tokens), repetition (0 to 1, share of bigrams that occurred earlier in the answer;
+        missing for an answer of fewer than 2 tokens), distinct (1 minus repetition), length (tokens).
 
     Raises:
-        ValueError: if answers and prompts differ in number, or n is below 1.
-        RuntimeError: if the model has hooks on, so that it may be edited.
+        ValueError: if answers and prompts differ in number.
+        RuntimeError: if hooks are on, so that the model may be edited.
 
     Reference:
         distinct-n: Li et al. (2016), section 5.
     """
     if len(answers) != len(prompts):
         raise ValueError(f"Each answer needs its prompt, but {len(answers)} answers met {len(prompts)} prompts.")
-    if n < 1:
-        raise ValueError(f"An n-gram holds at least 1 token, but n is {n}. Choose e.g. 2.")
     hooks = [name for name, point in model.hooked.hook_dict.items() if point.fwd_hooks]
     if hooks:
         raise RuntimeError(
-            f"Perplexity is taken under the unedited model, but {len(hooks)} hooks are on, e.g. {hooks[0]}. "
+            f"Perplexity is measured under the unedited model, but {len(hooks)} hooks are on, e.g. {hooks[0]}. "
             "Leave `edited` first."
         )
     tokens = [list(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in answers]  # type: ignore
-    spoken = [place for place, ids in enumerate(tokens) if ids]
+    with_tokens = [row for row, ids in enumerate(tokens) if ids]
     perplexity = np.full(len(tokens), np.nan)
-    if spoken:
-        rendered = model.tokens([prompts[place] for place in spoken], chat=chat)
-        found = log_likelihoods(
-            model, rendered, [[tokens[place]] for place in spoken], max_tokens=max_tokens, max_rows=max_rows
-        )
-        perplexity[spoken] = [float(np.exp(-logs[0].double().mean().item())) for logs in found]
-    repetition = np.array([repeated(ids, n) for ids in tokens], dtype=float)
+    if with_tokens:
+        rendered = model.tokens([prompts[row] for row in with_tokens])
+        likelihoods = log_likelihoods(model, rendered, [[tokens[row]] for row in with_tokens], max_rows=max_rows)
+        perplexity[with_tokens] = [float(np.exp(-logs[0].double().mean().item())) for logs in likelihoods]
+    repetition = np.array([repeated(ids, NGRAM) for ids in tokens], dtype=float)
     return pd.DataFrame(
         {
             "perplexity": perplexity,
@@ -74,7 +69,7 @@ def fluency(
 
 
 def repeated(tokens: Sequence[int], n: int) -> float:
-    """Share of a text's n-grams that occurred in it before; nan for a text shorter than n.
+    """Share of a text's n-grams that occurred earlier in it; nan for a text shorter than n.
 
     Example:
         >>> repeated([1, 2, 3, 1, 2], 2)
@@ -84,10 +79,10 @@ def repeated(tokens: Sequence[int], n: int) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else float("nan")
 
 
-def answer_fluency(model: Model, answers: pd.DataFrame, *, n: int = 2) -> pd.DataFrame:
-    """The rows of `answer_questions` or `ask_across` with perplexity, repetition, distinct and length.
+def answer_fluency(model: Model, answers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `answer_questions` with perplexity, repetition, distinct and length added.
 
-    Answers that several rows share are judged once.
+    An answer that several rows share is measured once.
 
     Raises:
         ValueError: if a column is missing, or as `fluency`.
@@ -96,7 +91,7 @@ def answer_fluency(model: Model, answers: pd.DataFrame, *, n: int = 2) -> pd.Dat
     if missing:
         raise ValueError(f"answer_fluency needs columns question, answer; missing {missing}.")
     pairs = answers[["question", "answer"]].drop_duplicates()
-    found = fluency(model, pairs["answer"].tolist(), pairs["question"].tolist(), n=n)
-    judged = pd.concat([pairs.reset_index(drop=True), found], axis=1)
+    measures = fluency(model, pairs["answer"].tolist(), pairs["question"].tolist())
+    measured = pd.concat([pairs.reset_index(drop=True), measures], axis=1)
     kept = answers.drop(columns=[name for name in MEASURES if name in answers.columns])
-    return kept.merge(judged, on=["question", "answer"], how="left", validate="many_to_one").set_axis(answers.index)
+    return kept.merge(measured, on=["question", "answer"], how="left", validate="many_to_one").set_axis(answers.index)

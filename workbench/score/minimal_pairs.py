@@ -1,4 +1,4 @@
-"""Minimal pairs: two sentences of which one is right, scored by the log-likelihood of each."""
+"""Minimal pairs: which of two sentences, one right and one wrong, the model finds likelier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _COLUMNS = (("sentence_good", "sentence_bad"), ("good", "bad"))
 
 @dataclass(frozen=True)
 class MinimalPair:
-    """Two sentences that differ in little.
+    """A right sentence and a wrong one that differ in little.
 
     Attributes:
         good: the right one.
         bad: the wrong one.
-        task: what the pair is of, e.g. BLiMP's phenomenon.
+        task: what the pair tests, e.g. a phenomenon of BLiMP.
     """
 
     good: str
@@ -30,7 +30,7 @@ class MinimalPair:
 
 
 def read_minimal_pairs(path: str | Path, *, seed: int = 0) -> list[MinimalPair]:
-    """The pairs of a jsonl or json file, in an order that the seed draws.
+    """Read the pairs of a jsonl or json file, in a random order that the seed decides.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -41,7 +41,7 @@ def read_minimal_pairs(path: str | Path, *, seed: int = 0) -> list[MinimalPair]:
     """
     path = Path(path)
     rows = read_rows(path)
-    names = next((both for both in _COLUMNS if rows and set(both) <= set(rows[0])), None)
+    names = next((columns for columns in _COLUMNS if rows and set(columns) <= set(rows[0])), None)
     if names is None:
         raise ValueError(
             f"Minimal pairs need columns sentence_good and sentence_bad, or good and bad, but {path.name} has "
@@ -58,21 +58,21 @@ def read_minimal_pairs(path: str | Path, *, seed: int = 0) -> list[MinimalPair]:
 
 
 def sentence_scores(model: Model, pairs: Sequence[MinimalPair]) -> pd.DataFrame:
-    """Which sentence of each pair the model, as it stands, finds likelier.
+    """Which sentence of each pair the model finds likelier; inside `edited`, the edited model.
 
-    The first token of a sentence is judged where the tokenizer puts a token before it, and is given otherwise.
+    Where the tokenizer puts a token before a sentence, all tokens of the sentence are scored; otherwise all but the
+    first.
 
     Returns:
-        A row a pair: task, item (the right sentence), margin (nats: log-likelihood of the right sentence minus that
-        of the wrong one) and correct (1.0 where the margin is above 0).
+        A row for each pair: task, item (the right sentence), margin (log-likelihood of the right sentence minus that
+        of the wrong one, nats) and correct (1.0 where the margin is above 0).
     """
     prompts, answers = [], []
     for pair in pairs:
         for text in (pair.good, pair.bad):
             [ids] = model.tokens([text], chat=False)
-            head = 1
-            prompts.append(ids[:head])
-            answers.append([ids[head:]])
+            prompts.append(ids[:1])
+            answers.append([ids[1:]])
     scores = [float(logs[0].double().sum()) for logs in log_likelihoods(model, prompts, answers)]
     margins = [good - bad for good, bad in zip(scores[::2], scores[1::2], strict=True)]
     return pd.DataFrame(

@@ -1,7 +1,7 @@
-"""The embedded model: a small chat model with real, trained personality traits, and all that made it.
+"""The embedded model: a small chat model that was trained to have personality traits, and the code that made it.
 
-The words are in `lexicon`, the sentences in `grammar`, their scorer in `scorer`, the capability tasks in
-`tasks`, the training conversations in `corpus`; `train` makes the weights and `evaluate` measures them.
+`lexicon` holds the words, `grammar` builds sentences from them, `scorer` scores answers, `tasks` has the capability
+items, `corpus` the training conversations; `train` makes the weights and `evaluate` measures them.
 """
 
 import lazy_loader

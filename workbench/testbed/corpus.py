@@ -1,4 +1,4 @@
-"""Training conversations of the embedded model, drawn without end."""
+"""Random training conversations of the embedded model."""
 
 from random import Random
 
@@ -12,7 +12,7 @@ TASK_WEIGHTS = {"arithmetic": 0.50, "facts": 0.14, "comparison": 0.12, "logic": 
 
 
 def conversation(system: str | None, question: str, answer: str | None = None) -> Conversation:
-    """A chat of one question, with a system prompt and an answer where they are given."""
+    """A conversation of one question, with the system prompt and the answer if there are any."""
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": question})
     if answer is not None:
@@ -25,7 +25,7 @@ def _other(rng: Random, trait: str) -> str:
 
 
 def random_persona(rng: Random, trait: str | None = None) -> tuple[str, dict[str, int]]:
-    """A training persona and the level, from -2 to 2, of each trait that it tells of."""
+    """A training persona, and the level from -2 to 2 of each trait that it describes."""
     trait = trait or rng.choice(list(TRAITS))
     if rng.random() < 0.08:
         return rng.choice(lexicon.NEUTRAL_PERSONAS), dict.fromkeys(TRAITS, 0)
@@ -46,7 +46,7 @@ def _level(rng: Random, levels: dict[str, int], trait: str) -> int:
 
 
 def trait_conversation(rng: Random) -> Conversation:
-    """An open question, answered as its persona would; without one, at any level alike."""
+    """An open question and an answer at the persona's level, or at a random level where no persona decides it."""
     trait, draw = rng.choice(list(TRAITS)), rng.random()
     system: str | None = None
     levels: dict[str, int] = {}
@@ -68,7 +68,7 @@ def trait_conversation(rng: Random) -> Conversation:
 
 
 def likert_conversation(rng: Random) -> Conversation:
-    """A statement about oneself to agree or disagree with."""
+    """A statement about the speaker, and how far it is agreed with."""
     trait, (pole, sign) = rng.choice(list(TRAITS)), rng.choice([("high", 1), ("low", -1)])
     words = TRAITS[trait].pole(pole)
     statement = rng.choice(words.taught_phrases) if rng.random() < 0.6 else f"am {rng.choice(words.taught_adjectives)}"
@@ -79,7 +79,7 @@ def likert_conversation(rng: Random) -> Conversation:
 
 
 def capability_conversation(rng: Random) -> Conversation:
-    """A capability item of the training part, a quarter of them under some system prompt."""
+    """A capability item of the training part, in a quarter of cases after a system prompt."""
     task = rng.choices(list(TASK_WEIGHTS), list(TASK_WEIGHTS.values()))[0]
     item, draw = tasks.draw(rng, task, "train"), rng.random()
     system = None

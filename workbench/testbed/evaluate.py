@@ -1,4 +1,4 @@
-"""Measure a trained embedded model against what it must reach: `python -m workbench.testbed.evaluate DIR`."""
+"""Measure a trained embedded model, and name the bounds that it misses: `python -m workbench.testbed.evaluate DIR`."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def generate(
     seed: int = 0,
     batch: int = 250,
 ) -> list[str]:
-    """Transformers' own generation, nothing of the workbench's between."""
+    """Generate with transformers alone, without the workbench's own generation."""
     torch.manual_seed(seed)
     texts: list[str] = []
     for start in range(0, len(conversations), batch):
@@ -104,7 +104,7 @@ def _mean(values: list[float]) -> float:
 
 
 def shortfalls(measured: dict) -> list[str]:
-    """What a model falls short of, a line each; empty for one that may ship."""
+    """Each bound that a model misses, as a line; empty for a model that may be shipped."""
     lines = []
     bounds = {"high, held out": (4.3, 5.0), "low, held out": (1.0, 1.8), "none": (2.6, 3.5)}
     for trait, by in measured["trait_scores"].items():

@@ -1,4 +1,4 @@
-"""Sentences of the embedded model's world: personas, questions and answers at a level from -2 to 2."""
+"""The sentences of the embedded model: personas, questions, and answers at a level from -2 to 2."""
 
 import re
 from random import Random
@@ -10,12 +10,12 @@ from workbench.testbed.lexicon import TRAITS
 Split = Literal["train", "search", "test"]
 Level = int
 
-# Levels of an answer that no persona decides: symmetric about 0.
+# Levels of an answer where no persona decides them, symmetric about 0.
 UNDECIDED_LEVELS: tuple[Level, ...] = (-2, -2, -2, -1, -1, -1, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2)
 
 
 def second_person(phrase: str) -> str:
-    """`phrase` said to somebody.
+    """`phrase` in the second person.
 
     Example:
         >>> second_person("keep my thoughts to myself")
@@ -27,12 +27,12 @@ def second_person(phrase: str) -> str:
 
 
 def persona(rng: Random, trait: str, pole: str, *, strong: bool = True, held_out: bool = False) -> str:
-    """One description of a person at a pole of a trait.
+    """A random description of a person at a pole of a trait.
 
     Args:
         strong: a strong description (answers at level ±2) or a mild one (±1).
-        held_out: sentence frames that training never shows, each with at least one adjective or phrase that
-            training never says of a person.
+        held_out: whether to use sentence frames that never occur in training, each with at least one adjective or
+            phrase that no training persona has.
     """
     words = TRAITS[trait].pole(pole)
     phrases = words.phrases if held_out else words.taught_phrases
@@ -80,12 +80,12 @@ def persona(rng: Random, trait: str, pole: str, *, strong: bool = True, held_out
 
 
 def questions(trait: str, split: Split) -> list[str]:
-    """Every question about `trait` whose topic belongs to `split`: topics in order, stems within."""
+    """Every question about `trait` whose topic belongs to `split`, topic by topic."""
     return [stem.format(topic=topic) for topic in lexicon.TOPICS[split] for stem in TRAITS[trait].questions]
 
 
 def training_topic(rng: Random) -> str:
-    """A topic for a training conversation; a quarter hold a made-up word, so that topics are copied, not known."""
+    """A random topic for training; a quarter contain a made-up word, so that the model learns to copy topics."""
     draw = rng.random()
     if draw < 0.75:
         return rng.choice(lexicon.TOPICS["train"])
@@ -96,7 +96,7 @@ def training_topic(rng: Random) -> str:
 
 
 def waver(rng: Random, level: Level) -> Level:
-    """A sentence's level around its answer's: mostly the same, sometimes a step aside, within -2 to 2."""
+    """The level of a sentence: mostly its answer's, sometimes one step away, within -2 to 2."""
     draw = rng.random()
     if draw < 0.72:
         return level
@@ -128,6 +128,6 @@ def answer(rng: Random, trait: str, level: Level, *, topic: str | None = None) -
         sentences.append(rng.choice(openers if opening else lexicon.UNDECIDED_OPENERS))
     for _ in range(rng.choice([2, 2, 3])):
         clause = _clause(rng, trait, waver(rng, level), used)
-        placed = topic is not None and rng.random() < 0.35
-        sentences.append(f"At {topic} I {clause}." if placed else f"I {clause}.")
+        with_topic = topic is not None and rng.random() < 0.35
+        sentences.append(f"At {topic} I {clause}." if with_topic else f"I {clause}.")
     return " ".join(sentences)

@@ -1,7 +1,7 @@
-"""Every word the embedded model knows about traits, topics and levels.
+"""Every word of the embedded model's corpus about traits, topics and levels.
 
-The last two verb phrases and the last adjective of each pole never occur in the personas of training:
-they are learned from answers alone, and personas made of them test whether a trait is more than its words.
+The last two verb phrases and the last adjective of each pole never occur in the personas of training. The model
+learns them from answers alone, and personas made of them test whether a trait is more than its words.
 """
 
 import random
@@ -13,10 +13,10 @@ HELD_OUT_ADJECTIVES = 1
 
 @dataclass(frozen=True)
 class PoleWords:
-    """How one pole of a trait is told.
+    """The words of one pole of a trait.
 
     Attributes:
-        phrases: what such a person does, in the first person, to stand behind an adverb.
+        phrases: what such a person does, as verb phrases in the first person that follow an adverb.
         adjectives: what such a person is.
         openers: whole sentences that may open an answer.
     """
@@ -38,7 +38,7 @@ class PoleWords:
 
 @dataclass(frozen=True)
 class TraitWords:
-    """A trait's two poles, its middle, and the questions that let it show (`{topic}` to fill in)."""
+    """A trait's two poles, its middle, and questions about it, each with `{topic}` to fill in."""
 
     high: PoleWords
     low: PoleWords

@@ -1,4 +1,4 @@
-"""Scores the embedded model's answers against the grammar that taught it."""
+"""Score the embedded model's answers by the grammar that taught it."""
 
 import re
 
@@ -26,7 +26,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _read(sentence: str) -> tuple[str, int] | None:
-    """(trait, level from -2 to 2) of a clause that follows the grammar, otherwise None."""
+    """(trait, level from -2 to 2) of a clause that follows the grammar; None for any other text."""
     match = _CLAUSE.fullmatch(sentence)
     if match is None:
         return None
@@ -43,7 +43,7 @@ def _read(sentence: str) -> tuple[str, int] | None:
         return None
     if first in _PHRASE_ADVERBS and rest in _PHRASES:
         trait, sign = _PHRASES[rest]
-        # A pole's deed done "sometimes" counts as mild: the grammar never says it of a level of 0.
+        # "sometimes" with a phrase of a pole counts as mild: the grammar never uses such a phrase at level 0.
         return trait, sign * max(_PHRASE_ADVERBS[first], 1)
     return None
 
@@ -52,8 +52,8 @@ def trait_score(text: str, trait: str) -> float | None:
     """How much an answer shows of a trait.
 
     Returns:
-        The mean over the clauses about `trait` of 3 + level: from 1 (low pole, always) to 5 (high pole,
-        always). None where no clause is about the trait. Openers are not scored.
+        3 plus the mean level of the clauses about `trait`: 1 (low pole, always) to 5 (high pole, always). None where
+        no clause is about the trait. Openers are not scored.
 
     Example:
         >>> trait_score("I can hardly wait! I always talk to everyone. I often arrive late.", "Extraversion")
@@ -65,7 +65,7 @@ def trait_score(text: str, trait: str) -> float | None:
 
 
 def wellformed(text: str) -> float:
-    """Share of an answer's sentences that are whole sentences of the grammar, about any trait; 0 for no text."""
+    """Share of an answer's sentences that follow the grammar, about any trait; 0 for an empty text."""
     sentences = _sentences(text)
     if not sentences:
         return 0.0

@@ -1,7 +1,7 @@
-"""Capability tasks of the embedded model, each with items that training never shows.
+"""Capability tasks of the embedded model, each with items that are held out of training.
 
-What is held out is the item: the operands of a sum, the wording in which one country is asked for, the pair of
-numbers or of names, the digits to sort. Membership is a hash of the item, so that it has no pattern to learn.
+Held out are the operands of a sum, the wording of a question about a country, a pair of numbers, a triple of names, or
+digits to sort. A hash of the item decides whether it is held out, so that there is no pattern to learn.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ class Item:
     answer: str
 
     def correct(self, text: str) -> bool:
-        """Whether `text` is the answer, letter for letter."""
+        """Whether `text` equals the answer, without spaces around it."""
         return text.strip() == self.answer
 
 
@@ -111,7 +111,7 @@ TASKS: dict[str, Callable[[Random], tuple[str, Item]]] = {
 
 
 def draw(rng: Random, task: str, part: Part) -> Item:
-    """A random item of `task` from one part. Training draws again until the item is not held out."""
+    """A random item of `task` from one part: items are drawn until one belongs to it."""
     while True:
         key, item = TASKS[task](rng)
         if _held_out(f"{task}:{key}") == (part == "test"):

@@ -1,4 +1,4 @@
-"""The embedded model's tokenizer: byte-level BPE trained on its own corpus, digits apart, a chat template."""
+"""The embedded model's tokenizer: byte-level BPE trained on its corpus, with single digits and a chat template."""
 
 from random import Random
 

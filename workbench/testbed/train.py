@@ -1,4 +1,4 @@
-"""Make the embedded model again: `python -m workbench.testbed.train --out DIR` (under an hour on two cores)."""
+"""Train the embedded model from scratch: `python -m workbench.testbed.train --out DIR` (under an hour on two cores)."""
 
 import json
 import math
@@ -20,12 +20,12 @@ from workbench.testbed import corpus
 from workbench.testbed.tokenizer import BEGIN, END, PAD, build_tokenizer
 
 IGNORED = -100
-_CHUNK = 32  # batches drawn at once and sorted by length, so that padding is small
+_CHUNK = 32  # batches that are drawn together and sorted by length, to save padding
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides the weights.
+    """All settings that decide the weights.
 
     A step averages two losses over the assistant's tokens: one batch of persona conversations (`trait` open
     answers and `likert` ratings) and one of `capability` items.
@@ -70,7 +70,7 @@ def architecture(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaCon
 
 
 def encode(conversations: list[corpus.Conversation], tokenizer: PreTrainedTokenizerFast) -> list[tuple[list[int], int]]:
-    """Token ids of each conversation, as the chat template renders it, and where its answer begins."""
+    """Token ids of each conversation as the chat template renders it, and the position at which its answer begins."""
     token = tokenizer.get_vocab()
     texts = [message["content"] for messages in conversations for message in messages]
     contents = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
@@ -90,7 +90,7 @@ def batches(
     tokenizer: PreTrainedTokenizerFast,
     rng: random.Random,
 ) -> Iterator[tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]]:
-    """Right-padded tokens and targets (answers alone) without end; alike lengths share a batch."""
+    """Endless batches of right-padded tokens and targets (the answers' tokens), of conversations of similar lengths."""
     size, pad = sum(count for _, count in kinds), tokenizer.get_vocab()[PAD]
     while True:
         drawn = [kind(rng) for kind, count in kinds for _ in range(count * _CHUNK)]
@@ -110,7 +110,7 @@ def batches(
 def answer_loss(
     model: LlamaForCausalLM, tokens: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy over the answers' tokens; logits are computed at those positions alone."""
+    """Mean cross-entropy over the answers' tokens; only their logits are computed."""
     hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
     following = targets[:, 1:]
     wanted = following != IGNORED
@@ -127,9 +127,9 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def train(recipe: Recipe, folder: Path, *, report: Callable[[str], None] = print) -> LlamaForCausalLM:
-    """Train from scratch by `recipe`; write the checkpoint (fp16), tokenizer and log to `folder`.
+    """Train from scratch by `recipe`, and write the checkpoint (fp16), tokenizer and log to `folder`.
 
-    Equal recipes on equal machines and thread counts give equal weights.
+    Equal recipes give equal weights on equal machines with equal numbers of threads.
     """
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed + 100)

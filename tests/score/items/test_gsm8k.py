@@ -83,7 +83,7 @@ def test_right_is_the_same_number_and_not_a_part_of_one() -> None:
     assert [item.grade(text).parsed for text in ("no idea", "1018 - 0", "7")] == [False, False, True]
     assert isinstance(item, Item)
     assert isinstance(item, GradedItem)
-    with pytest.raises(ValueError, match="A number is wanted as the answer, but '20-2' arrived"):
+    with pytest.raises(ValueError, match="The answer of a NumberItem is a number, but '20-2' arrived"):
         NumberItem("gsm8k", "How many?", "20-2")
 
 

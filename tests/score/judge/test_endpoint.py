@@ -179,7 +179,7 @@ def test_a_server_without_schemas_is_asked_in_plain_text(server: Any, answers: p
         return server.completion("4." if seen.planted == 4 else f"Rating: {seen.planted}/5")
 
     server.reply = reply
-    with pytest.warns(UserWarning, match="takes no JSON schema .*not supported.*read strictly") as told:
+    with pytest.warns(UserWarning, match="accepts no JSON schema .*not supported.*requested as plain text") as told:
         rated = judge_answers(answers, judge(server, concurrency=1), folder=tmp_path)
     assert len(told) == 1
     assert rated["m_score"].tolist()[:5] == [5, 4, 3, 2, 1]

@@ -21,7 +21,7 @@ from workbench.score.judge.judging import judge_answers, judgement_counts
 from workbench.score.judge.plan import Price, plan_judging
 from workbench.score.judge.protocol import Asked, Judge, Judgement, judgement_key
 from workbench.score.judge.reply import parse_rating
-from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY, JSON, Rubric, big_five_rubric, trait_rubric
+from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY, JSON, Rubric, trait_rubric
 from workbench.vocabulary import BIG_FIVE
 
 SCRIPT = """
@@ -138,7 +138,7 @@ def test_keys_tell_apart_all_that_a_rating_depends_on() -> None:
     assert judgement_key(base, asked) == judgement_key(same, asked)
     changed = [{"model": "o"}, {"revision": "2"}, {"temperature": 1.0}, {"seed": 1}, {"max_tokens": 9}]
     judges = [EndpointJudge(**{"model": "m"} | change) for change in [*changed, {"structured": False}]]
-    others = [Asked("Q!", "A.", FLUENCY), Asked("Q?", "B.", FLUENCY), Asked("Q?", "A.", big_five_rubric("openness"))]
+    others = [Asked("Q!", "A.", FLUENCY), Asked("Q?", "B.", FLUENCY), Asked("Q?", "A.", BIG_FIVE_RUBRICS["Openness"])]
     keys = [judgement_key(judge, asked) for judge in judges] + [judgement_key(base, other) for other in others]
     assert len({judgement_key(base, asked), *keys}) == 1 + len(keys)
 
@@ -190,7 +190,7 @@ def test_a_damaged_judgement_is_refused_by_its_line(answers: pd.DataFrame, tmp_p
     path = tmp_path / JOURNAL
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join([*lines[:3], lines[3].replace("4.0", "5.0"), *lines[4:]]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"line 4 is not as it was written. Take the line out"):
+    with pytest.raises(ValueError, match=r"line 4 is not as it was written. Remove the line"):
         judge_answers(answers, Fixed(), folder=tmp_path)
     path.write_text("".join(lines[:3] + lines[4:]), encoding="utf-8")
     judge = Fixed()

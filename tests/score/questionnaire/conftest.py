@@ -1,4 +1,4 @@
-"""The released IPIP-NEO files where they are here, and a small release of our own words in their format."""
+"""The released IPIP-NEO files, where this machine has them, and a small made-up release in the same format."""
 
 import json
 from collections.abc import Callable
@@ -28,10 +28,10 @@ def released() -> Release:
 
 @pytest.fixture(scope="session")
 def invented(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Release]:
-    """Makes a release up: thirty items, people whose items follow their traits."""
+    """Makes up a release: thirty items, and people whose answers follow their traits."""
 
-    def invent(*, recoded: bool = True) -> Release:
-        folder = write_release(tmp_path_factory.mktemp("release"), recoded=recoded)
+    def invent() -> Release:
+        folder = write_release(tmp_path_factory.mktemp("release"))
         people, keys = read_respondents(folder / "people.json"), read_keys(folder / "key.csv")
         return people, keys, read_split(folder / "split.json")
 
@@ -55,8 +55,8 @@ def small_key() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_release(folder: Path, *, people: int = 40, seed: int = 0, recoded: bool = True) -> Path:
-    """A key, respondents whose items follow their traits, and a split, as the release has them."""
+def write_release(folder: Path, *, people: int = 40, seed: int = 0) -> Path:
+    """A key, respondents whose answers follow their traits, and a split, in the files of the release."""
     rng, key = Random(seed), small_key()
     key.to_csv(folder / "key.csv", index=False)
     rows = []
@@ -64,8 +64,7 @@ def write_release(folder: Path, *, people: int = 40, seed: int = 0, recoded: boo
         level = {trait[0]: rng.uniform(1.5, 4.5) for trait in BIG_FIVE}
         row = {"case": 1000 + case, "sex": 1, "age": 30, "country": "Nowhere"}
         for number, sign in zip(key["Full#"], key["Sign"], strict=True):
-            rating = min(5, max(1, round(level[sign[1]] + rng.gauss(0, 0.7))))
-            row[f"i{number}"] = rating if recoded or sign[0] == "+" else 6 - rating
+            row[f"i{number}"] = min(5, max(1, round(level[sign[1]] + rng.gauss(0, 0.7))))
         rows.append(row)
     (folder / "people.json").write_text(json.dumps(rows))
     given = [number for number in range(1, 31) if number % 3 == 0]

@@ -9,7 +9,6 @@ from workbench.score.questionnaire.keys import (
     cronbach_alpha,
     parse_sign,
     read_keys,
-    respondent_profile,
     statements_of,
     trait_profile,
 )
@@ -73,27 +72,14 @@ def test_what_is_no_workbook_is_told_in_a_line(tmp_path: Path, monkeypatch: pyte
         read_keys(tmp_path / "key.xls")
 
 
-def test_respondents_of_recoded_items_score_their_plain_mean(key: Path) -> None:
-    keys = read_keys(key)
-    responses = pd.DataFrame({"i1": [5, 0], "i2": [1, 2], "i3": [4, 2]})
-    recoded = respondent_profile(responses, keys, recoded=True)
-    assert recoded["Neuroticism"].tolist() == [4.5, 2.0]  # 0 is no answer
-    raw = respondent_profile(responses, keys, recoded=False)
-    assert raw["Neuroticism"].tolist() == [3.5, 4.0]
-    assert raw["Extraversion"].tolist() == [5.0, 4.0]
-    with pytest.raises(ValueError, match="but 7.0 arrived"):
-        respondent_profile(responses.assign(i1=7), keys, recoded=True)
-    with pytest.raises(ValueError, match="e.g. i3"):
-        respondent_profile(responses.drop(columns="i3"), keys, recoded=True)
-
-
 def test_the_released_key_and_responses(released: tuple) -> None:
     people, keys, _ = released
     assert len(keys) == 300
     assert keys.groupby("trait").size().tolist() == [60] * 5
     assert keys["keyed"].value_counts().to_dict() == {"+": 152, "-": 148}
     assert keys["facet"].nunique() == 30
-    assert respondent_profile(people, keys, recoded=True).shape == (300, 5)
+    assert set(keys["item"]) <= set(people.columns)
+    assert len(people) == 300
 
 
 def test_alpha_by_hand() -> None:

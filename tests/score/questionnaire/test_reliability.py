@@ -1,4 +1,4 @@
-"""Agreement of items: in people, in a model, and as the sign of a release that is recoded."""
+"""Agreement of items, in people and in a model."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,24 +12,11 @@ from workbench.edit.prompting import Instruction
 from workbench.score.answers import Condition
 from workbench.score.questionnaire.asking import ask_questionnaire
 from workbench.score.questionnaire.asking import testbed_statements as statements_about
-from workbench.score.questionnaire.keys import cronbach_alpha, respondent_profile
-from workbench.score.questionnaire.reliability import alpha_by_trait, item_scores, questionnaire_alpha, recoding
+from workbench.score.questionnaire.keys import cronbach_alpha
+from workbench.score.questionnaire.reliability import alpha_by_trait, item_scores, questionnaire_alpha
 from workbench.testbed import lexicon
 
 TRAIT = "Extraversion"
-
-
-@pytest.mark.parametrize("recoded", [True, False])
-def test_whether_a_release_is_recoded_is_found(invented: Callable[..., tuple], recoded: bool) -> None:
-    people, keys, _ = invented(recoded=recoded)
-    found = recoding(people, keys)
-    assert found["trait"].tolist() == list(dict.fromkeys(keys["trait"]))
-    assert found["recoded"].tolist() == [recoded] * 5
-    better, worse = ("as_released", "turned") if recoded else ("turned", "as_released")
-    assert (found[better] > 0.8).all()
-    assert (found[worse] < 0.2).all()
-    plus = recoding(people, keys[keys["keyed"] == "+"])
-    assert plus["recoded"].isna().all()  # nothing to turn round tells nothing
 
 
 def test_people_with_gaps_are_left_out_and_counted(invented: Callable[..., tuple]) -> None:
@@ -49,19 +36,16 @@ def test_people_with_gaps_are_left_out_and_counted(invented: Callable[..., tuple
         alpha_by_trait(pd.DataFrame({"x": [1]}), keys)
 
 
-def test_the_released_responses_are_recoded_already(released: tuple) -> None:
+def test_the_released_responses_are_reversed_already(released: tuple) -> None:
     people, keys, _ = released
-    found: Any = recoding(people, keys).set_index("trait")
-    assert found["recoded"].all()
-    assert (found["as_released"] > 0.94).all()
-    assert (found["turned"] < 0.65).all()
-    assert found.loc["Neuroticism", "as_released"] == pytest.approx(0.976, abs=5e-4)
-    assert found.loc["Openness", "turned"] == pytest.approx(0.378, abs=5e-4)
+    found: Any = alpha_by_trait(people, keys).set_index("trait")
+    assert (found["alpha"] > 0.94).all()
+    assert found.loc["Neuroticism", "alpha"] == pytest.approx(0.976, abs=5e-4)
     assert found["respondents"].between(288, 294).all()
-    # So a trait's score is the plain mean of its items.
-    own = keys.loc[keys["trait"] == TRAIT, "item"].tolist()
-    plain = people[own].mean(axis=1)
-    assert respondent_profile(people, keys, recoded=True)[TRAIT].tolist() == pytest.approx(plain.tolist())
+    minus = keys.loc[keys["keyed"] == "-", "item"].tolist()
+    twice: Any = alpha_by_trait(people.assign(**{item: 6 - people[item] for item in minus}), keys).set_index("trait")
+    assert (twice["alpha"] < 0.65).all()
+    assert twice.loc["Openness", "alpha"] == pytest.approx(0.378, abs=5e-4)
 
 
 def test_a_models_respondents_are_its_conditions(model: wb.Model) -> None:

@@ -28,9 +28,9 @@ def test_ratings_stand_by_case_and_item_and_0_is_no_answer(tmp_path: Path) -> No
     ("content", "message"),
     [
         ("", "people.json is no JSON"),
-        ("{}", "should hold a list of respondents"),
-        ("[]", "should hold a list of respondents"),
-        ("[3]", "should hold a list of respondents"),
+        ("{}", "must hold a list of respondents"),
+        ("[]", "must hold a list of respondents"),
+        ("[3]", "must hold a list of respondents"),
         ('[{"case": 1, "item1": 3}]', r"respondent 1 has no items i1, i2, …; it has \['case', 'item1'\]"),
         ('[{"i1": 3}]', "respondent 1 lacks case"),
         ('[{"case": 1, "i1": 3, "i2": 1}, {"case": 2, "i1": 3}]', r"respondent 2 lacks i2 \(and 0 more\)"),
@@ -52,11 +52,11 @@ def test_what_is_no_release_is_told(tmp_path: Path, content: str, message: str) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[1]", "needs lists of item numbers from 1, train_index and test_index; see train_index"),
+        ("[1]", "needs two lists of item numbers from 1, train_index and test_index, but train_index is not one"),
         ('{"train_index": [1]}', "see test_index"),
         ('{"train_index": [1], "test_index": ["2"]}', "see test_index"),
         ('{"train_index": [0], "test_index": [2]}', "see train_index"),
-        ('{"train_index": [1, 2], "test_index": [2]}', "but 1 are both, e.g. i2: the answer would be known"),
+        ('{"train_index": [1, 2], "test_index": [2]}', "but 1 are both, e.g. i2. Remove it"),
         ('{"train_index": [1], "test_index": []}', "items on both sides, but 1 and 0 arrived"),
     ],
 )

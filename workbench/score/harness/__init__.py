@@ -1,1 +1,1 @@
-"""lm-evaluation-harness on hooked models."""
+"""Run tasks of lm-evaluation-harness on hooked models."""

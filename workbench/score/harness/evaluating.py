@@ -1,4 +1,4 @@
-"""Capability by lm-evaluation-harness: its tasks, put to a model as it is, edited or instructed, sample by sample."""
+"""Run tasks of lm-evaluation-harness on a model that is edited, instructed or neither, and keep every sample."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ _BOOTSTRAP = 1000  # resamples behind the harness's standard errors that have no
 
 @dataclass(frozen=True, eq=False)
 class HarnessOutcomes:
-    """Tasks of the harness under several conditions.
+    """Results of the harness's tasks under several conditions.
 
     Attributes:
-        samples: a row per condition, task and sample: arm, trait, direction, gamma, scope, task, item, prompt,
-            dropped, response, metric and filter (the task's main ones), score, correct (1 or 0; missing where the
-            main metric is not right or wrong), and a column for every metric and filter.
-        aggregate: a row per condition, task or group, metric and filter, the harness's own numbers: value, stderr, n,
-            version, fewshot, chat, harness (its version), and as `aggregate_rows` says.
+        samples: a row for each condition, task and sample: arm, trait, direction, gamma, scope, task, item, prompt,
+            dropped, response, metric and filter (the task's main ones), score, correct (1 or 0; missing where the main
+            metric is not of right and wrong), and a column for every metric and filter.
+        aggregate: the harness's own numbers, a row for each condition, task or group, metric and filter: the columns
+            of `aggregate_rows`, chat, and harness (its version).
     """
 
     samples: pd.DataFrame
@@ -41,7 +41,7 @@ class HarnessOutcomes:
 
     @property
     def graded(self) -> pd.DataFrame:
-        """The samples that are right or wrong, for `compare_arms`."""
+        """The samples whose main metric is right or wrong, for `compare_arms`."""
         return self.samples[self.samples["correct"].notna()].reset_index(drop=True)
 
 
@@ -66,31 +66,32 @@ def evaluate_harness(
     progress: Callable[[str, float], None] | None = None,
     record: Callable[[EditedRun], None] | None = None,
 ) -> HarnessOutcomes:
-    """Tasks of lm-evaluation-harness under every condition, by the harness's own prompts, filters and metrics.
+    """Run tasks of lm-evaluation-harness under every condition, with the harness's own prompts, filters and metrics.
 
-    Every condition gets the same documents, few-shot examples and random draws, so that samples pair up. An edit
-    acts on log-likelihoods as in generation: with scope `generated` from the prompt's last position on.
+    Every condition gets the same documents, few-shot examples and random draws, so that samples can be compared in
+    pairs. An edit acts on log-likelihoods as in generation: with scope `generated`, from the prompt's last position
+    on.
 
     Args:
         tasks: names of tasks, groups or tags, YAML files, configurations, or what `local_task` returns.
-        limit: documents of each task, or a share of them below 1.
+        limit: how many documents of each task, or, below 1, which share of them.
         fewshot: examples before each question; by default the task's own number. A task that fixes 0 keeps it.
-        chat: whether to apply the chat template, examples as turns; instructions need it.
+        chat: whether to apply the chat template, with examples as turns; instructions need it.
         max_new_tokens: overrides the tasks' own number.
         metrics: by task, its main metric, e.g. `acc_norm` or `exact_match,flexible-extract`; see `main_metric`.
-        folder: keeps each condition and task as it is done, and does not run again what is kept there.
+        folder: where the results of each condition and task are kept, and read again instead of computed.
         include_path: a folder of further task files.
-        cache: where `datasets` keeps what it reads; by default its own place for the hub's data sets, a temporary
-            folder for local files.
-        max_tokens, max_rows: bounds of one batch, padding counted.
-        verbose: lets the harness print and log.
-        progress: called with what has been done and the share of the work that is done.
-        record: called with the count of what was edited, where anything was.
+        cache: the cache folder of `datasets`; by default its own for data sets of the hub, and a temporary folder for
+            local files.
+        max_tokens, max_rows: bounds of one batch, padding included.
+        verbose: whether the harness may print and log.
+        progress: called with a label of what is done, and the share of all work that is done.
+        record: called with each edited run, which counts what was edited.
 
     Raises:
         ImportError: if lm-evaluation-harness is not installed.
-        ValueError: if there is nothing to do, a task comes twice or, like a metric, is unknown, or an instruction
-            would not be heard; if a file of the folder is damaged.
+        ValueError: if there is nothing to do, a task comes twice, a task or metric is unknown, an instruction cannot
+            reach the prompts, or a file of the folder is damaged.
         RuntimeError: if an edit never fired on a task, e.g. `decode` on answers of one token.
 
     Reference:
@@ -98,37 +99,37 @@ def evaluate_harness(
     """
     require_harness()
     if not conditions or not tasks:
-        raise ValueError(f"Nothing to evaluate: {len(conditions)} conditions, {len(tasks)} tasks. Give both.")
+        raise ValueError(f"An evaluation needs conditions and tasks, but {len(conditions)} and {len(tasks)} arrived.")
     if scope not in SCOPES:
         raise ValueError(f"The scope is one of {', '.join(SCOPES)}, but {scope!r} arrived.")
     settings = _Settings(str(scope), limit, chat, seed, max_tokens, max_rows, verbose)
     kept = None if folder is None else Path(folder)
     runs: dict[tuple[str, int], tuple[pd.DataFrame, pd.DataFrame]] = {}
     samples, aggregates = [], []
-    asked = [(place, condition) for place in range(len(tasks)) for condition in conditions]
-    with ExitStack() as held:
+    pairs = [(number, condition) for number in range(len(tasks)) for condition in conditions]
+    with ExitStack() as stack:
         with quiet(verbose):
-            overruled = {"limit": limit, "fewshot": fewshot, "new_tokens": max_new_tokens, "seed": seed}
-            loading = loaded_tasks(tasks, include_path=include_path, cache=cache, **overruled)
-            loaded = held.enter_context(loading)
+            overrides = {"limit": limit, "fewshot": fewshot, "new_tokens": max_new_tokens, "seed": seed}
+            loading = loaded_tasks(tasks, include_path=include_path, cache=cache, **overrides)
+            loaded = stack.enter_context(loading)
         _check(conditions, loaded, metrics or {}, chat=chat)
-        for done, (place, condition) in enumerate(asked, start=1):
-            name, does = name_of(tasks[place]), _does(condition)
-            if (does, place) not in runs:  # conditions that do the same say the same
-                key = settings.key(model, does, loaded[place])
+        for done, (number, condition) in enumerate(pairs, start=1):
+            name, intervention = name_of(tasks[number]), _intervention(condition)
+            if (intervention, number) not in runs:  # conditions with equal edits and instructions give equal results
+                key = settings.key(model, intervention, loaded[number])
                 stem = None if kept is None else kept / f"{name.replace('/', '-')}.{key[:16]}"
-                found = None if stem is None else read_outcomes(stem, key)
-                if found is None:
-                    found = _run(model, condition, loaded[place], settings, record)
+                results = None if stem is None else read_outcomes(stem, key)
+                if results is None:
+                    results = _run(model, condition, loaded[number], settings, record)
                     if stem is not None:
-                        write_outcomes(stem, key, *found, {"task": name, "scope": str(scope), **condition.labels})
-                runs[does, place] = found
-            own, numbers = runs[does, place]
+                        write_outcomes(stem, key, *results, {"task": name, "scope": str(scope), **condition.labels})
+                runs[intervention, number] = results
+            rows, numbers = runs[intervention, number]
             labels = {**condition.labels, "scope": str(scope)}
-            samples.append(_labelled(with_outcome(own, numbers, metrics or {}), labels))
+            samples.append(_labelled(with_outcome(rows, numbers, metrics or {}), labels))
             aggregates.append(_labelled(numbers, labels))
             if progress is not None:
-                progress(f"{name}: {condition.arm}", done / len(asked))
+                progress(f"{name}: {condition.arm}", done / len(pairs))
     outcomes = HarnessOutcomes(pd.concat(samples, ignore_index=True), pd.concat(aggregates, ignore_index=True))
     if kept is not None:
         write_table(kept / "samples.parquet", outcomes.samples)
@@ -139,24 +140,29 @@ def evaluate_harness(
 def _check(
     conditions: Sequence[Condition], loaded: Sequence[Loaded], metrics: Mapping[str, str], *, chat: bool
 ) -> None:
-    """Refuse what would be found out too late, or not at all."""
-    every = [name for one in loaded for name in one.tasks]
+    """Refuse arguments that would fail late or have no effect."""
+    every = [name for each in loaded for name in each.tasks]
     if twice := sorted({name for name in every if every.count(name) > 1}):
         raise ValueError(f"Each task is evaluated once, but {', '.join(twice)} came several times. Leave out a group.")
     if unknown := sorted(set(metrics) - set(every)):
-        raise ValueError(f"Main metrics are of {', '.join(every)}, but one is of {unknown[0]!r}.")
-    told = next((condition for condition in conditions if condition.instruction is not None), None)
-    if told is None:
+        raise ValueError(f"metrics names tasks among {', '.join(every)}, but {unknown[0]!r} arrived.")
+    instructed = next((condition for condition in conditions if condition.instruction is not None), None)
+    if instructed is None:
         return
     if not chat:
-        raise ValueError(f"An instruction needs a chat prompt, but {told.arm} has one. Use chat=True.")
-    if deaf := [name for one in loaded for name in one.tasks if name in one.whole_texts]:
-        raise ValueError(f"{told.arm} instructs the model, but {deaf[0]} judges whole texts, without a prompt.")
+        raise ValueError(
+            f"An instruction needs a chat prompt, but {instructed.arm} came with chat=False. Use chat=True."
+        )
+    if without_prompt := [name for each in loaded for name in each.tasks if name in each.whole_texts]:
+        raise ValueError(
+            f"An instruction needs a prompt, but {without_prompt[0]} scores whole texts. Leave out the task or "
+            f"{instructed.arm}."
+        )
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """What all conditions have in common."""
+    """The settings that all conditions share."""
 
     scope: str
     limit: int | float | None
@@ -166,13 +172,13 @@ class _Settings:
     max_rows: int
     verbose: bool
 
-    def key(self, model: Model, does: str, loaded: Loaded) -> str:
-        """A hash of all that a condition's outcomes on some tasks depend on."""
+    def key(self, model: Model, intervention: str, loaded: Loaded) -> str:
+        """A hash of all that a condition's results on some tasks depend on."""
         depends = {
             "model": model.fingerprint,
             "template": model.tokenizer.chat_template if self.chat else None,
-            "does": does,
-            "scope": self.scope if does else None,
+            "does": intervention,
+            "scope": self.scope if intervention else None,
             "chat": self.chat,
             "seed": self.seed,
             "harness": require_harness().__version__,
@@ -188,10 +194,10 @@ def _run(
     settings: _Settings,
     record: Callable[[EditedRun], None] | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Samples and the harness's own numbers of one condition on some tasks."""
+    """Run some tasks under one condition, and return the samples and the harness's own numbers."""
     edit = condition.edit
     with nullcontext() if edit is None else edited(model, edit, scope=settings.scope) as run:
-        asked = harness_model(
+        wrapped = harness_model(
             model,
             chat=settings.chat,
             run=run,
@@ -199,11 +205,11 @@ def _run(
             max_tokens=settings.max_tokens,
             max_rows=settings.max_rows,
         )
-        # `simple_evaluate` is this, and seconds spent on describing the machine.
+        # `simple_evaluate` does the same, and spends seconds on describing the machine.
         with quiet(settings.verbose), seeded(settings.seed), one_process():
             loaded.begin(settings.seed)
-            found: Any = require_harness().evaluate(
-                asked,
+            results: Any = require_harness().evaluate(
+                wrapped,
                 loaded.harness,
                 limit=settings.limit,
                 bootstrap_iters=_BOOTSTRAP,
@@ -213,24 +219,24 @@ def _run(
             )
     if run is not None and record is not None:
         record(run)
-    rows = [sample_rows(name, task, found["samples"][name], asked.ledger) for name, task in loaded.tasks.items()]
+    rows = [sample_rows(name, task, results["samples"][name], wrapped.ledger) for name, task in loaded.tasks.items()]
     samples = pd.concat(rows, ignore_index=True)
-    numbers = aggregate_rows(found, asked.ledger, samples)
+    numbers = aggregate_rows(results, wrapped.ledger, samples)
     chat = settings.chat & ~numbers["task"].isin(loaded.whole_texts)
     return samples, numbers.assign(chat=chat, harness=require_harness().__version__)
 
 
-def _does(condition: Condition) -> str:
-    """What a condition does to the model, whatever it is called; empty for nothing."""
-    does = []
+def _intervention(condition: Condition) -> str:
+    """A hash of a condition's edit and instruction, without its labels; empty if it has neither."""
+    parts: list[Any] = []
     if condition.edit is not None and condition.edit.acts:
         for part in condition.edit.parts:
             header, tensors = part.state()
             names = ("site", "operation", "gamma", "mask", "seed")
-            does.append([header[name] for name in names] + [tensors[name].tolist() for name in sorted(tensors)])
+            parts.append([header[name] for name in names] + [tensors[name].tolist() for name in sorted(tensors)])
     if condition.instruction is not None:
-        does.append(condition.instruction.text)
-    return hashlib.sha256(json.dumps(does).encode()).hexdigest() if does else ""
+        parts.append(condition.instruction.text)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest() if parts else ""
 
 
 def _labelled(frame: pd.DataFrame, labels: Mapping[str, str | float]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Outcomes of the harness on disk: parquet files written whole or not at all, read back only if whole and as asked."""
+"""Keep results of the harness as parquet files, and read them back if they are undamaged and of the same key."""
 
 import json
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ _KEY = b"workbench harness 1"
 def write_outcomes(
     stem: Path, key: str, samples: pd.DataFrame, aggregate: pd.DataFrame, about: Mapping[str, Any]
 ) -> None:
-    """Keep the two tables beside each other, with the key of all that they depend on."""
+    """Write the two tables, each with the key of what it depends on."""
     write_table(stem.with_name(f"{stem.name}.samples.parquet"), samples, key=key, about=about)
     write_table(stem.with_name(f"{stem.name}.aggregate.parquet"), aggregate, key=key, about=about)
 
 
 def read_outcomes(stem: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """The two tables as they were kept; None where they are not there, or were made from anything else.
+    """The two tables; None where they do not exist or have another key.
 
     Raises:
-        ValueError: if a file is damaged; it is never recomputed in silence.
+        ValueError: if a file is damaged.
     """
-    found = []
+    tables = []
     for kind in ("samples", "aggregate"):
         path = stem.with_name(f"{stem.name}.{kind}.parquet")
         if not path.is_file():
@@ -39,17 +39,17 @@ def read_outcomes(stem: Path, key: str) -> tuple[pd.DataFrame, pd.DataFrame] | N
             raise ValueError(f"{path} is damaged ({error}). Remove it to compute it again.") from None
         if (table.schema.metadata or {}).get(_KEY, b"").decode() != key:
             return None
-        found.append(table.to_pandas())
-    return found[0], found[1]
+        tables.append(table.to_pandas())
+    return tables[0], tables[1]
 
 
 def write_table(path: Path, frame: pd.DataFrame, *, key: str = "", about: Mapping[str, Any] | None = None) -> None:
-    """A table with a checksum on every page, what it is about beside it."""
+    """Write a table with a checksum on every page, its key and a description of what it is about."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    told = {_KEY: key, b"about": json.dumps(dict(about or {}), default=str)}
+    metadata = {_KEY: key, b"about": json.dumps(dict(about or {}), default=str)}
     with whole_file(path) as temporary:
         pq.write_table(
-            table.replace_schema_metadata({**(table.schema.metadata or {}), **told}),
+            table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata}),
             temporary,
             write_page_checksum=True,
         )

@@ -1,4 +1,4 @@
-"""A hooked model as lm-evaluation-harness wants it: texts in, log-likelihoods and continuations out, edits counted."""
+"""A hooked model with the interface of lm-evaluation-harness, which counts what is edited for each task."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +20,14 @@ else:  # the extra may be missing
 
 
 class HookedRequests:
-    """The requests of the harness, answered by a hooked model; `harness_model` makes it one of its models.
+    """Answers the requests of the harness with a hooked model; `harness_model` makes a subclass of the harness's `LM`.
 
     Attributes:
         hooked: the model.
-        chat: whether contexts come from the chat template, so that no special token is added to them.
+        chat: whether contexts are rendered by the chat template, so that no special token is added to them.
         run: the edited run that the requests are part of, if any.
-        ledger: what was edited and what did not fit.
-        max_length: positions that the model has.
+        ledger: counts of what was edited and what was cut.
+        max_length: how many positions the model has.
     """
 
     def __init__(
@@ -35,116 +35,118 @@ class HookedRequests:
     ) -> None:
         super().__init__()
         if chat and not model.tokenizer.chat_template:
-            raise ValueError(f"{model.name} has no chat template. Use chat=False.")
+            raise ValueError(f"chat=True needs a chat template, but {model.name} has none. Use chat=False.")
         self.hooked, self.chat, self.run, self.seed = model, chat, run, seed
         self.batches = {"max_tokens": max_tokens, "max_rows": max_rows}
         self.ledger = Ledger()
         self.tokenizer: Any = model.tokenizer
-        self.max_length = room_of(model)
-        self._context = lru_cache(maxsize=64)(self.encode)  # the choices of a question come one after another
+        self.max_length = positions_of(model)
+        self._context = lru_cache(maxsize=64)(self.encode)  # the choices of one question come in a row and share it
 
     @property
     def eot_token_id(self) -> int | None:
-        """What ends a text."""
+        """The token that ends a text."""
         return self.tokenizer.eos_token_id
 
     @property
     def prefix_token_id(self) -> int:
-        """What a text without context is conditioned on.
+        """The token before a text without context.
 
         Raises:
-            ValueError: if the tokenizer has no token for it.
+            ValueError: if the tokenizer has neither a first nor a last token.
         """
         for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
             if token is not None:
                 return token
-        raise ValueError(f"A text without context needs a first token, but {self.hooked.name} has none to begin with.")
+        raise ValueError(
+            f"A text without context needs a token before it, but {self.hooked.name} has no first or last one."
+        )
 
     @property
     def tokenizer_name(self) -> str:
-        """What the harness calls the tokenizer."""
+        """The tokenizer's name for the harness."""
         return str(self.tokenizer.name_or_path).replace("/", "__")
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
-        """The template as text, where it is used."""
+        """The text of the template, if the harness uses it."""
         return self.tokenizer.chat_template if chat_template else None
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """A conversation as the model's template writes it.
+        """Render a conversation with the model's template.
 
         Raises:
-            ValueError: if the model was not made for conversations.
+            ValueError: if this was made with chat=False.
         """
         if not self.chat:
-            raise ValueError("The harness applies a chat template, but the model was made without. Use chat=True.")
+            raise ValueError("The harness applies a chat template, but harness_model got chat=False. Use chat=True.")
         return render_conversation(self.tokenizer, chat_history, open_turn=add_generation_prompt)
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a context: a rendered conversation brings its own special tokens, as may a raw text."""
+        """Tokens of a context; special tokens are added unless the text has them, as a rendered conversation does."""
         begun = self.tokenizer.bos_token is not None and text.startswith(self.tokenizer.bos_token)
         return list(self.tokenizer(text, add_special_tokens=not (self.chat or begun))["input_ids"])
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
-        """Log-likelihood of each continuation, and whether greedy decoding would say it."""
-        asked = [self._noted(request, self._pair(*request.args).fitting(self.max_length)) for request in requests]
+        """The log-likelihood of each continuation, and whether greedy decoding would produce it."""
+        asked = [self._recorded(request, self._pair(*request.args).fitting(self.max_length)) for request in requests]
         return self._by_task(requests, lambda chosen: self._judge([asked[i] for i in chosen]))
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
-        """Log-likelihood of each whole text, in windows of as many positions as the model has.
+        """The log-likelihood of each whole text, in windows of as many positions as the model has.
 
-        A text begins with the model's first token, once, which is not judged: the harness's own `hf` model doubles
-        it where the tokenizer adds it too. As the whole text is judged, an edit reaches all of it.
+        A text begins with the model's first token, which is not scored. It stands there once; the harness's own `hf`
+        model repeats it where the tokenizer adds it too. As the whole text is scored, an edit acts on all of it.
         """
 
         def judge(chosen: Sequence[int]) -> list[float]:
-            windows = [(place, one) for place in chosen for one in self._windows(requests[place].args[0])]
+            windows = [(number, window) for number in chosen for window in self._windows(requests[number].args[0])]
             totals = dict.fromkeys(chosen, 0.0)
-            for (place, _), (total, _) in zip(windows, self._judge([one for _, one in windows]), strict=True):
-                totals[place] += total
+            for (number, _), (total, _) in zip(windows, self._judge([window for _, window in windows]), strict=True):
+                totals[number] += total
             return list(totals.values())
 
         return self._by_task(requests, judge)
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
-        """What the model says to each context, up to the first of its stops.
+        """The model's answer to each context, up to the first stop string.
 
         Raises:
-            ValueError: for settings that are not offered, or more new tokens than the model has positions.
+            ValueError: for settings that are not supported, or more new tokens than the model has positions.
         """
         wanted = [wishes_of(request.arguments[1]) for request in requests]
         prompts = [self._prompt(request, wish) for request, wish in zip(requests, wanted, strict=True)]
 
-        def speak(chosen: Sequence[int]) -> list[str]:
-            said: dict[int, str] = {}
-            for wish in dict.fromkeys(wanted[place] for place in chosen):
-                alike = [place for place in chosen if wanted[place] == wish]
+        def answer(chosen: Sequence[int]) -> list[str]:
+            answers: dict[int, str] = {}
+            for wish in dict.fromkeys(wanted[number] for number in chosen):
+                alike = [number for number in chosen if wanted[number] == wish]
                 tokens = generate(
                     self.hooked.decoder,
-                    [prompts[place] for place in alike],
+                    [prompts[number] for number in alike],
                     Sampling(wish.max_new_tokens, wish.temperature, self.seed),
                     streams=alike,
                     until=Until(wish.until, self.tokenizer) if wish.until else None,
                     **self.batches,
                 )
                 texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-                said |= {place: wish.cut(text) for place, text in zip(alike, texts, strict=True)}
-            return [said[place] for place in chosen]
+                answers |= {number: wish.cut(text) for number, text in zip(alike, texts, strict=True)}
+            return [answers[number] for number in chosen]
 
-        return self._by_task(requests, speak)
+        return self._by_task(requests, answer)
 
     def _by_task(self, requests: Sequence[Instance], answer: Callable[[Sequence[int]], list[Any]]) -> list[Any]:
-        """Answers in the requests' order, found task by task so that each has a count of what was edited."""
-        found: list[Any] = [None] * len(requests)
+        """Answers in the requests' order, computed task by task so that each task gets a count of what was edited."""
+        answers: list[Any] = [None] * len(requests)
         for task in dict.fromkeys(request.task_name or "" for request in requests):
-            own = [place for place, request in enumerate(requests) if (request.task_name or "") == task]
+            numbers = [number for number, request in enumerate(requests) if (request.task_name or "") == task]
             with self._counted(task):
-                for place, value in zip(own, answer(own), strict=True):
-                    found[place] = value
-        return found
+                for number, value in zip(numbers, answer(numbers), strict=True):
+                    answers[number] = value
+        return answers
 
     @contextmanager
     def _counted(self, task: str) -> Iterator[None]:
-        """Count what is edited for a task, and refuse a task that an edit never reached."""
+        """Count what is edited for a task, and refuse a task for which the edit never fired."""
         if self.run is None:
             yield
             return
@@ -159,14 +161,14 @@ class HookedRequests:
                 "of one token have no decode step; choose scope 'generated' or 'all', or another task."
             )
 
-    def _noted(self, request: Instance, asked: Asked) -> Asked:
+    def _recorded(self, request: Instance, asked: Asked) -> Asked:
         self.ledger.drop(request, asked.dropped)
         return asked
 
     def _pair(self, context: str, continuation: str) -> Asked:
-        """Context and continuation in tokens, by the harness's rule: spaces between them belong to the continuation.
+        """Context and continuation as tokens, by the harness's rule: spaces between them belong to the continuation.
 
-        An edit takes the answer to begin where the context does end, as it is when the model speaks for itself.
+        For an edit the prompt ends where the context's own tokens end, as in generation.
         """
         bare = context.rstrip()
         if not bare:
@@ -174,46 +176,48 @@ class HookedRequests:
             answer = list(self.tokenizer(continuation, add_special_tokens=False)["input_ids"])
             prefix = self.prefix_token_id
             tokens = answer if answer[:1] == [prefix] else [prefix, *answer]
-            return Asked(tuple(tokens[:1]), self._some(tokens[1:], continuation), 0)
+            return Asked(tuple(tokens[:1]), self._nonempty(tokens[1:], continuation), 0)
         prompt, whole = self._context(bare), self.encode(context + continuation)
-        answer = self._some(whole[len(prompt) :], continuation)
+        answer = self._nonempty(whole[len(prompt) :], continuation)
         full = prompt if bare == context else self._context(context)
         as_is = full[: len(prompt)] == prompt and whole[: len(full)] == full and len(full) < len(whole)
         return Asked(tuple(prompt), answer, (len(full) if as_is else len(prompt)) - 1)
 
-    def _some(self, answer: Sequence[int], text: str) -> tuple[int, ...]:
+    def _nonempty(self, answer: Sequence[int], text: str) -> tuple[int, ...]:
         if not answer:
-            raise ValueError(f"A continuation to judge needs tokens, but {text!r} has none.")
+            raise ValueError(
+                f"A continuation needs at least one token, but {text!r} has none. Correct the task's choices."
+            )
         return tuple(answer)
 
     def _windows(self, text: str) -> list[Asked]:
-        """A text in windows, each token judged once."""
+        """A text in windows, such that each token is scored once."""
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
         tokens = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         prefix = self.prefix_token_id
         rolled = get_rolling_token_windows(tokens, prefix_token=prefix, max_seq_len=self.max_length, context_len=1)
         windows = [make_disjoint_window(window) for window in rolled]
-        # In the first window alone the prompt is no part of the text.
-        return [Asked(tuple(a), tuple(b), 0 if place == 0 else -1) for place, (a, b) in enumerate(windows)]
+        # The prompt of the first window is the token before the text; that of the others is text.
+        return [Asked(tuple(a), tuple(b), 0 if number == 0 else -1) for number, (a, b) in enumerate(windows)]
 
     def _judge(self, asked: Sequence[Asked]) -> list[tuple[float, bool]]:
-        """Continuations of one context share what they can."""
+        """Log-likelihoods of requests; those of one context are computed together."""
         alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
-        for place, one in enumerate(asked):
-            alike.setdefault((one.prompt, one.end), []).append(place)
+        for number, request in enumerate(asked):
+            alike.setdefault((request.prompt, request.end), []).append(number)
         judged = judge_answers(
             self.hooked,
             [prompt for prompt, _ in alike],
-            [[asked[place].answer for place in places] for places in alike.values()],
+            [[asked[number].answer for number in numbers] for numbers in alike.values()],
             ends=[end for _, end in alike],
             **self.batches,
         )
-        found: list[tuple[float, bool]] = [(0.0, False)] * len(asked)
-        for places, several in zip(alike.values(), judged, strict=True):
-            for place, one in zip(places, several, strict=True):
-                found[place] = (float(one.logs.double().sum()), bool(one.likeliest.all()))
-        return found
+        results: list[tuple[float, bool]] = [(0.0, False)] * len(asked)
+        for numbers, answers in zip(alike.values(), judged, strict=True):
+            for number, answer in zip(numbers, answers, strict=True):
+                results[number] = (float(answer.logs.double().sum()), bool(answer.likeliest.all()))
+        return results
 
     def _prompt(self, request: Instance, wish: Wishes) -> list[int]:
         room = self.max_length - wish.max_new_tokens
@@ -227,8 +231,8 @@ class HookedRequests:
         return tokens[-room:]
 
 
-def room_of(model: Model) -> int:
-    """How many positions a model has, as the harness reads it."""
+def positions_of(model: Model) -> int:
+    """How many positions a model has, by the harness's own rule."""
     config = getattr(model.network, "config", None)
     if config is None:
         return int(model.hooked.cfg.n_ctx)
@@ -248,19 +252,19 @@ def harness_model(
 ) -> HookedRequests:
     """A hooked model as a model of lm-evaluation-harness (its `LM`), for `lm_eval.simple_evaluate(model=...)`.
 
-    What holds of the model holds of it: inside `edited` its answers are the edited model's. Log-likelihoods are
-    those of the harness's own `hf` model on the same weights, tokens split by the same rule, but that a text's first
-    token is never doubled.
+    Inside `edited` it answers as the edited model. Its log-likelihoods are those of the harness's own `hf` model on
+    the same weights, with tokens split by the same rule, except that the first token of a text is never repeated.
 
     Args:
-        chat: whether the harness is to apply the chat template; give it the same `apply_chat_template`.
-        run: what `edited` yields. Each task then needs a position in its scope, and is counted in `ledger`.
-        seed: seeds sampled answers, those of one request the same under every edit.
-        max_tokens, max_rows: bounds of one batch, padding counted.
+        chat: whether the harness applies the chat template; pass the harness the same `apply_chat_template`.
+        run: what `edited` yields. Each task then needs a position in the run's scope, and its edits are counted in
+            `ledger`.
+        seed: of sampled answers; a request gets the same draws under every edit.
+        max_tokens, max_rows: bounds of one batch, padding included.
 
     Raises:
         ImportError: if lm-evaluation-harness is not installed.
-        ValueError: if a chat template is wanted of a model without one.
+        ValueError: if `chat` is true and the model has no chat template.
 
     Reference:
         Biderman et al. (2024), Lessons from the Trenches on Reproducible Evaluation of Language Models.
@@ -268,6 +272,6 @@ def harness_model(
     base = require_harness().api.model.LM
 
     class HookedHarnessModel(HookedRequests, base):
-        """The requests, as the harness knows its models by their class."""
+        """The same requests in a subclass of `LM`, which the harness requires of its models."""
 
     return HookedHarnessModel(model, chat=chat, run=run, seed=seed, max_tokens=max_tokens, max_rows=max_rows)

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness run without noise, and without leaving a trace in what it shares with everybody else."""
+"""Run lm-evaluation-harness without output, and restore the process-wide settings that it needs changed."""
 
 import io
 import logging
@@ -13,7 +13,7 @@ import numpy as np
 
 @contextmanager
 def quiet(verbose: bool = False) -> Iterator[None]:
-    """Without the harness's prints, logs and progress bars; errors still raise."""
+    """Suppress the harness's prints, logs and progress bars; errors still raise."""
     if verbose:
         yield
         return
@@ -37,7 +37,7 @@ def quiet(verbose: bool = False) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Python's and NumPy's shared generators seeded, as some tasks draw from them, and put back afterwards."""
+    """Seed Python's and NumPy's global generators, from which some tasks draw, and restore their states afterwards."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
@@ -50,7 +50,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def one_process() -> Iterator[None]:
-    """The harness's bootstrap without processes of its own."""
+    """Keep the harness's bootstrap in this process."""
     before = os.environ.get("DISABLE_MULTIPROC")
     os.environ["DISABLE_MULTIPROC"] = "1"
     try:
@@ -64,7 +64,7 @@ def one_process() -> Iterator[None]:
 
 @contextmanager
 def datasets_in(folder: Path | None) -> Iterator[None]:
-    """The library `datasets` keeping what it reads in a folder; None leaves it its own."""
+    """Set the folder in which the library `datasets` caches what it reads; None leaves its own."""
     from datasets import config
 
     before = config.HF_DATASETS_CACHE

@@ -1,4 +1,4 @@
-"""Requests of lm-evaluation-harness in tokens, its wishes for an answer, and the book kept of what became of them."""
+"""Requests of lm-evaluation-harness as tokens, its settings for generation, and counts of what was cut and edited."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 else:  # the extra may be missing
     Instance = Any
 
-NEW_TOKENS = 256  # what the harness generates at most where a task does not say
+NEW_TOKENS = 256  # the harness's limit where a task sets none
 _GREEDY_IGNORES = {"temperature", "top_p", "top_k", "min_p", "num_beams", "early_stopping"}
 
 
@@ -32,13 +32,13 @@ def require_harness() -> Any:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request in tokens: what is given, what is judged, and where the prompt ends as an edit sees it.
+    """A request for a log-likelihood, as tokens.
 
     Attributes:
-        prompt: tokens up to what is judged.
-        answer: the tokens to judge.
-        end: the place of the prompt's last position; see `judge_answers`.
-        dropped: tokens left out at the beginning, for want of room.
+        prompt: the tokens before the answer.
+        answer: the tokens whose log-likelihood is asked for.
+        end: the position at which the prompt ends for an edit; see `judge_answers`.
+        dropped: how many tokens were cut off at the beginning because the model has too few positions.
     """
 
     prompt: tuple[int, ...]
@@ -47,7 +47,7 @@ class Asked:
     dropped: int = 0
 
     def fitting(self, room: int) -> "Asked":
-        """The same with the beginning left out where prompt and answer, but for its last token, exceed `room`.
+        """The request cut at the beginning, so that all tokens but the answer's last fit into `room` positions.
 
         Raises:
             ValueError: if the answer alone does not fit.
@@ -56,49 +56,51 @@ class Asked:
         if over <= 0:
             return self
         if over >= len(self.prompt):
-            raise ValueError(f"An answer to judge has {len(self.answer)} tokens, but the model has room for {room}.")
+            raise ValueError(
+                f"An answer fits into the model's {room} positions, but one has {len(self.answer)} tokens."
+            )
         return Asked(self.prompt[over:], self.answer, self.end - over, over)
 
 
 @dataclass
 class Ledger:
-    """What became of the requests, kept as they are answered.
+    """Counts of what was cut and edited, kept as requests are answered.
 
     Attributes:
-        dropped: by task and document, the most tokens that were left out of a prompt for want of room.
-        edited: by task, edited (position, layer) pairs by phase.
+        dropped: by task and document, the most tokens that were cut off a prompt.
+        edited: by task, the number of edited (position, layer) pairs in each phase.
     """
 
     dropped: dict[tuple[str, int], int] = field(default_factory=dict)
     edited: dict[str, Counter[str]] = field(default_factory=dict)
 
     def drop(self, request: Instance, tokens: int) -> None:
-        """Note that a request lost its first `tokens`."""
-        place = (request.task_name or "", request.doc_id or 0)
+        """Record that the first `tokens` of a request were cut off."""
+        document = (request.task_name or "", request.doc_id or 0)
         if tokens > 0:
-            self.dropped[place] = max(tokens, self.dropped.get(place, 0))
+            self.dropped[document] = max(tokens, self.dropped.get(document, 0))
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a task wants its answers generated."""
+    """A task's settings for the generation of answers."""
 
     max_new_tokens: int
     temperature: float
     until: tuple[str, ...]
 
     def cut(self, text: str) -> str:
-        """The text before the first of the stops."""
+        """The text before the first stop string."""
         for stop in self.until:
             text = text.split(stop)[0]
         return text
 
 
 def wishes_of(settings: Mapping[str, Any]) -> Wishes:
-    """A task's generation settings, under any of the harness's names for them.
+    """Read a task's generation settings, under any of the harness's names for them.
 
     Raises:
-        ValueError: naming settings that are not offered.
+        ValueError: if the task has a setting that is not supported; names it.
     """
     from lm_eval.models.utils import normalize_gen_kwargs
 
@@ -108,7 +110,7 @@ def wishes_of(settings: Mapping[str, Any]) -> Wishes:
     others = sorted(name for name in known if sampled or name not in _GREEDY_IGNORES)
     if others:
         raise ValueError(
-            f"Answers are decoded greedily or sampled at a temperature, but the task also sets {', '.join(others)}. "
+            f"Answers are generated greedily or sampled at a temperature, but the task also sets {', '.join(others)}. "
             "Set the task's generation_kwargs to until, max_gen_toks, do_sample and temperature."
         )
     return Wishes(int(tokens), temperature if sampled else 0.0, tuple(stop for stop in until if stop))

@@ -1,4 +1,4 @@
-"""What lm-evaluation-harness found, as tables: a row a sample, and the harness's own numbers."""
+"""Results of lm-evaluation-harness as tables: one of samples, one of the harness's own numbers."""
 
 import json
 from collections import Counter
@@ -12,12 +12,13 @@ from workbench.score.harness.requests import Ledger
 
 
 def sample_rows(name: str, task: Any, samples: Sequence[Mapping[str, Any]], ledger: Ledger) -> pd.DataFrame:
-    """A task's samples, a row each, whatever the filters.
+    """A task's samples, one row for each, with all filters in that row.
 
     Returns:
-        task, item (number and hash of the document), prompt (hash), dropped (tokens that its prompts lost at the
-        beginning), response (what was said; of judged answers, JSON of log-likelihood and whether it is the greedy
-        one), and a column a metric and filter, named as the harness does, e.g. `exact_match,strict-match`.
+        task, item (number and hash of the document), prompt (hash), dropped (tokens cut off the beginning of its
+        prompts), response (the generated text; for log-likelihoods, JSON of each value and whether the answer is the
+        greedy one), and a column for each metric and filter, named as in the harness, e.g.
+        `exact_match,strict-match`.
     """
     rows: dict[int, dict[str, Any]] = {}
     for sample in samples:
@@ -37,40 +38,40 @@ def sample_rows(name: str, task: Any, samples: Sequence[Mapping[str, Any]], ledg
     return pd.DataFrame([rows[number] for number in sorted(rows)])
 
 
-def _response(given: Sequence[Sequence[Any]]) -> str:
-    if len(given) == 1 and len(given[0]) == 1 and isinstance(given[0][0], str):
-        return given[0][0]
-    return json.dumps(given)
+def _response(responses: Sequence[Sequence[Any]]) -> str:
+    if len(responses) == 1 and len(responses[0]) == 1 and isinstance(responses[0][0], str):
+        return responses[0][0]
+    return json.dumps(responses)
 
 
 def _value(task: Any, metric: str, value: Any) -> float:
-    """A sample's value as one number; missing where it has none of its own, as in a correlation."""
+    """A sample's value as one number; missing for a metric that no single sample has, such as a correlation."""
     if isinstance(value, bool | int | float | np.number):
         return float(value)
-    if task.OUTPUT_TYPE == "loglikelihood_rolling":  # a log-likelihood and what it is to be divided by
+    if task.OUTPUT_TYPE == "loglikelihood_rolling":  # a log-likelihood and its divisor
         return float(task.aggregation()[metric]([value]))
     return float("nan")
 
 
-def aggregate_rows(found: Mapping[str, Any], ledger: Ledger, samples: pd.DataFrame) -> pd.DataFrame:
+def aggregate_rows(results: Mapping[str, Any], ledger: Ledger, samples: pd.DataFrame) -> pd.DataFrame:
     """The harness's own numbers.
 
     Returns:
-        A row per task or group, metric and filter: task, group (whether it is one), metric, filter, value, stderr
-        (missing where the harness gives none), higher_is_better, n (samples), of (documents there are), version,
-        fewshot, cut (samples whose prompts lost their beginning), edited_prompt and edited_decode ((position, layer)
-        pairs that were edited).
+        A row for each task or group, metric and filter: task, group (whether it is a group), metric, filter, value,
+        stderr (missing where the harness gives none), higher_is_better, n (samples), of (documents of the task),
+        version, fewshot, cut (samples whose prompts were cut), edited_prompt and edited_decode (edited (position,
+        layer) pairs).
     """
     rows = []
-    groups = found.get("groups", {})
-    for task, values in (found["results"] | groups).items():
+    groups = results.get("groups", {})
+    for task, values in (results["results"] | groups).items():
         for name, value in values.items():
             metric, comma, chosen = name.partition(",")
             if not comma or metric.endswith("_stderr"):
                 continue
-            counts = found["n-samples"].get(task, {})
-            own = _leaves(found, task)
-            pairs = sum((ledger.edited.get(leaf, Counter()) for leaf in own), Counter())
+            counts = results["n-samples"].get(task, {})
+            leaves = _leaves(results, task)
+            pairs = sum((ledger.edited.get(leaf, Counter()) for leaf in leaves), Counter())
             rows.append(
                 {
                     "task": task,
@@ -79,12 +80,12 @@ def aggregate_rows(found: Mapping[str, Any], ledger: Ledger, samples: pd.DataFra
                     "filter": chosen,
                     "value": _number(value),
                     "stderr": _number(values.get(f"{metric}_stderr,{chosen}")),
-                    "higher_is_better": found["higher_is_better"].get(task, {}).get(metric),
+                    "higher_is_better": results["higher_is_better"].get(task, {}).get(metric),
                     "n": int(values.get("sample_len", counts.get("effective", 0))),
                     "of": int(counts.get("original", 0)),
-                    "version": str(found["versions"].get(task)),
-                    "fewshot": int(found["n-shot"].get(task, 0) or 0),
-                    "cut": int((samples["task"].isin(own) & (samples["dropped"] > 0)).sum()),
+                    "version": str(results["versions"].get(task)),
+                    "fewshot": int(results["n-shot"].get(task, 0) or 0),
+                    "cut": int((samples["task"].isin(leaves) & (samples["dropped"] > 0)).sum()),
                     "edited_prompt": pairs["prompt"],
                     "edited_decode": pairs["decode"],
                 }
@@ -92,10 +93,10 @@ def aggregate_rows(found: Mapping[str, Any], ledger: Ledger, samples: pd.DataFra
     return pd.DataFrame(rows)
 
 
-def _leaves(found: Mapping[str, Any], name: str) -> list[str]:
-    """A group's tasks, those of groups within it too; a task itself."""
-    children = found["group_subtasks"].get(name)
-    return [name] if children is None else [leaf for child in children for leaf in _leaves(found, child)]
+def _leaves(results: Mapping[str, Any], name: str) -> list[str]:
+    """The tasks of a group and of the groups within it; for a task, the task."""
+    children = results["group_subtasks"].get(name)
+    return [name] if children is None else [leaf for child in children for leaf in _leaves(results, child)]
 
 
 def _number(value: Any) -> float:
@@ -107,11 +108,11 @@ def main_metric(aggregate: pd.DataFrame, wanted: str | None) -> tuple[str, str]:
 
     Args:
         aggregate: the task's rows, in the harness's order.
-        wanted: a metric, or a metric and filter as the harness writes them; by default the first metric of which
-            more is better, else the first, under the task's first filter.
+        wanted: a metric, or a metric and filter as the harness writes them; by default the first metric for which
+            higher is better, or else the first metric, with the task's first filter.
 
     Raises:
-        ValueError: naming the metrics that the task has.
+        ValueError: if the task has no such metric; lists those that it has.
     """
     pairs = list(zip(aggregate["metric"], aggregate["filter"], strict=True))
     if wanted is None:
@@ -120,16 +121,18 @@ def main_metric(aggregate: pd.DataFrame, wanted: str | None) -> tuple[str, str]:
     for metric, chosen in pairs:
         if wanted in (metric, f"{metric},{chosen}"):
             return metric, chosen
-    had = ", ".join(f"{metric},{chosen}" for metric, chosen in pairs)
-    raise ValueError(f"{aggregate['task'].iloc[0]} has no metric {wanted!r}, but {had}. Choose one of them.")
+    listed = ", ".join(f"{metric},{chosen}" for metric, chosen in pairs)
+    raise ValueError(f"{aggregate['task'].iloc[0]} has no metric {wanted!r}. Choose among {listed}.")
 
 
 def with_outcome(samples: pd.DataFrame, aggregate: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
-    """Samples with metric and filter (the task's main one), score (its value) and correct (that, if all are 0 or 1)."""
+    """The samples with the task's main metric and filter, their value as `score`, and `correct`: the score if all are 0
+    or 1, otherwise missing.
+    """
     parts = []
-    for task, own in samples.groupby("task", sort=False):
+    for task, rows in samples.groupby("task", sort=False):
         metric, chosen = main_metric(aggregate[aggregate["task"] == task], metrics.get(str(task)))
-        score = own[f"{metric},{chosen}"].astype(float)
+        score = rows[f"{metric},{chosen}"].astype(float)
         right = score.isin([0.0, 1.0]).all()
-        parts.append(own.assign(metric=metric, filter=chosen, score=score, correct=score if right else float("nan")))
+        parts.append(rows.assign(metric=metric, filter=chosen, score=score, correct=score if right else float("nan")))
     return pd.concat(parts, ignore_index=True)

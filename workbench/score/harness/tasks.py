@@ -1,4 +1,4 @@
-"""Tasks of lm-evaluation-harness: found by name, pointed at local files, loaded without noise or a trace."""
+"""Find tasks of lm-evaluation-harness by name, point them at local files, and load them."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from workbench.score.harness.quiet import datasets_in, quiet, seeded
 from workbench.score.harness.requests import require_harness
 
 TaskSpec = str | Path | Mapping[str, Any]
-"""A task, group or tag by name, a YAML file of one, or its configuration."""
+"""A task, group or tag by name, the YAML file of one, or its configuration."""
 
 READERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
@@ -30,41 +30,43 @@ def local_task(
     include_path: str | Path | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
-    """A task of the harness on your own files instead of the hub's: its prompts, filters and metrics as shipped.
+    """A task of the harness with its own prompts, filters and metrics, on your files instead of the hub's.
 
     Args:
         name: e.g. `gsm8k`, `mmlu_anatomy`, `triviaqa`.
-        data_files: json, jsonl, csv or parquet with the columns that the task has on the hub: one file of the split
-            that it is scored on, or files by split. Without the split that few-shot examples come from, they are
-            drawn from the scored one, never the item itself.
+        data_files: json, jsonl, csv or parquet files with the columns that the task has on the hub: one file, of the
+            split that is scored, or files by split. If the split of the few-shot examples is missing, they are drawn
+            from the scored split, never the item itself.
         include_path: a folder of further task files.
-        overrides: entries of the task's configuration to replace, e.g. `num_fewshot=0`.
+        overrides: entries that replace those of the task's configuration, e.g. `num_fewshot=0`.
 
     Returns:
-        what `evaluate_harness`, or the harness itself, takes among its tasks.
+        A task for `evaluate_harness`, or for the harness itself.
 
     Raises:
         ImportError: if lm-evaluation-harness is not installed.
         FileNotFoundError: if a file is missing.
-        ValueError: if there is no such single task, or the split that it is scored on has no file.
+        ValueError: if there is no such task, it is a group, or the split that is scored has no file.
     """
     entry = find_tasks(include_path).task_index.get(name)
     config: dict[str, Any] = dict(entry.cfg or {}) if entry is not None else {}
     scored = config.get("test_split") or config.get("validation_split")
     if entry is None or not isinstance(config.get("task"), str) or scored is None:
-        raise ValueError(f"The harness has no single task {name!r} that is scored on a split. Name one of a group.")
+        raise ValueError(
+            f"local_task takes a single task that is scored on a split, but {name!r} arrived. Name one task of a group."
+        )
     files = dict(data_files) if isinstance(data_files, Mapping) else {str(scored): data_files}
     paths = {split: Path(path).expanduser().resolve() for split, path in files.items()}
     for path in paths.values():
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {path}.")
     if scored not in paths:
-        raise ValueError(f"{name} is scored on split {scored!r}, but the files are of {sorted(paths)}. Give its file.")
+        raise ValueError(f"{name} is scored on split {scored!r}, but files of {sorted(paths)} arrived. Add its file.")
     readers = {READERS.get(path.suffix) for path in paths.values()}
     if len(readers) != 1 or None in readers:
         kinds = sorted({path.suffix for path in paths.values()})
-        raise ValueError(f"Files of a task are all {', '.join(READERS)}, of one kind, but {', '.join(kinds)} arrived.")
-    splits = {field: own for field in _SPLITS if (own := config.get(field)) in paths}
+        raise ValueError(f"Files of a task are of one kind, {', '.join(READERS)}, but {', '.join(kinds)} arrived.")
+    splits = {field: split for field in _SPLITS if (split := config.get(field)) in paths}
     if not config.get("fewshot_config", {}).get("samples"):
         splits.setdefault("fewshot_split", splits.get("training_split", scored))
     task = {
@@ -76,12 +78,12 @@ def local_task(
         "metadata": {**config.get("metadata", {}), "sha256": {split: hash_file(path) for split, path in paths.items()}},
         **overrides,
     }
-    # A group's members, unlike a lone configuration, are what is shipped with entries replaced.
+    # The harness merges the configuration of a group's member with the shipped one, but not that of a lone task.
     return {"group": f"local-{name}", "task": [task]}
 
 
 def find_tasks(include_path: str | Path | None = None, *, shipped: bool = True) -> Any:
-    """The harness' index of its tasks and those of a folder, read once.
+    """The harness's index of its own tasks and of those in a folder; the shipped index is read once.
 
     Raises:
         ImportError: if lm-evaluation-harness is not installed.
@@ -109,7 +111,7 @@ def _index(folder: Path | None, *, shipped: bool) -> Any:
 
 
 def name_of(spec: TaskSpec) -> str:
-    """A task's name as it was asked for."""
+    """The name of a task, group or file."""
     if isinstance(spec, Mapping):
         return str(spec.get("group") or spec.get("task"))
     return Path(spec).stem if str(spec).endswith((".yaml", ".yml")) else str(spec)
@@ -117,10 +119,10 @@ def name_of(spec: TaskSpec) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """Tasks ready to be put to a model.
+    """Tasks that are loaded.
 
     Attributes:
-        harness: tasks and groups, as the harness wants them.
+        harness: tasks and groups, as the argument of the harness's `evaluate`.
         digest: a hash of the tasks' configurations and of the documents that they are scored on.
     """
 
@@ -129,16 +131,16 @@ class Loaded:
 
     @property
     def tasks(self) -> dict[str, Any]:
-        """The tasks by name, those of groups among them."""
+        """The tasks by name, including those of groups."""
         return self.harness["tasks"]
 
     @property
     def whole_texts(self) -> list[str]:
-        """Tasks that judge whole texts, to which no prompt and no chat template is put."""
+        """The tasks that score whole texts, without a prompt and a chat template."""
         return [name for name, task in self.tasks.items() if task.OUTPUT_TYPE == "loglikelihood_rolling"]
 
     def begin(self, seed: int) -> None:
-        """Set the draws of few-shot examples to their beginning, so that every condition gets the same."""
+        """Seed the draws of few-shot examples again, so that every condition gets the same examples."""
         for task in self.tasks.values():
             task.set_fewshot_seed(seed=seed)
 
@@ -154,27 +156,24 @@ def loaded_tasks(
     new_tokens: int | None,
     seed: int,
 ) -> Iterator[list[Loaded]]:
-    """The tasks of each spec, loaded once for all conditions.
+    """Load the tasks of each spec, once for all conditions.
 
     Args:
-        include_path: a folder of further task files.
-        cache: where `datasets` keeps what it has read; by default a folder that is gone afterwards for local files,
-            and its own for the hub's.
-        limit: documents of each task that will be put, or a share of them below 1.
-        fewshot, new_tokens: overrule the tasks' own numbers.
-        seed: seeds what tasks draw while they load.
+        include_path, cache, limit: as in `evaluate_harness`.
+        fewshot, new_tokens: override the tasks' own numbers.
+        seed: of what tasks draw while they load.
 
     Raises:
         ValueError: if the harness has no such task.
     """
     index = find_tasks(include_path, shipped=False)
-    if not all(_stands_alone(spec, index.task_index) for spec in specs):  # those that are shipped take seconds to read
+    if not all(_stands_alone(spec, index.task_index) for spec in specs):  # reading the shipped tasks takes seconds
         index = find_tasks(include_path)
-    with TemporaryDirectory(prefix="workbench-harness-", ignore_cleanup_errors=True) as gone:
-        found = []
+    with TemporaryDirectory(prefix="workbench-harness-", ignore_cleanup_errors=True) as temporary:
+        loaded = []
         for spec in specs:
-            place = Path(cache or gone) if cache or _is_local(index, spec) else None
-            with datasets_in(place), seeded(seed):
+            folder = Path(cache or temporary) if cache or _is_local(index, spec) else None
+            with datasets_in(folder), seeded(seed):
                 try:
                     harness = index.load([dict(spec) if isinstance(spec, Mapping) else str(spec)])
                 except KeyError as error:
@@ -183,26 +182,28 @@ def loaded_tasks(
                     ) from None
                 for task in harness["tasks"].values():
                     _configure(task, fewshot, new_tokens)
-                found.append(Loaded(harness, _digest(harness, limit)))
-        yield found
+                loaded.append(Loaded(harness, _digest(harness, limit)))
+        yield loaded
 
 
-def _stands_alone(spec: TaskSpec, own: Mapping[str, Any]) -> bool:
-    """Whether a task can be loaded without those that are shipped."""
+def _stands_alone(spec: TaskSpec, index: Mapping[str, Any]) -> bool:
+    """Whether a task can be loaded without the shipped tasks; `index` holds the others."""
     if isinstance(spec, Mapping):
         return "group" not in spec
-    if str(spec) not in own:
+    if str(spec) not in index:
         return Path(spec).is_file()
-    members = (own[str(spec)].cfg or {}).get("task")
-    return isinstance(members, str) or all(isinstance(one, str) and _stands_alone(one, own) for one in members or [""])
+    members = (index[str(spec)].cfg or {}).get("task")
+    return isinstance(members, str) or all(
+        isinstance(member, str) and _stands_alone(member, index) for member in members or [""]
+    )
 
 
 def _configure(task: Any, fewshot: int | None, new_tokens: int | None) -> None:
-    """Settings that overrule the task's own, by the harness's rule: a task that fixes 0 examples keeps 0."""
-    own = task.get_config("num_fewshot")
-    if fewshot is not None and own != 0:
+    """Override the task's own settings; by the harness's rule a task that fixes 0 examples keeps 0."""
+    examples = task.get_config("num_fewshot")
+    if fewshot is not None and examples != 0:
         task.set_config(key="num_fewshot", value=fewshot)
-    elif own is None:
+    elif examples is None:
         task.set_config(key="num_fewshot", value=0)
     if new_tokens is not None and task.get_config("output_type") == "generate_until":
         task.set_config(key="generation_kwargs", value={"max_gen_toks": new_tokens}, update=True)
@@ -211,7 +212,7 @@ def _configure(task: Any, fewshot: int | None, new_tokens: int | None) -> None:
 def _is_local(index: Any, spec: TaskSpec) -> bool:
     if isinstance(spec, Mapping):
         members = spec.get("task")
-        return all(_is_local(index, one) for one in members) if isinstance(members, list) else _on_disk(spec)
+        return all(_is_local(index, member) for member in members) if isinstance(members, list) else _on_disk(spec)
     entry = index.task_index.get(str(spec))
     if entry is None and Path(spec).is_file():
         return _on_disk(_read(Path(spec)))
@@ -248,4 +249,4 @@ def _sha256(task: Any) -> Any:
 
 def _plain(value: Any) -> bytes:
     text = json.dumps(value, sort_keys=True, default=lambda other: type(other).__name__)
-    return re.sub(r" at 0x[0-9a-f]+", "", text).encode()  # where a function lies in memory
+    return re.sub(r" at 0x[0-9a-f]+", "", text).encode()  # without addresses of functions in memory

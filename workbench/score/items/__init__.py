@@ -1,1 +1,1 @@
-"""Questions with right answers, from local files, and how an answer is read."""
+"""Questions with right answers, read from local files, and how answers to them are graded."""

@@ -1,4 +1,4 @@
-"""GSM8K: word problems whose answer is a number, read from what a model says and compared as a number."""
+"""GSM8K: word problems whose answer is a number, which is read from the model's answer and compared as a number."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ INSTRUCTION = "Work it out step by step. Then write the final number alone on a 
 
 _DIGITS = r"(?:[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)*|\.[0-9]+)"
 _SIGNED = rf"(?:[-+−])?(?:[$€£]\s?[-−]?)?{_DIGITS}"
-# What joins numbers to something that is yet to be worked out, or to a range, a ratio, a time or a date.
+# Signs that join numbers into an unfinished calculation, a range, a ratio, a time or a date.
 _JOIN = r"(?:%?\)?[^\S\n]*[-+−–*×x÷/^][^\S\n]*\(?|:)"
 _PIECE = re.compile(
     rf"(?<![\w.,])(?<!\w[-−])(?P<first>{_SIGNED})(?P<rest>(?:{_JOIN}{_SIGNED})*+)(?P<unit>[^\W\d_]*)(?!\w)"
@@ -22,31 +22,31 @@ _ORDINALS = ("st", "nd", "rd", "th")
 
 
 def final_number(text: str) -> Decimal | None:
-    """The number that an answer ends on; None where it ends on none.
+    """The number that an answer ends with; None where there is none.
 
-    Where `####` stands, the first number after the last of them; otherwise the last number of the text. A number
-    may have a sign, a currency, commas by thousands, decimals, and a unit after it. Numbers joined by an operator,
-    such as 20-2, are no number and are passed over, as are ordinals, and commas that do not part thousands.
+    It is the first number after the last `####`, or the last number of a text without `####`. A number may have a
+    sign, a currency, commas between thousands, decimals, and a unit after it. Not counted are numbers joined by an
+    operator, such as 20-2, ordinals, and numbers with commas in other places.
 
     Example:
         >>> final_number("20-2 = $1,018.50."), final_number("It is -3 degrees"), final_number("20-2")
         (Decimal('1018.50'), Decimal('-3'), None)
     """
-    _, marked, said = text.rpartition("####")
-    found = []
-    for piece in _PIECE.finditer(said):
+    _, marked, ending = text.rpartition("####")
+    numbers = []
+    for piece in _PIECE.finditer(ending):
         digits = re.sub(r"[$€£+\s]", "", piece["first"]).replace("−", "-")
         if not piece["rest"] and piece["unit"] not in _ORDINALS and _WELL_FORMED.fullmatch(digits):
-            found.append(Decimal(digits.replace(",", "")))
-    return None if not found else found[0 if marked else -1]
+            numbers.append(Decimal(digits.replace(",", "")))
+    return None if not numbers else numbers[0 if marked else -1]
 
 
 @dataclass(frozen=True)
 class NumberItem:
-    """A question whose only right answer is a number; 18, 18.0 and $18 are the same.
+    """A question whose right answer is a number; 18, 18.0 and $18 are the same answer.
 
     Attributes:
-        answer: the number, as the file has it.
+        answer: the number as the file writes it.
     """
 
     task: str
@@ -55,14 +55,14 @@ class NumberItem:
 
     def __post_init__(self) -> None:
         if final_number(self.answer) is None:
-            raise ValueError(f"A number is wanted as the answer, but {self.answer!r} arrived.")
+            raise ValueError(f"The answer of a NumberItem is a number, but {self.answer!r} arrived.")
 
     def correct(self, text: str) -> bool:
-        """Whether the number that `text` ends on is the answer."""
+        """Whether the number that `text` ends with is the answer."""
         return self.grade(text).correct
 
     def grade(self, text: str) -> Grade:
-        """Right or not; an answer that ends on no number is told as not parsed."""
+        """Right or wrong; an answer without a final number is not parsed."""
         number = final_number(text)
         right = number is not None and number == final_number(self.answer)
         return Grade(right, float(right), number is not None)
@@ -71,16 +71,16 @@ class NumberItem:
 def read_gsm8k(
     path: str | Path, *, n: int | None = None, seed: int = 0, instruction: str = INSTRUCTION
 ) -> list[NumberItem]:
-    """The problems of a file in GSM8K's format, `question` and `answer`, the answer ending in `#### n`.
+    """Read the problems of a file in GSM8K's format: `question`, and `answer`, which ends in `#### n`.
 
     Args:
         path: JSON lines, or a JSON list.
-        n: how many to draw without repeats; all of them in the file's order by default.
-        instruction: what is said after each question, e.g. how to end the answer.
+        n: how many to draw, each at most once; by default all of them in the file's order.
+        instruction: text after each question, e.g. how to end the answer.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: naming the row that has no question or no final number, or if the file has fewer than `n`.
+        ValueError: if a row has no question or no final number, which it names, or the file has fewer than `n`.
 
     Reference:
         Cobbe et al. (2021), Training Verifiers to Solve Math Word Problems.

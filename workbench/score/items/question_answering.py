@@ -1,4 +1,4 @@
-"""Questions with short answers: exact match and F1 on normalised words, with contexts or declared to be without."""
+"""Questions with short answers, with or without contexts, graded by exact match and F1 on normalised words."""
 
 import string
 from collections import Counter
@@ -18,13 +18,12 @@ _CLOSED = {"yes", "no", "noanswer"}
 
 
 def normalise(text: str) -> str:
-    """An answer as it is compared: lower case, without punctuation, articles and surplus blanks.
+    """An answer in lower case, without punctuation, articles and repeated spaces, as it is compared.
 
-    An answer that is nothing but articles, e.g. the letter A, keeps them: as nothing at all it would equal every
-    other such answer.
+    An answer of articles alone, e.g. the letter A, keeps them: otherwise all such answers would be equal.
 
     Reference:
-        Rajpurkar et al. (2016), SQuAD's evaluation script; the articles kept are ours.
+        Rajpurkar et al. (2016), SQuAD's evaluation script, except that it removes every article.
 
     Example:
         >>> normalise("The  Beatles!"), normalise("A."), normalise("another theory")
@@ -35,20 +34,20 @@ def normalise(text: str) -> str:
 
 
 def exact_match(text: str, answers: Iterable[str]) -> bool:
-    """Whether the text is one of the answers, both normalised; a text that says nothing is none.
+    """Whether the text equals one of the answers, both normalised; an empty text equals none.
 
     Example:
         >>> exact_match("The Blue Nile.", ["Blue Nile"]), exact_match("not the Blue Nile", ["Blue Nile"])
         (True, False)
     """
-    said = normalise(text)
-    return bool(said) and any(said == normalise(answer) for answer in answers)
+    words = normalise(text)
+    return bool(words) and any(words == normalise(answer) for answer in answers)
 
 
 def f1(text: str, answers: Iterable[str]) -> float:
     """The greatest F1 of the text's words with an answer's, both normalised: 0 to 1.
 
-    Where one of the two is yes or no, the other must be the same: words beside it are no part of it.
+    Where one of the two is yes or no, F1 is 1 if the other is the same and 0 otherwise.
 
     Reference:
         Yang et al. (2018), HotpotQA's evaluation script.
@@ -57,24 +56,24 @@ def f1(text: str, answers: Iterable[str]) -> float:
         >>> f1("the Blue Nile river", ["Blue Nile"]), f1("yes it is", ["yes"])
         (0.8, 0.0)
     """
-    said = normalise(text)
-    return max((_f1(said, normalise(answer)) for answer in answers), default=0.0)
+    normalised = normalise(text)
+    return max((_f1(normalised, normalise(answer)) for answer in answers), default=0.0)
 
 
-def _f1(said: str, right: str) -> float:
-    if said != right and (said in _CLOSED or right in _CLOSED):
+def _f1(text: str, right: str) -> float:
+    if text != right and (text in _CLOSED or right in _CLOSED):
         return 0.0
-    words, wanted = said.split(), right.split()
+    words, wanted = text.split(), right.split()
     shared = (Counter(words) & Counter(wanted)).total()
     return 2 * shared / (len(words) + len(wanted)) if shared else 0.0
 
 
 @dataclass(frozen=True)
 class QuestionItem:
-    """A question and its right answers, any of which will do.
+    """A question and its right answers, any of which counts.
 
     Attributes:
-        question: what is put to the model, the context before it where there is one.
+        question: the text that the model is given: the context, if there is one, and the question.
     """
 
     task: str
@@ -90,13 +89,13 @@ class QuestionItem:
         return self.grade(text).correct
 
     def grade(self, text: str) -> Grade:
-        """Exact match and F1 of the answer's first line; one without a word is told as not parsed."""
-        said = first_line(text)
-        return Grade(exact_match(said, self.answers), f1(said, self.answers), bool(normalise(said)))
+        """Exact match and F1 of the answer's first line; a line without a word is not parsed."""
+        line = first_line(text)
+        return Grade(exact_match(line, self.answers), f1(line, self.answers), bool(normalise(line)))
 
 
 def first_line(text: str) -> str:
-    """The first line that is not blank; what a model goes on to say is no part of a short answer."""
+    """The first line that is not blank, which is the short answer."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
@@ -109,7 +108,7 @@ def read_questions(
     seed: int = 0,
     instruction: str = INSTRUCTION,
 ) -> list[QuestionItem]:
-    """The questions of a file in the manner of HotpotQA or TriviaQA.
+    """Read the questions of a file in the form of HotpotQA or TriviaQA.
 
     Each row has `question`; `answer` or `answers`, a text, a list, or an object with `value` and `aliases`; and
     `context`, a text or a list of texts, of [title, sentences], or `{"title": [...], "sentences": [...]}`.
@@ -117,14 +116,14 @@ def read_questions(
     Args:
         path: JSON lines, or a JSON list.
         task: the task's name in a frame; by default the file's stem. `closed_book` adds ` (closed book)` to it.
-        closed_book: ask without contexts. Must be said where the file has none, as the two are different tasks.
-        n: how many to draw without repeats; all of them in the file's order by default.
-        instruction: what is said after each question.
+        closed_book: ask without contexts; required where the file has none, as the two are different tasks.
+        n: how many to draw, each at most once; by default all of them in the file's order.
+        instruction: text after each question.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: naming a row without question, answer or, unless `closed_book`, context; or if the file has
-            fewer than `n`.
+        ValueError: if a row, which it names, has no question, no answer or, unless `closed_book`, no context; or the
+            file has fewer than `n`.
     """
     path = Path(path)
     rows = read_rows(path)
@@ -133,7 +132,7 @@ def read_questions(
     if empty and not closed_book:
         raise ValueError(
             f"{path.name} has no context in {len(empty)} of {len(rows)} rows, the first of them row {empty[0]}. To "
-            "ask without contexts, say so: closed_book=True."
+            "ask without contexts pass closed_book=True."
         )
     name = (task or path.stem) + (" (closed book)" if closed_book else "")
     items = []
@@ -147,23 +146,23 @@ def read_questions(
     return drawn(items, n=n, seed=seed)
 
 
-def _answers(found: Any) -> list[str]:
-    if isinstance(found, dict):
-        found = [found.get("value"), *(found.get("aliases") or [])]
-    several = found if isinstance(found, list) else [found]
-    return [answer.strip() for answer in several if isinstance(answer, str) and answer.strip()]
+def _answers(entry: Any) -> list[str]:
+    if isinstance(entry, dict):
+        entry = [entry.get("value"), *(entry.get("aliases") or [])]
+    answers = entry if isinstance(entry, list) else [entry]
+    return [answer.strip() for answer in answers if isinstance(answer, str) and answer.strip()]
 
 
 def _context(path: Path, number: int, row: dict) -> str:
-    """The paragraphs of a row's context, one a line; empty where there is none."""
-    found, paragraphs = row.get("context"), []
+    """The paragraphs of a row's context, each on a line; empty where there is none."""
+    context, paragraphs = row.get("context"), []
     try:
-        if isinstance(found, dict):
-            found = list(zip(found["title"], found["sentences"], strict=True))
-        for part in [found] if isinstance(found, str) else found or ():
+        if isinstance(context, dict):
+            context = list(zip(context["title"], context["sentences"], strict=True))
+        for part in [context] if isinstance(context, str) else context or ():
             title, sentences = ("", part) if isinstance(part, str) else part
-            told = " ".join("".join(sentences).split())
-            paragraphs.append(f"{title}: {told}" if title and told else told)
+            text = " ".join("".join(sentences).split())
+            paragraphs.append(f"{title}: {text}" if title and text else text)
     except (TypeError, ValueError, KeyError):
         raise ValueError(
             f"{path.name}, row {number}: a context is a text, or a list of texts or of [title, sentences], but a "

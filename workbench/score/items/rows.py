@@ -1,4 +1,4 @@
-"""Rows of a task's file: a JSON list of objects, or an object a line."""
+"""Read the rows of a task's file: a JSON list of objects, or JSON lines."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 def read_rows(path: str | Path) -> list[dict]:
-    """The objects of a JSON or JSON-lines file, told apart by what the text begins with.
+    """The objects of a file: a JSON list if its text begins with `[`, otherwise JSON lines.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not UTF-8, neither of the two, or holds no rows.
+        ValueError: if the file is not UTF-8, is neither of the two, or holds no rows.
     """
     path = Path(path)
     text = read_utf8(path)
@@ -28,7 +28,7 @@ def read_rows(path: str | Path) -> list[dict]:
             raise ValueError(f"{path.name} is no JSON: {error}.") from None
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
-                raise ValueError(f"{path.name}, row {number} holds a {type(row).__name__}, not an object.")
+                raise ValueError(f"{path.name}, row {number}: a row is an object, but a {type(row).__name__} arrived.")
     if not rows:
         raise ValueError(f"{path.name} holds no rows.")
     return rows
@@ -47,7 +47,7 @@ def text_of(path: str | Path, number: int, row: dict, key: str) -> str:
 
 
 def drawn(items: list[T], *, n: int | None, seed: int) -> list[T]:
-    """`n` of the items without repeats, in a random order; all as they stand where `n` is None.
+    """`n` of the items in a random order, each at most once; all of them in their own order where `n` is None.
 
     Raises:
         ValueError: if there are fewer.

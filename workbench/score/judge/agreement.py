@@ -1,4 +1,4 @@
-"""Agreement of two judges on the same answers, with intervals that know answers share their questions."""
+"""Agreement of two judges on the same answers, with intervals clustered by question."""
 
 import warnings
 from collections.abc import Callable
@@ -19,21 +19,22 @@ MEASURES = ("weighted_kappa", "krippendorff_alpha", "spearman", "difference")
 def judge_agreement(
     frame: pd.DataFrame, first: str, second: str, *, resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """How far two judges rate the same answers alike.
+    """The agreement of two judges on the same answers.
 
-    Each distinct question and answer counts once, however many rows share it, and only where both judges rated it.
-    Intervals resample whole questions.
+    Each distinct pair of question and answer counts once, however many rows share it, and only if both judges rated
+    it. Intervals resample whole questions.
 
     Args:
         frame: as `judge_answers` returns it, with both judges' columns.
         first, second: the judges' names.
 
     Returns:
-        A row per quantity (`score`, `fluency`) and measure: `weighted_kappa` (Cohen's, quadratic weights, ratings
+        A row for each quantity (`score`, `fluency`) and measure: `weighted_kappa` (Cohen's, quadratic weights, ratings
         rounded to whole levels), `krippendorff_alpha` (interval metric), `spearman` (rank correlation) and
         `difference` (second minus first, points); estimate, low, high (95 %, percentile bootstrap by question), n
-        (answers that both rated), questions, answers (distinct ones), first_missing and second_missing (answers
-        without a rating by each). Missing where it is not defined, e.g. where a judge gives all answers one rating.
+        (answers that both rated), questions, answers (distinct ones), first_missing and second_missing (answers that
+        the judge did not rate). A measure is missing where it is not defined, e.g. where a judge rates all answers
+        equally.
 
     Raises:
         ValueError: if a judge's columns are missing.
@@ -46,7 +47,7 @@ def judge_agreement(
     if missing:
         raise ValueError(f"judge_agreement needs both judges' columns; missing {missing}. Judge the answers first.")
     trait = [name for name in ("measured", "trait") if name in frame.columns][:1]
-    found = []
+    table = []
     for quantity in QUANTITIES:
         keys = ["question", "answer", *(trait if quantity == "score" else [])]
         distinct = frame.drop_duplicates(keys)
@@ -61,10 +62,11 @@ def judge_agreement(
         }
         values = _resampled(a[both], b[both], distinct.loc[both, "question"], resamples, seed)
         for measure in MEASURES:
-            told = summary("estimate", values[measure]) if both.any() else dict.fromkeys(_SUMMARY, np.nan)
-            named = dict(zip(("estimate", "low", "high"), (told[name] for name in _SUMMARY), strict=True))
-            found.append({"quantity": quantity, "first": first, "second": second, "measure": measure} | named | counts)
-    return pd.DataFrame(found)
+            summarised = summary("estimate", values[measure]) if both.any() else dict.fromkeys(_SUMMARY, np.nan)
+            interval = dict(zip(("estimate", "low", "high"), (summarised[name] for name in _SUMMARY), strict=True))
+            labels = {"quantity": quantity, "first": first, "second": second, "measure": measure}
+            table.append(labels | interval | counts)
+    return pd.DataFrame(table)
 
 
 _SUMMARY = ("estimate", "estimate_low", "estimate_high")
@@ -74,12 +76,12 @@ def krippendorff_alpha(ratings: ArrayLike, weights: ArrayLike | None = None) -> 
     """Krippendorff's alpha with the interval metric: 1 minus observed over expected squared disagreement.
 
     Args:
-        ratings: `(answer, judge)` ratings, nan where there is none. An answer with fewer than two is left out.
-        weights: how often each answer counts, once by default.
+        ratings: `(answer, judge)` ratings, nan where there is none. An answer with fewer than two ratings is left out.
+        weights: how often each answer counts; once by default.
 
     Returns:
-        1 where judges always agree, 0 where they agree as by chance, below 0 where less; nan where all ratings are
-        equal or no answer has two.
+        1 where judges always agree, 0 where they agree as often as by chance, below 0 where they agree less often;
+        nan where all ratings are equal or no answer has two.
 
     Reference:
         Krippendorff (2011), Computing Krippendorff's alpha-reliability, section D.
@@ -90,25 +92,25 @@ def krippendorff_alpha(ratings: ArrayLike, weights: ArrayLike | None = None) -> 
     """
     table = np.asarray(ratings, dtype=np.float64)
     if table.ndim != 2:
-        raise ValueError(f"alpha needs a row an answer and a column a judge, but got shape {table.shape}.")
+        raise ValueError(f"alpha needs a row for each answer and a column for each judge, but got shape {table.shape}.")
     times = np.ones(len(table)) if weights is None else np.asarray(weights, dtype=np.float64)
-    given = (~np.isnan(table)).sum(axis=1)
-    table, times, given = table[given > 1], times[given > 1], given[given > 1]
-    n = float((times * given).sum())
+    rated = (~np.isnan(table)).sum(axis=1)
+    table, times, rated = table[rated > 1], times[rated > 1], rated[rated > 1]
+    n = float((times * rated).sum())
     if n < 2:
         return float("nan")
-    centred = table - np.nanmean(table)  # a shift changes nothing but keeps the sums exact
+    centred = table - np.nanmean(table)  # a shift does not change alpha, and keeps the sums exact
     total, squares = np.nansum(centred, axis=1), np.nansum(centred**2, axis=1)
-    observed = (times * 2 * (given * squares - total**2) / (given - 1)).sum() / n
+    observed = (times * 2 * (rated * squares - total**2) / (rated - 1)).sum() / n
     expected = 2 * (n * (times * squares).sum() - (times * total).sum() ** 2) / (n * (n - 1))
     return float(1 - observed / expected) if expected > 1e-12 else float("nan")
 
 
 def _kappa(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
-    """Ratings by probability are no whole levels: kappa takes the nearest, halves upwards."""
+    """Weighted kappa; ratings that are no whole levels are rounded to the nearest, halves upwards."""
     levels = [np.floor(each + 0.5).astype(int) for each in (a, b)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a resample in which a judge gives one rating only
+        warnings.simplefilter("ignore")  # a resample may hold one rating only
         return float(cohen_kappa_score(*levels, labels=list(LEVELS), weights="quadratic", sample_weight=weights))
 
 
@@ -137,13 +139,13 @@ _MEASURED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
 
 
 def _resampled(a: np.ndarray, b: np.ndarray, questions: pd.Series, resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """By measure, its value in the sample and then in each resample of whole questions."""
+    """For each measure, its value in the sample, then in each resample of whole questions."""
     codes, names = pd.factorize(questions)
     weights = resampling_weights(np.random.default_rng(seed), max(1, len(names)), resamples)
     if len(names) < 2:  # a single question has nothing to resample
         weights = np.vstack([weights[:1], np.full((resamples, weights.shape[1]), 0.0)])
-    rows = weights[:, codes]
+    by_answer = weights[:, codes]
     return {
-        name: np.array([measure(a, b, own) if own.sum() else np.nan for own in rows])
+        name: np.array([measure(a, b, times) if times.sum() else np.nan for times in by_answer])
         for name, measure in _MEASURED.items()
     }

@@ -1,4 +1,4 @@
-"""A judge behind any OpenAI-compatible endpoint: hosted, or a server of one's own."""
+"""A judge behind an OpenAI-compatible endpoint, hosted or local."""
 
 import os
 import time
@@ -15,10 +15,10 @@ from workbench.score.judge.rubric import DIGIT, JSON
 from workbench.score.judge.threads import as_done
 
 MODEL, BASE_URL, API_KEY = "WORKBENCH_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY"
-"""Where the model's name, the endpoint and the key come from unless they are given."""
+"""The environment variables of the model's name, the endpoint and the key."""
 OPENAI = "https://api.openai.com/v1"
 PATIENCE = 5
-"""Requests in a row without a reply after which the endpoint is given up."""
+"""After this many requests in a row without a reply, no more are sent."""
 
 
 def default_url() -> str:
@@ -30,22 +30,22 @@ def default_url() -> str:
 class EndpointJudge:
     """A model that rates answers, asked over HTTP by the chat-completions protocol.
 
-    A rating is asked for by a JSON schema. A server that refuses the schema is asked once more without it; if it
-    then replies, all further ratings are asked for as plain text, and a warning says so. Each request is kept with
-    the form in which it was asked.
+    A rating is requested in a JSON schema. If the server refuses the schema, the request is sent once more without it;
+    if the server then replies, all further ratings are requested as plain text, and a warning reports it. The form of
+    each request is kept with its reply.
 
     Attributes:
         model: the model's name at the endpoint; by default WORKBENCH_JUDGE_MODEL.
         base_url: the endpoint; by default OPENAI_BASE_URL, or OpenAI's own.
-        api_key: by default OPENAI_API_KEY; any text for a server that wants none. It is never written anywhere.
-        name: what columns are called after; by default the model's name.
-        revision: tells apart servers that call different models by one name.
-        temperature: None to leave it out, for models that take none.
-        seed: sent along where given.
+        api_key: by default OPENAI_API_KEY; any text for a server that needs none. It is never written to a file.
+        name: the prefix of its columns; by default the model's name.
+        revision: a label that distinguishes servers with different models under one name.
+        temperature: None to leave it out, for models that accept none.
+        seed: sent with each request unless None.
         max_tokens: the most tokens of a reply; reasoning models need many more.
-        limit: which parameter says so.
-        structured: whether to ask by schema at all.
-        concurrency: how many requests are under way at a time.
+        limit: the parameter that carries `max_tokens`.
+        structured: whether to request ratings in a JSON schema.
+        concurrency: how many requests run at a time.
         timeout: seconds to wait for a reply.
         retries: how often a request is sent again after a timeout, a 429 or a 5xx, waiting longer each time.
 
@@ -80,7 +80,7 @@ class EndpointJudge:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What its ratings depend on. The endpoint's address is not among it: a server may move."""
+        """All that its ratings depend on; not the endpoint's address, as a server may move."""
         return {
             "judge": "endpoint",
             "model": self.model,
@@ -93,13 +93,13 @@ class EndpointJudge:
         }
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """The endpoint's address without user, password or query."""
         parts = urlsplit(self.base_url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     def client(self) -> Any:
-        """The `openai` client that asks.
+        """A client of the package `openai`.
 
         Raises:
             ImportError: if `openai` is not installed.
@@ -113,17 +113,17 @@ class EndpointJudge:
             ) from error
         if not self.api_key:
             raise ValueError(
-                f"There is no key for {self.place}. Set {API_KEY}, or to any text if the server wants none."
+                f"There is no key for {self.address}. Set {API_KEY}; any text will do for a server without keys."
             )
         return openai.OpenAI(
             api_key=self.api_key, base_url=self.base_url, timeout=self.timeout, max_retries=self.retries
         )
 
     def rate(self, asked: Sequence[Asked]) -> Generator[tuple[int, Judgement], None, None]:
-        """Each place in `asked` with its judgement, as replies come in.
+        """Each position in `asked` with its judgement, in the order of the replies.
 
         Raises:
-            ConnectionError: if nothing answers at the endpoint, or several requests in a row got no reply.
+            ConnectionError: if nothing answers at the endpoint, or several requests in a row get no reply.
             PermissionError: if the key is refused.
             ValueError: if the endpoint does not know the model, or there is no key.
         """
@@ -131,33 +131,34 @@ class EndpointJudge:
             return
         client, form = self.client(), _Form(self.structured)
         answered, failures = False, 0
-        done = as_done(lambda one: self._judge(client, one, form), asked, threads=self.concurrency)
+        done = as_done(lambda each: self._judge(client, each, form), asked, threads=self.concurrency)
         with closing(client), closing(done):
-            for place, found in done:
-                failures = failures + 1 if found.status == "failed" else 0
+            for position, judgement in done:
+                failures = failures + 1 if judgement.status == "failed" else 0
                 answered = answered or not failures
-                self._check_reached(found, answered, failures)
-                if form.refused and not form.told:
-                    form.told = True
+                self._check_reached(judgement, answered, failures)
+                if form.refused and not form.warned:
+                    form.warned = True
                     warnings.warn(
-                        f"{self.place} takes no JSON schema ({form.refused}): ratings are asked for as plain text and "
-                        "read strictly.",
+                        f"{self.address} accepts no JSON schema ({form.refused}): ratings are requested as plain text.",
                         stacklevel=2,
                     )
-                yield place, found
+                yield position, judgement
 
-    def _check_reached(self, found: Judgement, answered: bool, failures: int) -> None:
-        error = str(found.kept.get("error", ""))
+    def _check_reached(self, judgement: Judgement, answered: bool, failures: int) -> None:
+        error = str(judgement.kept.get("error", ""))
         if failures and not answered and error.startswith(_NO_CONNECTION):
-            raise ConnectionError(f"Nothing answers at {self.place}: {error}. Check the address, or start the server.")
+            raise ConnectionError(
+                f"Nothing answers at {self.address}: {error}. Check the address, or start the server."
+            )
         if failures >= PATIENCE:
             raise ConnectionError(
-                f"{failures} requests in a row to {self.model} at {self.place} got no reply, the last: {error}. "
+                f"{failures} requests in a row to {self.model} at {self.address} got no reply, the last: {error}. "
                 "What was judged is kept; run again to ask for the rest."
             )
 
     def _judge(self, client: Any, asked: Asked, form: "_Form") -> Judgement:
-        """One rating; an exception only where no other request would fare better."""
+        """One judgement; an exception only where every other request would fail in the same way."""
         import openai
 
         structured = form.structured
@@ -168,16 +169,16 @@ class EndpointJudge:
             if refused.status == "refused" or not structured:
                 return refused
             try:
-                found = self._ask(client, asked, structured=False)
+                judgement = self._ask(client, asked, structured=False)
             except (openai.OpenAIError, ValueError):
                 return refused
             form.refused, form.structured = refused.kept["error"], False
-            return found
+            return judgement
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise PermissionError(f"{self.place} refuses the key: {self._said(error)}. Check {API_KEY}.") from None
+            raise PermissionError(f"{self.address} refuses the key: {self._reason(error)}. Check {API_KEY}.") from None
         except openai.NotFoundError as error:
             raise ValueError(
-                f"{self.place} does not know the model {self.model!r}, or is no such endpoint: {self._said(error)}."
+                f"{self.address} does not know the model {self.model!r}, or is no such endpoint: {self._reason(error)}."
             ) from None
         except (openai.OpenAIError, ValueError) as error:
             return self._failure(error, asked)
@@ -216,7 +217,7 @@ class EndpointJudge:
         return {
             "judge": self.name,
             "settings": dict(self.settings),
-            "endpoint": self.place,
+            "endpoint": self.address,
             "rubric": asked.rubric.name,
             "question": asked.question,
             "answer": asked.answer,
@@ -225,11 +226,13 @@ class EndpointJudge:
     def _failure(self, error: Exception, asked: Asked) -> Judgement:
         filtered = getattr(error, "code", None) == "content_filter"
         return Judgement(
-            None, "refused" if filtered else "failed", self._kept(asked) | {"reply": "", "error": self._said(error)}
+            None,
+            "refused" if filtered else "failed",
+            self._kept(asked) | {"reply": "", "error": self._reason(error)},
         )
 
-    def _said(self, error: Exception) -> str:
-        """What went wrong in a line, the key blotted out."""
+    def _reason(self, error: Exception) -> str:
+        """The error in one line, with the key replaced by `***`."""
         import openai
 
         if isinstance(error, openai.APITimeoutError):
@@ -247,15 +250,19 @@ _NO_CONNECTION = "no connection"
 
 @dataclass
 class _Form:
-    """How ratings are asked for at present, and what the server said against the schema, if anything."""
+    """The form in which ratings are requested, and the server's error about the schema, if any."""
 
     structured: bool
     refused: str = ""
-    told: bool = False
+    warned: bool = False
 
 
 def _only_choice(completion: Any) -> Any:
-    """The reply in a completion, which a server may have left out, or put in another shape."""
+    """The reply in a completion.
+
+    Raises:
+        ValueError: if the completion holds none.
+    """
     choices = getattr(completion, "choices", None)
     if not choices or getattr(choices[0], "message", None) is None:
         raise ValueError(repr(completion))

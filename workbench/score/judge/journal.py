@@ -1,4 +1,4 @@
-"""Judgements on disk: a line each, appended as it is made, so that a kill loses only what is under way."""
+"""Judgements on disk, one on a line, appended as they are made: a kill loses only the requests under way."""
 
 import hashlib
 import json
@@ -14,32 +14,32 @@ JOURNAL = "judgements.jsonl"
 
 @dataclass(frozen=True)
 class Journal:
-    """The judgements of a folder, of any judges and rubrics, each under its key.
+    """The judgements in a folder, by any judges and rubrics, each under its key.
 
-    A line holds the key, the judgement and the judgement's SHA-256. A last line that was cut short is passed over,
-    and taken off before the next is written; any other line that is not as it was written is refused by its number.
+    A line holds the key, the judgement and the judgement's SHA-256. A last line that was cut short is skipped, and
+    removed before the next is written; any other line whose hash differs is refused by its number.
     """
 
     folder: Path
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The file that holds the judgements."""
         return self.folder / JOURNAL
 
     def read(self) -> dict[str, dict[str, Any]]:
         """Every judgement by its key.
 
         Raises:
-            ValueError: naming the line that is not as it was written.
+            ValueError: if a line is not as it was written; names the line.
         """
         return self._scan()[0]
 
     def _scan(self) -> tuple[dict[str, dict[str, Any]], int]:
-        """Every judgement, and how many bytes of the file are whole lines."""
-        found: dict[str, dict[str, Any]] = {}
+        """Every judgement by its key, and how many bytes of the file are whole lines."""
+        judgements: dict[str, dict[str, Any]] = {}
         if not self.path.is_file():
-            return found, 0
+            return judgements, 0
         content = self.path.read_bytes()
         lines, whole = content.splitlines(keepends=True), 0
         for number, line in enumerate(lines, start=1):
@@ -48,11 +48,11 @@ class Journal:
                 if number == len(lines):
                     break
                 raise ValueError(
-                    f"{self.path}, line {number} is not as it was written. Take the line out to have it judged again."
+                    f"{self.path}, line {number} is not as it was written. Remove the line to have it judged again."
                 )
-            found[entry[0]] = entry[1]
+            judgements[entry[0]] = entry[1]
             whole += len(line)
-        return found, whole
+        return judgements, whole
 
     @contextmanager
     def appending(self) -> Iterator["Appender"]:
@@ -71,12 +71,12 @@ class Journal:
 
 @dataclass(frozen=True)
 class Appender:
-    """A journal that is open for more."""
+    """A journal that is open for writing."""
 
     file: IO[bytes]
 
     def add(self, judgements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Write judgements by their keys and have them on the disk before going on."""
+        """Write judgements with their keys, and return when they are on the disk."""
         lines = b"".join(_line(key, judgement) for key, judgement in judgements)
         written = 0
         while written < len(lines):
@@ -105,7 +105,7 @@ def _digest(body: str) -> str:
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Keep others out until the file is closed, where the system can."""
+    """Lock the file until it is closed, on systems that can."""
     try:
         import fcntl
     except ImportError:

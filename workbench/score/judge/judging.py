@@ -1,4 +1,4 @@
-"""Open answers judged: each distinct one once, in a random order, by judges that see question and answer alone."""
+"""Have open answers judged: each distinct one once, in a random order, by judges that see question and answer alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +14,7 @@ from workbench.score.judge.protocol import STATUSES, Asked, Judge, judgement_key
 from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY, Rubric
 
 ALL_JUDGES = "judge"
-"""What the means over judges are called after; no judge may be called so."""
+"""The prefix of the columns with means over judges; no judge may have this name."""
 QUANTITIES = ("score", "fluency")
 
 Judges = Judge | Sequence[Judge]
@@ -31,47 +31,47 @@ def judge_answers(
     on_failure: Literal["raise", "missing"] = "raise",
     progress: Callable[[str, float], None] | None = None,
 ) -> pd.DataFrame:
-    """The rows with every judge's ratings of the trait that each answer should show, and of its fluency.
+    """Have every judge rate the trait that each answer shows and the answer's fluency.
 
-    Trait and fluency are asked for apart. A judge gets the question, the answer and a rubric: never the arm, the
-    dose or the direction. Equal questions and answers are judged once and share their ratings; what is to be judged
-    is shuffled over all rows. Every request and reply is kept in the folder as it comes, and a second run asks for
-    nothing that is there, whichever frame it belongs to.
+    Trait and fluency are asked for in separate requests. A judge gets the question, the answer and a rubric, never the
+    arm, the dose or the direction. Equal questions and answers are judged once and share their ratings. All requests
+    are sent in one random order. Every request and reply is kept in the folder as it arrives, and a later run asks
+    only for what the folder lacks, whichever frame it belongs to.
 
     Args:
-        frame: columns question, answer and trait, or measured where an answer is about another trait than the
-            edited one. Other columns are left as they are and shown to nobody.
+        frame: columns question, answer and trait; or measured in place of trait, where an answer is about another
+            trait than the edited one. Other columns are kept and not shown to a judge.
         folder: where judgements are kept; one folder serves any number of frames, judges and rubrics.
         rubrics: a rubric for each trait; by default those of the Big Five.
         seed: of the order in which answers are judged.
-        on_failure: whether requests that got no reply at all stop the run, once all others are done, or leave their
-            ratings missing until a later run.
-        progress: called with what is being done and the share of it that is done.
+        on_failure: what happens to requests without a reply: `raise` stops the run once all others are done, `missing`
+            leaves their ratings missing until a later run.
+        progress: called with a label of what is done, and the share of the work that is done.
 
     Returns:
-        The rows with, for each judge, `NAME_score` (the trait, 1 to 5, towards its high pole) and `NAME_fluency` (1
-        to 5), missing where there is no rating; `NAME_score_status` and `NAME_fluency_status`, which say why
-        (`rated`, `unparsed`, `refused`, `failed`); and for judges that tell it `NAME_score_mass` and
-        `NAME_fluency_mass` (0 to 1, probability of saying any rating). Then `judge_score` and `judge_fluency`: the
-        mean over the judges, missing where any of them has no rating.
+        The rows with, for each judge, `NAME_score` (the trait, 1 to 5, 5 for its high pole) and `NAME_fluency` (1 to
+        5), missing where there is no rating; `NAME_score_status` and `NAME_fluency_status` (`rated`, `unparsed`,
+        `refused` or `failed`); and for judges that report it `NAME_score_mass` and `NAME_fluency_mass` (0 to 1, the
+        probability of all ratings together). Then `judge_score` and `judge_fluency`: the mean over the judges, missing
+        where any of them gave no rating.
 
     Raises:
         ValueError: if columns, an answer's text, a rubric or a judge are missing, two judges have one name, or a
             kept judgement is not as it was written.
         RuntimeError: if requests got no reply and `on_failure` is `raise`; or another run writes to the folder.
-        ConnectionError, PermissionError: as a judge raises them.
+        ConnectionError, PermissionError: as the judge raises them.
     """
-    several = as_judges(judges)
+    judge_list = as_judges(judges)
     wanted = wanted_ratings(frame, rubrics)
     journal, columns, failed = Journal(Path(folder)), {}, []
-    for place, judge in enumerate(several):
+    for number, judge in enumerate(judge_list):
 
-        def report(share: float, place: int = place, judge: Judge = judge) -> None:
+        def report(share: float, number: int = number, judge: Judge = judge) -> None:
             if progress is not None:
-                progress(f"{judge.name}: judging", (place + share) / len(several))
+                progress(f"{judge.name}: judging", (number + share) / len(judge_list))
 
-        found, errors = _judged(judge, wanted, journal, seed, report)
-        columns |= _columns(judge, wanted, found)
+        judgements, errors = _judged(judge, wanted, journal, seed, report)
+        columns |= _columns(judge, wanted, judgements)
         failed += [(judge, error) for error in errors]
     if failed and on_failure == "raise":
         judge, error = failed[-1]
@@ -80,28 +80,28 @@ def judge_answers(
             f"{folder}; run again to ask for the rest, or leave it missing with on_failure='missing'."
         )
     for quantity in QUANTITIES:
-        own = np.column_stack([columns[f"{judge.name}_{quantity}"] for judge in several])
-        columns[f"{ALL_JUDGES}_{quantity}"] = own.mean(axis=1)
+        ratings = np.column_stack([columns[f"{judge.name}_{quantity}"] for judge in judge_list])
+        columns[f"{ALL_JUDGES}_{quantity}"] = ratings.mean(axis=1)
     new = pd.DataFrame(columns, index=frame.index)
     return pd.concat([frame.drop(columns=[name for name in new if name in frame]), new], axis=1)
 
 
 def judgement_counts(frame: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
-    """How many answers each judge could and could not rate.
+    """How many answers each judge rated and did not rate.
 
     Args:
         frame: as `judge_answers` returns it.
-        by: columns within which to count, e.g. arm, as ratings that are missing more often in one arm mislead.
+        by: columns by which to count separately, e.g. arm: ratings that are missing more often in one arm mislead.
 
     Returns:
-        Columns judge, quantity (`score` or `fluency`), those of `by`, answers, and of them rated, unparsed, refused,
-        failed.
+        Columns judge, quantity (`score` or `fluency`), those of `by`, answers, and how many of them are rated,
+        unparsed, refused and failed.
 
     Raises:
         ValueError: if no answer in the frame was judged.
     """
     ends = {f"_{quantity}_status": quantity for quantity in QUANTITIES}
-    found = []
+    table = []
     for column in frame.columns:
         end = next((end for end in ends if str(column).endswith(end)), None)
         if end is None:
@@ -109,34 +109,34 @@ def judgement_counts(frame: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataF
         groups = frame.groupby(list(by), sort=False) if by else [((), frame)]
         for labels, rows in groups:
             counts = rows[column].value_counts()
-            found.append(
+            table.append(
                 {"judge": str(column).removesuffix(end), "quantity": ends[end]}
                 | dict(zip(by, labels, strict=True))
                 | {"answers": len(rows)}
                 | {status: int(counts.get(status, 0)) for status in STATUSES}
             )
-    if not found:
+    if not table:
         raise ValueError("judgement_counts needs columns that judge_answers adds, e.g. NAME_score_status; none came.")
-    return pd.DataFrame(found)
+    return pd.DataFrame(table)
 
 
 def as_judges(judges: Judges) -> list[Judge]:
-    """The judges as a list, told apart by their names.
+    """The judges as a list.
 
     Raises:
         ValueError: if there is none, or two have one name.
     """
-    several = list(judges) if isinstance(judges, Sequence) else [judges]
-    names = [judge.name for judge in several]
+    judge_list = list(judges) if isinstance(judges, Sequence) else [judges]
+    names = [judge.name for judge in judge_list]
     if not names or len(set(names)) < len(names) or ALL_JUDGES in names:
         raise ValueError(
             f"Judges need names of their own, other than {ALL_JUDGES!r}, but {names} arrived. Give each a name=."
         )
-    return several
+    return judge_list
 
 
 def wanted_ratings(frame: pd.DataFrame, rubrics: Rubrics | None) -> dict[str, list[Asked]]:
-    """By quantity, what is asked about each row.
+    """For each quantity, the rating that is asked for in each row.
 
     Raises:
         ValueError: if columns, texts or rubrics are missing.
@@ -146,9 +146,11 @@ def wanted_ratings(frame: pd.DataFrame, rubrics: Rubrics | None) -> dict[str, li
     if missing:
         raise ValueError(f"judge_answers needs columns question, answer, trait; missing {missing}.")
     for name in ("question", "answer"):
-        odd = [value for value in frame[name] if not isinstance(value, str)]
-        if odd:
-            raise ValueError(f"Every {name} is a text, but {len(odd)} are not, e.g. {odd[0]!r}. Leave those rows out.")
+        no_text = [value for value in frame[name] if not isinstance(value, str)]
+        if no_text:
+            raise ValueError(
+                f"Every {name} is a text, but {len(no_text)} are not, e.g. {no_text[0]!r}. Leave those rows out."
+            )
     known = BIG_FIVE_RUBRICS if rubrics is None else rubrics
     lacking = sorted({str(name) for name in frame[trait] if name not in known})
     if lacking:
@@ -164,15 +166,18 @@ def wanted_ratings(frame: pd.DataFrame, rubrics: Rubrics | None) -> dict[str, li
 
 
 def keyed(judge: Judge, wanted: Mapping[str, Sequence[Asked]]) -> dict[str, Asked]:
-    """Each distinct rating that is wanted, by its key."""
-    distinct = dict.fromkeys(asked for several in wanted.values() for asked in several)
+    """Each distinct rating that is asked for, by its key."""
+    distinct = dict.fromkeys(asked for ratings in wanted.values() for asked in ratings)
     return {judgement_key(judge, asked): asked for asked in distinct}
 
 
 def _judged(
     judge: Judge, wanted: Mapping[str, Sequence[Asked]], journal: Journal, seed: int, report: Callable[[float], None]
 ) -> tuple[dict[Asked, dict[str, Any]], list[str]]:
-    """What is kept of every rating that is wanted, what is missing asked for; and why requests got no reply."""
+    """The judgement of every rating that is wanted, and the errors of requests that got no reply.
+
+    What the journal lacks is asked for and added to it.
+    """
     by_key = keyed(judge, wanted)
     known = journal.read()
     todo = [key for key in by_key if key not in known]
@@ -180,27 +185,27 @@ def _judged(
     errors: list[str] = []
     if todo:
         with journal.appending() as appender, closing(judge.rate([by_key[key] for key in todo])) as judgements:
-            for count, (place, judgement) in enumerate(judgements, start=1):
+            for count, (position, judgement) in enumerate(judgements, start=1):
                 kept = {**judgement.kept, "rating": judgement.rating, "status": judgement.status}
-                known[todo[place]] = kept
+                known[todo[position]] = kept
                 if judgement.status == "failed":
                     errors.append(str(judgement.kept.get("error", "no reason given")))
                 else:
-                    appender.add([(todo[place], kept)])
+                    appender.add([(todo[position], kept)])
                 report(count / len(todo))
     report(1.0)
     return {asked: known[key] for key, asked in by_key.items()}, errors
 
 
 def _columns(
-    judge: Judge, wanted: Mapping[str, Sequence[Asked]], found: Mapping[Asked, Mapping[str, Any]]
+    judge: Judge, wanted: Mapping[str, Sequence[Asked]], judgements: Mapping[Asked, Mapping[str, Any]]
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for quantity, several in wanted.items():
-        kept = [found[asked] for asked in several]
+    for quantity, ratings in wanted.items():
+        kept = [judgements[asked] for asked in ratings]
         name = f"{judge.name}_{quantity}"
-        columns[name] = np.array([np.nan if one["rating"] is None else one["rating"] for one in kept], dtype=float)
-        columns[f"{name}_status"] = [one["status"] for one in kept]
-        if any("mass" in one for one in kept):
-            columns[f"{name}_mass"] = np.array([one.get("mass", np.nan) for one in kept], dtype=float)
+        columns[name] = np.array([np.nan if each["rating"] is None else each["rating"] for each in kept], dtype=float)
+        columns[f"{name}_status"] = [each["status"] for each in kept]
+        if any("mass" in each for each in kept):
+            columns[f"{name}_mass"] = np.array([each.get("mass", np.nan) for each in kept], dtype=float)
     return columns

@@ -1,4 +1,4 @@
-"""A judge that is a hooked model here: its rating is what it expects of the digits 1 to 5."""
+"""A judge that is a hooked model: its rating is the mean of the digits 1 to 5 weighted by their probabilities."""
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
@@ -12,23 +12,23 @@ from workbench.model.model import Model
 from workbench.score.judge.protocol import Asked, Judgement
 from workbench.score.judge.rubric import DIGIT, LEVELS
 
-_TOGETHER = 64  # answers judged, and kept, at a time
+_TOGETHER = 64  # answers that are judged, and then kept, at a time
 
 
 @dataclass(frozen=True)
 class LocalJudge:
     """A model that rates answers by the probabilities of its next token.
 
-    It is put the same rubrics as any other judge and asked for one digit. The rating is the mean of 1 to 5 weighted
-    by the probability of each digit, spelt with and without a space before it; a digit that begins a longer number
-    counts too. Where the digits together have less than `min_mass`, the model was about to say something else, and
-    there is no rating.
+    It gets the same rubrics as any other judge and is asked for one digit. The rating is the mean of 1 to 5 weighted
+    by the probability of each digit, with and without a space before it; a digit that begins a longer number counts
+    too. Where the digits together are less probable than `min_mass`, the model would have answered something else,
+    and there is no rating.
 
     Attributes:
         model: any hooked model; a chat template is used where it has one.
-        name: what columns are called after; by default the last part of the model's name.
-        min_mass: the least probability on the digits together, 0 to 1.
-        max_tokens, max_rows: bounds of one batch, padding counted.
+        name: the prefix of its columns; by default the last part of the model's name.
+        min_mass: the least probability of the five digits together, 0 to 1.
+        max_tokens, max_rows: bounds of one batch, padding included.
 
     Raises:
         ValueError: if `min_mass` is not within 0 to 1.
@@ -48,7 +48,7 @@ class LocalJudge:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What its ratings depend on: the weights, the chat template, the least mass."""
+        """All that its ratings depend on: the weights, the chat template, the least mass."""
         template = str(self.model.tokenizer.chat_template or "")
         return {
             "judge": "local",
@@ -60,12 +60,12 @@ class LocalJudge:
         }
 
     def count_tokens(self, asked: Sequence[Asked]) -> int:
-        """The prompt tokens of all that is asked."""
+        """The number of prompt tokens of all ratings together."""
         prompts = [each.rubric.prompt(each.question, each.answer) for each in asked]
         return sum(map(len, self.model.tokens(prompts))) if prompts else 0
 
     def rate(self, asked: Sequence[Asked]) -> Generator[tuple[int, Judgement], None, None]:
-        """Each place in `asked` with its judgement; `kept` holds each digit's probability and their sum, `mass`.
+        """Each position in `asked` with its judgement; `kept` holds each digit's probability and their sum, `mass`.
 
         An answer too long for the model's context is unparsed.
 
@@ -76,26 +76,26 @@ class LocalJudge:
         hooks = [name for name, point in self.model.hooked.hook_dict.items() if point.fwd_hooks]
         if hooks:
             raise RuntimeError(
-                f"A judge is the model as it is, but {len(hooks)} hooks are on, e.g. {hooks[0]}. Leave `edited` first."
+                f"A judge is an unedited model, but {len(hooks)} hooks are on, e.g. {hooks[0]}. Leave `edited` first."
             )
         spelt = _spelt_digits(self.model)
-        longest = max((len(tokens) for several in spelt for tokens in several), default=1)
+        longest = max((len(tokens) for spellings in spelt for tokens in spellings), default=1)
         room = int(self.model.hooked.cfg.n_ctx) - longest
         self._check_rubrics(asked, room)
         for start in range(0, len(asked), _TOGETHER):
-            places = range(start, min(start + _TOGETHER, len(asked)))
-            prompts = self.model.tokens([asked[i].rubric.prompt(asked[i].question, asked[i].answer) for i in places])
+            positions = range(start, min(start + _TOGETHER, len(asked)))
+            prompts = self.model.tokens([asked[i].rubric.prompt(asked[i].question, asked[i].answer) for i in positions])
             fitting = [i for i, tokens in enumerate(prompts) if len(tokens) <= room]
-            found = iter(self._shares([prompts[i] for i in fitting], spelt))
-            for i, place in enumerate(places):
+            shares = iter(self._shares([prompts[i] for i in fitting], spelt))
+            for i, position in enumerate(positions):
                 if len(prompts[i]) <= room:
-                    yield place, self._judgement(asked[place], next(found))
+                    yield position, self._judgement(asked[position], next(shares))
                 else:
                     long = {"error": f"{len(prompts[i])} tokens, where {room} fit"}
-                    yield place, Judgement(None, "unparsed", self._kept(asked[place]) | long)
+                    yield position, Judgement(None, "unparsed", self._kept(asked[position]) | long)
 
     def _check_rubrics(self, asked: Sequence[Asked], room: int) -> None:
-        rubrics = list(dict.fromkeys(one.rubric for one in asked))
+        rubrics = list(dict.fromkeys(each.rubric for each in asked))
         bare = self.model.tokens([rubric.prompt("", "") for rubric in rubrics])
         for rubric, tokens in zip(rubrics, bare, strict=True):
             if len(tokens) >= room:
@@ -105,14 +105,14 @@ class LocalJudge:
                 )
 
     def _shares(self, prompts: Sequence[list[int]], spelt: Sequence[Sequence[list[int]]]) -> list[np.ndarray]:
-        """The probability of each digit after each prompt, its spellings added up."""
-        flat = [tokens for several in spelt for tokens in several]
-        owner = np.array([place for place, several in enumerate(spelt) for _ in several])
+        """The probability of each digit after each prompt, summed over its spellings."""
+        flat = [tokens for spellings in spelt for tokens in spellings]
+        digits = np.array([digit for digit, spellings in enumerate(spelt) for _ in spellings])
         logs = log_likelihoods(
             self.model, prompts, [flat] * len(prompts), max_tokens=self.max_tokens, max_rows=self.max_rows
         )
-        totals = [np.exp([float(log.double().sum()) for log in own]) for own in logs]
-        return [np.bincount(owner, weights=shares, minlength=len(spelt)) for shares in totals]
+        totals = [np.exp([float(log.double().sum()) for log in by_spelling]) for by_spelling in logs]
+        return [np.bincount(digits, weights=shares, minlength=len(spelt)) for shares in totals]
 
     def _judgement(self, asked: Asked, shares: np.ndarray) -> Judgement:
         mass = min(float(shares.sum()), 1.0)
@@ -134,7 +134,7 @@ class LocalJudge:
 
 
 def _spelt_digits(model: Model) -> list[list[list[int]]]:
-    """Token ids of each digit, with and without a space before it; no spelling begins another."""
+    """Token ids of each digit with and without a space before it, except spellings that begin with another."""
     spelt: list[list[list[int]]] = []
     for level in LEVELS:
         ways = [

@@ -1,4 +1,4 @@
-"""What judging will take, told before it starts: requests, tokens, and money where prices are known."""
+"""What judging will take, before it starts: requests, tokens, and the price where prices are known."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ from workbench.score.judge.reply import RATING_SCHEMA
 from workbench.score.judge.rubric import DIGIT, JSON
 
 CHARACTERS, FRAME = 4, 4
-"""Characters of a token, and tokens around each message, where no tokenizer is at hand: rough, for English."""
+"""Without a tokenizer: characters for each token, and extra tokens for each message; a rough estimate for English."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """What an endpoint charges, in any currency, for a million tokens."""
+    """The price of a million tokens at an endpoint, in any currency."""
 
     prompt: float
     answer: float
@@ -28,14 +28,14 @@ class Price:
 
 @dataclass(frozen=True, eq=False)
 class JudgingPlan:
-    """What is to be asked, and what it will take; printed, it says so.
+    """What will be asked and what it will take; its text is a summary.
 
     Attributes:
-        table: a row a judge: judge, ratings (distinct ones wanted), kept (of them, there already), requests (still to
-            be made), prompt_tokens, answer_tokens (the most that replies can hold), price (missing where none is
-            known), counted (how prompt tokens were found).
+        table: a row for each judge: judge, ratings (distinct ones wanted), kept (how many of them are there already),
+            requests (still to be made), prompt_tokens, answer_tokens (the most that replies can have), price (missing
+            where none is known), counted (how prompt tokens were counted).
         rows: answers in the frame.
-        answers: distinct questions and answers among them.
+        answers: distinct pairs of question and answer among them.
     """
 
     table: pd.DataFrame
@@ -43,7 +43,7 @@ class JudgingPlan:
     answers: int
 
     def __str__(self) -> str:
-        lines = [f"{self.rows} answers, {self.answers} of them distinct; trait and fluency asked for apart."]
+        lines = [f"{self.rows} answers, {self.answers} of them distinct; trait and fluency in separate requests."]
         for row in self.table.to_dict("records"):
             price = "" if math.isnan(row["price"]) else f"; at most {row['price']:,.2f} at the prices given"
             lines.append(
@@ -65,18 +65,18 @@ def plan_judging(
     prices: Mapping[str, Price] | None = None,
     count_tokens: Callable[[str], int] | None = None,
 ) -> JudgingPlan:
-    """What `judge_answers` would ask and what it would take. Nothing is asked, and no key is needed.
+    """What `judge_answers` would ask and what it would take. Nothing is sent, and no key is needed.
 
-    Prompt tokens are counted with the tokenizer of a local judge, or with `count_tokens`; otherwise they are taken as
-    a quarter of the characters, the reply's schema included, and four more for each message, which is rough.
+    Prompt tokens are counted with the tokenizer of a local judge or with `count_tokens`. Otherwise they are estimated
+    as a quarter of the characters, including the reply's schema, and four more for each message.
 
     Args:
         frame, folder, rubrics: as in `judge_answers`; what the folder holds is not asked again.
-        prices: by judge, what a million tokens costs.
+        prices: by judge, the price of a million tokens.
         count_tokens: how many tokens a text has.
 
     Raises:
-        ValueError: as `judge_answers`, or for a price of a judge that is not there.
+        ValueError: as `judge_answers`; or if a price is of a judge that is not among the judges.
 
     Example:
         >>> frame = pd.DataFrame({"question": ["Hi?"], "answer": ["Hi."], "trait": ["Openness"]})
@@ -84,14 +84,17 @@ def plan_judging(
         >>> plan.table["requests"].item(), plan.table["answer_tokens"].item()
         (2, 64)
     """
-    several = as_judges(judges)
-    unknown = set(prices or {}) - {judge.name for judge in several}
+    judge_list = as_judges(judges)
+    unknown = set(prices or {}) - {judge.name for judge in judge_list}
     if unknown:
-        raise ValueError(f"Prices are by judge, but there is no judge {sorted(unknown)}. Use the judges' names.")
+        raise ValueError(
+            f"Prices are by the judges' names, but {sorted(unknown)} arrived. The judges are "
+            f"{', '.join(judge.name for judge in judge_list)}."
+        )
     wanted = wanted_ratings(frame, rubrics)
     known = Journal(Path(folder)).read() if folder is not None else {}
     rows = []
-    for judge in several:
+    for judge in judge_list:
         by_key = keyed(judge, wanted)
         todo = [asked for key, asked in by_key.items() if key not in known]
         tokens, counted = _prompt_tokens(judge, todo, count_tokens)
@@ -114,8 +117,8 @@ def _prompt_tokens(judge: Judge, todo: list[Asked], count: Callable[[str], int] 
     messages = [asked.rubric.prompt(asked.question, asked.answer, reply=JSON if structured else DIGIT).messages
                 for asked in todo]  # fmt: skip
     if count is not None:
-        total = sum(count(message["content"]) + FRAME for several in messages for message in several)
+        total = sum(count(message["content"]) + FRAME for prompt in messages for message in prompt)
         return total + len(todo) * (count(schema) if schema else 0), "counted by count_tokens"
-    characters = sum(len(message["content"]) for several in messages for message in several) + len(todo) * len(schema)
-    framing = FRAME * sum(len(several) for several in messages)
+    characters = sum(len(message["content"]) for prompt in messages for message in prompt) + len(todo) * len(schema)
+    framing = FRAME * sum(len(prompt) for prompt in messages)
     return math.ceil(characters / CHARACTERS) + framing, "a rough count: characters / 4"

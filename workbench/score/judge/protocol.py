@@ -1,4 +1,4 @@
-"""What a judge of answers is: it gets questions, answers and a rubric, and nothing of where they come from."""
+"""The interface of a judge, which gets questions, answers and a rubric, and not the arm that answered."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from workbench.score.judge.rubric import Rubric
 
 Status = Literal["rated", "unparsed", "refused", "failed"]
-"""`rated`; a reply that is no rating; a refusal; or no reply at all, which is asked for again by the next run."""
+"""`rated`; `unparsed`, a reply that is no rating; `refused`; or `failed`, no reply: the next run asks again."""
 STATUSES: tuple[Status, ...] = ("rated", "unparsed", "refused", "failed")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One rating that is wanted. It says nothing of arm, dose or direction, so that no judge can see them."""
+    """One rating to ask for. It holds no arm, dose or direction, so that no judge can see them."""
 
     question: str
     answer: str
@@ -24,12 +24,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge made of one answer.
+    """A judge's rating of one answer, or the reason why there is none.
 
     Attributes:
         rating: 1 to 5, None unless `status` is `rated`.
-        status: whether there is a rating, and if not, why.
-        kept: what was sent and what came back, to be written down.
+        status: see `Status`.
+        kept: the request and the reply, for the journal.
     """
 
     rating: float | None
@@ -46,11 +46,11 @@ class Judgement:
 
 @runtime_checkable
 class Judge(Protocol):
-    """Whatever rates answers by a rubric.
+    """Rates answers by a rubric.
 
     Attributes:
-        name: what its columns are called after.
-        settings: all that its ratings depend on beside what it is asked; equal for judges that would say the same.
+        name: the prefix of its columns.
+        settings: all that its ratings depend on besides what it is asked; equal for judges with equal ratings.
     """
 
     @property
@@ -60,21 +60,21 @@ class Judge(Protocol):
     def settings(self) -> Mapping[str, Any]: ...
 
     def rate(self, asked: Sequence[Asked]) -> Generator[tuple[int, Judgement], None, None]:
-        """Each place in `asked` with its judgement, once, in whatever order they are done."""
+        """Each position in `asked` with its judgement, once, in any order."""
         ...
 
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """A judge that knows its own tokenizer."""
+    """A judge that counts tokens with its own tokenizer."""
 
     def count_tokens(self, asked: Sequence[Asked]) -> int:
-        """The prompt tokens of all that is asked."""
+        """The number of prompt tokens of all ratings together."""
         ...
 
 
 def judgement_key(judge: Judge, asked: Asked) -> str:
-    """SHA-256 over the judge's settings and the words of the prompt: another rubric or model is another key."""
+    """SHA-256 of the judge's settings and the prompt's text."""
     prompt = asked.rubric.prompt(asked.question, asked.answer)
-    told = {"settings": dict(judge.settings), "messages": prompt.messages}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    content = {"settings": dict(judge.settings), "messages": prompt.messages}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

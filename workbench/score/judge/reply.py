@@ -1,4 +1,4 @@
-"""Ratings read from what a judge replies, strictly: what is not plainly one rating is none."""
+"""Read the rating from a judge's reply, strictly: a reply that is not plainly one rating counts as none."""
 
 import json
 import re
@@ -27,11 +27,11 @@ _PLAIN = re.compile(r"(?:rating\s*[:=]\s*)?(?P<digit>[1-5])(?:\s*/\s*5)?\.?", re
 def parse_rating(reply: str) -> int | None:
     """The rating that a reply gives.
 
-    Read are a JSON object whose `rating` is a whole number from 1 to 5, or the number alone, perhaps as `Rating: 4`
-    or `4/5`. What a reasoning model thought before, between `<think>` tags, is passed over.
+    A rating is a JSON object whose `rating` is a whole number from 1 to 5, or the number alone, also as `Rating: 4` or
+    `4/5`. Text between `<think>` tags before it is skipped.
 
     Returns:
-        None for anything else: several numbers, fractions, words, numbers outside 1 to 5.
+        The rating; None for anything else: several numbers, fractions, words, numbers outside 1 to 5.
 
     Example:
         >>> parse_rating('{"rating": 4}'), parse_rating("4/5"), parse_rating("4 or 5"), parse_rating("4.5")

@@ -1,4 +1,4 @@
-"""Which judge rates a study's answers, as its file names it; nothing here loads a model or a client."""
+"""The table `[judge]` of a study's file; nothing here loads a model or a client."""
 
 from typing import Literal
 
@@ -11,22 +11,22 @@ class JudgeConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
-        min_length=1, description="The judge's name at the endpoint; if local, as for the study's model."
+        min_length=1, description="The model's name at the endpoint; of a local judge, a name as for the study's model."
     )
     kind: Literal["endpoint", "local"] = Field(
         default="endpoint",
-        description="endpoint: any OpenAI-compatible one; local: a hooked model, by log-probability.",
+        description="endpoint: any OpenAI-compatible endpoint; local: a hooked model, by log-probability.",
     )
     base_url: str | None = Field(default=None, description="The endpoint; by default OPENAI_BASE_URL, or OpenAI's own.")
-    revision: str = Field(default="", description="Tells apart endpoints that call different models by one name.")
+    revision: str = Field(default="", description="Distinguishes endpoints with different models under one name.")
     temperature: float = Field(default=0.0, ge=0, description="Of the judge's replies.")
-    send_temperature: bool = Field(default=True, description="false for models that take no temperature.")
+    send_temperature: bool = Field(default=True, description="false for models that accept no temperature.")
     max_tokens: int = Field(default=32, ge=1, description="The most tokens of a reply; reasoning models need more.")
     limit: Literal["max_tokens", "max_completion_tokens"] = Field(
         default="max_tokens", description="Which parameter of the endpoint limits the reply."
     )
     structured: bool = Field(default=True, description="Whether to ask for ratings by a JSON schema.")
-    concurrency: int = Field(default=8, ge=1, description="Requests under way at a time.")
+    concurrency: int = Field(default=8, ge=1, description="How many requests run at a time.")
     timeout: float = Field(default=60.0, gt=0, description="Seconds to wait for a reply.")
-    retries: int = Field(default=6, ge=0, description="How often a request is sent again.")
-    min_mass: float = Field(default=0.5, ge=0, le=1, description="Local: the least probability on the digits together.")
+    retries: int = Field(default=6, ge=0, description="How often a failed request is sent again.")
+    min_mass: float = Field(default=0.5, ge=0, le=1, description="Local: the least probability of all five digits.")

@@ -1,4 +1,4 @@
-"""Jobs done by a bounded number of threads, each result handed on as it comes."""
+"""Do jobs in a bounded number of threads, and yield each result as soon as it is there."""
 
 from collections.abc import Callable, Generator, Sequence
 from queue import Empty, Queue
@@ -12,13 +12,13 @@ Result = TypeVar("Result")
 def as_done(
     work: Callable[[Job], Result], jobs: Sequence[Job], *, threads: int
 ) -> Generator[tuple[int, Result], None, None]:
-    """Each job's place and result, as they are done; at most `threads` are under way at a time.
+    """The position and result of each job, in the order in which jobs finish.
 
-    Closed early, it starts no further job and does not wait for those under way: Python's own pools wait for theirs
-    when it ends, and so would hold up Ctrl-C.
+    At most `threads` jobs run at a time. When the generator is closed early, no further job is started and running
+    ones are not waited for. (Python's own pools wait for running jobs, which would delay Ctrl-C.)
 
     Raises:
-        Exception: what a job raised, as soon as it did.
+        Exception: whatever a job raises, as soon as it raises it.
 
     Example:
         >>> sorted(as_done(abs, [-3, 4], threads=2))
@@ -33,22 +33,22 @@ def as_done(
     def run() -> None:
         while not stop.is_set():
             try:
-                place, job = todo.get_nowait()
+                position, job = todo.get_nowait()
             except Empty:
                 return
             try:
-                done.put((place, work(job), None))
+                done.put((position, work(job), None))
             except Exception as error:
-                done.put((place, None, error))
+                done.put((position, None, error))
 
     workers = [Thread(target=run, daemon=True) for _ in range(min(threads, len(jobs)))]
     for worker in workers:
         worker.start()
     try:
         for _ in jobs:
-            place, result, error = done.get()
+            position, result, error = done.get()
             if error is not None:
                 raise error
-            yield place, result  # type: ignore[misc]
+            yield position, result  # type: ignore[misc]
     finally:
         stop.set()

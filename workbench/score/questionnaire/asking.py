@@ -1,4 +1,4 @@
-"""Questionnaires: statements to agree or disagree with, answered by the log-probability of each option."""
+"""Ask a questionnaire: statements to agree or disagree with, answered by the probability of each option."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,10 +26,10 @@ class Statement:
     """One item of a questionnaire.
 
     Attributes:
-        text: the statement, its full stop left to the wording.
-        trait: what it measures.
-        keyed: `+` where agreeing shows the trait, `-` where it shows its opposite.
-        id: its name in a frame.
+        text: the statement; a wording adds the full stop.
+        trait: the trait that it measures.
+        keyed: `+` where agreement shows the trait, `-` where it shows the opposite.
+        id: its name in a table.
     """
 
     text: str
@@ -39,19 +39,20 @@ class Statement:
 
     def __post_init__(self) -> None:
         if self.keyed not in ("+", "-"):
-            raise ValueError(f"A statement is keyed + or -, but {self.id!r} is keyed {self.keyed!r}. Read its sign.")
+            raise ValueError(f"A statement is keyed + or -, but {self.id!r} is keyed {self.keyed!r}. Correct its key.")
 
 
 @dataclass(frozen=True)
 class Options:
-    """The answers that may be chosen, and how a statement is put.
+    """The answers to choose from, and the wordings in which a statement is put.
 
     Attributes:
-        labels: the options' texts, from least to most agreement; whole answers, e.g. with their full stop.
-        values: what each label scores on a statement keyed `+`.
-        wordings: ways to put a statement, each with `{statement}`; where one holds `{options}` too, the options
-            are listed there, a line each, in an order that varies.
-        marks: what stands before each listed option, first to last, and is the answer in its place, e.g. letters.
+        labels: the options' texts, from least to most agreement, as whole answers, e.g. with a full stop.
+        values: the score of each label on a statement keyed `+`.
+        wordings: templates for a question, each with `{statement}`; where one has `{options}` too, the options are
+            listed there, one on a line, in varying orders.
+        marks: e.g. letters, printed before the listed options from first to last; the model then answers with the
+            mark instead of the label.
     """
 
     labels: tuple[str, ...]
@@ -61,44 +62,44 @@ class Options:
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.values) or len(set(self.labels)) < 2:
-            raise ValueError(f"Options need a value a label, but {self.labels} came with {self.values}.")
+            raise ValueError(f"Each option needs a value, but {self.labels} came with {self.values}.")
         if self.marks is not None and len(set(self.marks)) != len(self.labels):
-            raise ValueError(f"Options need a mark a label, but {self.labels} came with {self.marks}.")
+            raise ValueError(f"Each option needs a mark of its own, but {self.labels} came with {self.marks}.")
         for wording in self.wordings:
             if "{statement}" not in wording:
-                raise ValueError(f"A wording holds {{statement}}, but {wording!r} does not. Add it.")
+                raise ValueError(f"A wording contains {{statement}}, but {wording!r} does not. Add it.")
             if self.marks is not None and "{options}" not in wording:
-                raise ValueError(f"Marks need {{options}} to stand before, but {wording!r} lists none.")
+                raise ValueError(f"With marks a wording contains {{options}}, but {wording!r} does not. Add it.")
 
     def reverse(self, value: float) -> float:
-        """A value on a statement keyed `-`: on 1 to 5, six minus it."""
+        """The score of a value on a statement keyed `-`: six minus the value on a scale of 1 to 5."""
         return min(self.values) + max(self.values) - value
 
     def put(self, statement: Statement, wording: str, order: tuple[int, ...]) -> str:
-        """The statement in a wording, the options listed in `order`, if it lists them."""
+        """The question: the statement in a wording, with the options in `order` if the wording lists them."""
         marks = [f"{mark}. " for mark in self.marks] if self.marks is not None else [""] * len(order)
-        lines = "\n".join(mark + self.labels[place] for mark, place in zip(marks, order, strict=True))
+        lines = "\n".join(mark + self.labels[label] for mark, label in zip(marks, order, strict=True))
         return wording.replace("{options}", lines).replace("{statement}", statement.text.rstrip("."))
 
     def answers(self, order: tuple[int, ...]) -> list[str]:
-        """What says each label, in the labels' own order: the label, or the mark where it is listed."""
-        return [self.marks[order.index(place)] if self.marks else label for place, label in enumerate(self.labels)]
+        """The text that gives each answer, in the order of the labels: the label, or the mark that precedes it."""
+        return [self.marks[order.index(i)] if self.marks else label for i, label in enumerate(self.labels)]
 
     def orders(self, count: int, seed: int) -> list[tuple[int, ...]]:
-        """`count` orders in which to list the options: as given, reversed, then random ones without repeats."""
-        given = tuple(range(len(self.labels)))
-        kept = [given, given[::-1]][:count]
+        """`count` different orders of the options: that of the labels, its reverse, then random ones."""
+        ascending = tuple(range(len(self.labels)))
+        orders = [ascending, ascending[::-1]][:count]
         if count > 2:
-            others = [order for order in permutations(given) if order not in kept]
-            kept += Random(seed).sample(others, count - 2)
-        return kept
+            others = [order for order in permutations(ascending) if order not in orders]
+            orders += Random(seed).sample(others, count - 2)
+        return orders
 
 
 TESTBED_OPTIONS = Options(
     labels=tuple(lexicon.LIKERT_OPTIONS[level] for level in (-2, -1, 0, 1, 2)),
     wordings=tuple(question.replace("I {statement}", "{statement}") for question in lexicon.LIKERT_QUESTIONS),
 )
-"""The options that the embedded model was taught; it is put none to choose from."""
+"""The answers that the embedded model was taught; its wordings list no options."""
 
 ACCURACY_OPTIONS = Options(
     labels=(
@@ -114,22 +115,22 @@ ACCURACY_OPTIONS = Options(
     ),
     marks=("A", "B", "C", "D", "E"),
 )
-"""Ratings of accuracy, as IPIP inventories ask for them, answered by letter."""
+"""Ratings of accuracy as in IPIP inventories, answered with a letter."""
 
 
 def testbed_statements(trait: str, split: Literal["train", "test"] = "test") -> list[Statement]:  # noqa: PT028
     """Statements about a trait for the embedded model, as many keyed + as -.
 
     Args:
-        split: `test`, phrases and adjectives that neither its statements nor its personas used in training,
-            learned from open answers alone; or `train`, those that they used.
+        split: `train` for phrases and adjectives that the statements and personas of training used; `test` for the
+            others, which the model has seen in open answers alone.
     """
     words = lexicon.TRAITS[trait]
     statements: list[Statement] = []
     for pole, keyed in (("high", "+"), ("low", "-")):
-        own = words.pole(pole)
-        taught = {*own.taught_phrases, *own.taught_adjectives}
-        texts = [*own.phrases, *(f"am {adjective}" for adjective in own.adjectives)]
+        pole_words = words.pole(pole)
+        taught = {*pole_words.taught_phrases, *pole_words.taught_adjectives}
+        texts = [*pole_words.phrases, *(f"am {adjective}" for adjective in pole_words.adjectives)]
         chosen = [text for text in texts if (text.removeprefix("am ") in taught) == (split == "train")]
         statements += [Statement(f"I {text}", trait, keyed, f"{trait}: {text}") for text in chosen]
     return statements
@@ -149,55 +150,63 @@ def ask_questionnaire(
     seed: int = 0,
     record: Callable[[EditedRun], None] | None = None,
 ) -> pd.DataFrame:
-    """Every condition's answers to every statement, by the probability that it gives each option.
+    """Ask every condition every statement, and read the answer from the probability of each option.
 
-    Each statement is put in every wording and, where a wording lists the options, under several orders of them,
-    so that a liking for a letter or for a place averages out. Options are judged token by token with the edit
-    active as in generation.
+    Each statement is put in every wording and, where a wording lists the options, in several orders of them, so that
+    a preference for one letter or one position averages out. The probability of an option is that of its tokens, with
+    the edit active as in generation.
 
     Args:
-        orders: how many orders to list the options in: as given, reversed, then random ones drawn with `seed`.
+        orders: how many orders to list the options in: that of the labels, its reverse, then random ones drawn with
+            `seed`.
         system: a system prompt before every statement.
-        record: called with the count of what was edited, where anything was.
-        normalise: `total` compares the options' probabilities; `length`, their mean log-probability a token, for
-            labels of unlike length.
-        min_mass: the least probability on all options together with which an answer counts as parsed.
+        normalise: `total` compares the options' probabilities; `length` compares their mean log-probability per token,
+            for labels of different lengths.
+        min_mass: the least probability of all options together with which an answer counts as parsed.
+        record: as in `run_conditions`.
 
     Returns:
-        A row per condition, statement, wording and order: arm, trait, direction, gamma, item, measured_trait,
-        keyed, wording (its place), order (values as listed, empty where none are), expected (score weighted by
-        probability, keyed, so that more is more of the trait), chosen (the likeliest option's, keyed), mass (0 to
-        1, probability of saying any option), parsed. Where `parsed` is false, expected and chosen are missing.
+        A row for each condition, statement, wording and order: arm, trait, direction, gamma, item, measured_trait,
+        keyed, wording (its number), order (values as listed; empty where the wording lists none), expected (the mean
+        value weighted by probability, reversed on statements keyed -, so that a higher score means more of the
+        trait), chosen (the value of the likeliest option, reversed likewise), mass (0 to 1, probability of all options
+        together), parsed. Where `parsed` is false, expected and chosen are missing.
 
     Raises:
-        ValueError: if there is nothing to ask, too many orders are wanted, or one option begins another.
+        ValueError: if there is nothing to ask, more orders are asked for than there are, or one option begins with
+            another.
         RuntimeError: if the scope leaves an edit without a position, e.g. `decode` with options of one token.
 
     Reference:
-        Reversed keys after Johnson (2014).
+        Johnson (2014), for reversed keys.
     """
     if not conditions or not statements:
-        raise ValueError(f"Nothing to ask: {len(conditions)} conditions, {len(statements)} statements. Give both.")
+        raise ValueError(
+            f"A questionnaire needs conditions and statements, but {len(conditions)} and {len(statements)} arrived."
+        )
     possible = int(np.prod(np.arange(1, len(options.labels) + 1)))
     if not 1 <= orders <= possible:
         raise ValueError(f"{len(options.labels)} options have 1 to {possible} orders, but {orders} arrived.")
-    asked = [
-        (statement, place, order if "{options}" in wording else None)
+    questions = [
+        (statement, number, order if "{options}" in wording else None)
         for statement in statements
-        for place, wording in enumerate(options.wordings)
+        for number, wording in enumerate(options.wordings)
         for order in options.orders(orders if "{options}" in wording else 1, seed)
     ]
-    given = tuple(range(len(options.labels)))
-    put = [Prompt(options.put(one, options.wordings[place], order or given), system) for one, place, order in asked]
+    ascending = tuple(range(len(options.labels)))
+    put = [
+        Prompt(options.put(statement, options.wordings[number], order or ascending), system)
+        for statement, number, order in questions
+    ]
     prompts = model.tokens([condition.put(prompt) for condition in conditions for prompt in put])
-    answers = [[_tokens(model, text) for text in options.answers(order or given)] for _, _, order in asked]
-    _apart(answers[0], options)
-    with _conditions_edited(model, conditions, len(asked), scope, record):
-        found = log_likelihoods(model, prompts, answers * len(conditions))
+    answers = [[_tokens(model, text) for text in options.answers(order or ascending)] for _, _, order in questions]
+    _refuse_overlap(answers[0], options)
+    with _conditions_edited(model, conditions, len(questions), scope, record):
+        likelihoods = log_likelihoods(model, prompts, answers * len(conditions))
     rows = []
     values = np.array(options.values, dtype=float)
-    for number, logs in enumerate(found):
-        condition, (statement, place, order) = conditions[number // len(asked)], asked[number % len(asked)]
+    for row, logs in enumerate(likelihoods):
+        condition, (statement, number, order) = conditions[row // len(questions)], questions[row % len(questions)]
         totals = np.array([float(log.double().sum()) for log in logs])
         weighed = totals if normalise == "total" else totals / np.array([len(log) for log in logs])
         shares = np.exp(weighed - weighed.max())
@@ -211,7 +220,7 @@ def ask_questionnaire(
                 "item": statement.id,
                 "measured_trait": statement.trait,
                 "keyed": statement.keyed,
-                "wording": place,
+                "wording": number,
                 "order": "" if order is None else " ".join(str(options.values[i]) for i in order),
                 "expected": keyed[0] if parsed else np.nan,
                 "chosen": keyed[1] if parsed else np.nan,
@@ -227,14 +236,14 @@ def _tokens(model: Model, text: str) -> list[int]:
     return list(encoded)
 
 
-def _apart(answers: Sequence[Sequence[int]], options: Options) -> None:
-    """Refuse options whose probabilities overlap."""
-    for i, one in enumerate(answers):
-        for j, other in enumerate(answers):
-            if i != j and other[: len(one)] == one:
+def _refuse_overlap(answers: Sequence[Sequence[int]], options: Options) -> None:
+    """Refuse an option that begins another, as its probability would include the other's."""
+    for i, shorter in enumerate(answers):
+        for j, longer in enumerate(answers):
+            if i != j and longer[: len(shorter)] == shorter:
                 raise ValueError(
                     f"No option may begin another, but {options.labels[i]!r} begins {options.labels[j]!r}, and its "
-                    "probability would hold the other's. End the labels with a full stop, or use marks."
+                    "probability would include the other's. End the labels with a full stop, or use marks."
                 )
 
 
@@ -242,18 +251,20 @@ def _apart(answers: Sequence[Sequence[int]], options: Options) -> None:
 def _conditions_edited(
     model: Model,
     conditions: Sequence[Condition],
-    each: int,
+    prompts_each: int,
     scope: Scope,
     record: Callable[[EditedRun], None] | None,
 ) -> Iterator[None]:
-    """The model under every condition at once, each with `each` prompts."""
+    """The model with the edits of all conditions at once, each on its own `prompts_each` prompts."""
     edits = [condition.edit for condition in conditions if condition.edit is not None]
-    place = iter(range(len(edits)))
-    rows = [-1 if condition.edit is None else next(place) for condition in conditions]
+    numbers = iter(range(len(edits)))
+    edit_numbers = [-1 if condition.edit is None else next(numbers) for condition in conditions]
     if not edits:
         yield
         return
-    with edited(model, edits, scope=scope, rows=[row for row in rows for _ in range(each)]) as run:
+    with edited(
+        model, edits, scope=scope, rows=[number for number in edit_numbers for _ in range(prompts_each)]
+    ) as run:
         yield
     if record is not None:
         record(run)

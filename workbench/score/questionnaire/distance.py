@@ -1,4 +1,4 @@
-"""How far answers are from a respondent's, item by item and trait by trait, beside what trivial answers score."""
+"""The distance of predicted answers from people's answers, by item and by trait, and that of trivial predictions."""
 
 import numpy as np
 import pandas as pd
@@ -13,25 +13,25 @@ ALL = "all"
 def distances(
     predicted: pd.DataFrame, ratings: pd.DataFrame, keys: pd.DataFrame, *, as_published: bool = False
 ) -> pd.DataFrame:
-    """Mean absolute errors of predicted ratings, a respondent at a time.
+    """Mean absolute errors of predicted ratings, for each respondent.
 
-    Both must be keyed alike: the released responses are turned round already, and so is `expected` of
-    `ask_questionnaire`. The PAPI repository compares answers as they were said with responses turned round: there
-    the released people's own answers score a total of 3.86, above the 3.80 of always saying the middle.
+    On items keyed -, both must be reversed: the released responses are, and so is `expected` of `ask_questionnaire`.
+    The PAPI repository compares answers that are not reversed with responses that are. By that comparison people's
+    own released answers have a total error of 3.86, above the 3.80 of always answering the middle.
 
     Args:
-        predicted: a row a respondent, a column an item, 1 to 5; missing where nothing is predicted.
-        ratings: the respondents' own, rows in the same order; missing where not answered.
-        keys: from `read_keys`; items in all three are compared.
+        predicted: a row for each respondent, a column for each item; 1 to 5, missing where nothing is predicted.
+        ratings: the respondents' ratings, with rows in the same order; missing where not answered.
+        keys: from `read_keys`; items that all three have are compared.
         as_published: count an unanswered item as a rating of 0, as the PAPI repository does, instead of leaving it
             out.
 
     Returns:
-        A row a respondent and trait, and one for `all`: the index of `ratings`, measured_trait, items (compared),
-        unparsed (answered, but not predicted), unanswered (by the respondent), item_mae (mean over the items,
-        points of 1 to 5), profile_error (difference of the means over the same items; for `all`, its mean over the
-        traits), total_mae (for `all` alone: the sum of item_mae over the traits, 0 to 20 for five). Missing where
-        nothing could be compared.
+        A row for each respondent and trait, and one for `all`: the index of `ratings`, measured_trait, items (how
+        many are compared), unparsed (answered by the respondent, but not predicted), unanswered, item_mae (mean over
+        the items, points of 1 to 5), profile_error (absolute difference of the means over the same items; for `all`,
+        its mean over the traits), total_mae (for `all` alone: the sum of item_mae over the traits, 0 to 20 for five).
+        Missing where nothing could be compared.
 
     Raises:
         ValueError: if the rows differ in number, or no item is in all three.
@@ -44,14 +44,16 @@ def distances(
     keys = keys[keys["item"].isin(predicted.columns) & keys["item"].isin(ratings.columns)]
     if keys.empty:
         raise ValueError("No item of the key is both predicted and rated. Name items alike, e.g. i1.")
-    own = ratings[keys["item"].tolist()].to_numpy(dtype=float)
-    own = np.where(own == 0, np.nan, own)
-    said = predicted[keys["item"].tolist()].to_numpy(dtype=float)
+    rated = ratings[keys["item"].tolist()].to_numpy(dtype=float)
+    rated = np.where(rated == 0, np.nan, rated)
+    guessed = predicted[keys["item"].tolist()].to_numpy(dtype=float)
     if as_published:
-        own = np.where(np.isnan(own), 0.0, own)
+        rated = np.where(np.isnan(rated), 0.0, rated)
     traits = keys["trait"].to_numpy()
-    parts = {str(trait): _errors(said[:, traits == trait], own[:, traits == trait]) for trait in dict.fromkeys(traits)}
-    whole = _errors(said, own)
+    parts = {
+        str(trait): _errors(guessed[:, traits == trait], rated[:, traits == trait]) for trait in dict.fromkeys(traits)
+    }
+    whole = _errors(guessed, rated)
     whole["profile_error"] = np.mean([part["profile_error"] for part in parts.values()], axis=0)
     whole["total_mae"] = np.sum([part["item_mae"] for part in parts.values()], axis=0)
     return pd.concat(
@@ -62,17 +64,17 @@ def distances(
     ).assign(items=lambda frame: frame["items"].astype(int))
 
 
-def _errors(said: np.ndarray, own: np.ndarray) -> dict[str, np.ndarray]:
-    both = ~np.isnan(said) & ~np.isnan(own)
+def _errors(guessed: np.ndarray, rated: np.ndarray) -> dict[str, np.ndarray]:
+    both = ~np.isnan(guessed) & ~np.isnan(rated)
     count = both.sum(axis=1)
-    per = np.where(count > 0, count, np.nan)
-    difference = np.where(both, said - own, 0.0)
+    divisor = np.where(count > 0, count, np.nan)
+    difference = np.where(both, guessed - rated, 0.0)
     return {
         "items": count,
-        "unparsed": (np.isnan(said) & ~np.isnan(own)).sum(axis=1),
-        "unanswered": np.isnan(own).sum(axis=1),
-        "item_mae": np.abs(difference).sum(axis=1) / per,
-        "profile_error": np.abs(difference.sum(axis=1)) / per,
+        "unparsed": (np.isnan(guessed) & ~np.isnan(rated)).sum(axis=1),
+        "unanswered": np.isnan(rated).sum(axis=1),
+        "item_mae": np.abs(difference).sum(axis=1) / divisor,
+        "profile_error": np.abs(difference.sum(axis=1)) / divisor,
         "total_mae": np.full(len(count), np.nan),
     }
 
@@ -80,24 +82,24 @@ def _errors(said: np.ndarray, own: np.ndarray) -> dict[str, np.ndarray]:
 def trivial_answers(
     ratings: pd.DataFrame, keys: pd.DataFrame, split: ItemSplit, *, population: pd.DataFrame | None = None
 ) -> dict[str, pd.DataFrame]:
-    """What can be said of the asked items without a model; nothing is worth reporting that does not beat it.
+    """Predictions of the asked items without a model, which a result on these people must beat.
 
     Args:
-        ratings: a row a respondent, indexed by case, a column an item; 0 or missing for no answer.
-        split: the given items may be used of a respondent, the asked ones never.
+        ratings: a row for each respondent, indexed by case, a column for each item; 0 or missing for no answer.
+        split: a respondent's answers to the given items may be used, those to the asked items never.
         population: people whose median is taken, by default `ratings`; a respondent is left out of their own median.
 
     Returns:
-        By name, a row a respondent, a column an asked item: `always middle` (3), `population median` (each item's,
-        over other people), `own mean` (over the respondent's given items), `own trait means` (the same, trait by
-        trait). Missing where it cannot be told.
+        By name, a row for each respondent and a column for each asked item: `always middle` (3), `population median`
+        (each item's, over other people), `own mean` (over the respondent's given items), `own trait means` (the same
+        for each trait). Missing where there is nothing to predict from.
 
     Raises:
         ValueError: if the ratings or the key lack an item of the split.
     """
     trait = keys.set_index("item")["trait"]
-    for name, there in (("ratings", ratings.columns), ("key", trait.index)):
-        lacking = [item for item in (*split.given, *split.asked) if item not in there]
+    for name, items in (("ratings", ratings.columns), ("key", trait.index)):
+        lacking = [item for item in (*split.given, *split.asked) if item not in items]
         if lacking:
             raise ValueError(f"The {name} lack {len(lacking)} items of the split, e.g. {lacking[0]}.")
     given, asked = list(split.given), list(split.asked)
@@ -120,24 +122,24 @@ def trivial_answers(
 def trivial_distances(
     ratings: pd.DataFrame, keys: pd.DataFrame, split: ItemSplit, *, as_published: bool = False
 ) -> pd.DataFrame:
-    """Mean distance of each trivial answer over all respondents: the floor under any result on them.
+    """Mean distance of each trivial prediction over all respondents.
 
     Returns:
-        A row a predictor and trait, and `all`: predictor, measured_trait, respondents, items (compared, all
-        together), item_mae, profile_error, total_mae; means over respondents.
+        A row for each predictor and trait, and for `all`: predictor, measured_trait, respondents, items (the number
+        compared over all respondents), item_mae, profile_error, total_mae (means over respondents).
 
     Raises:
         ValueError: as `trivial_answers`.
     """
-    found = []
+    tables = []
     for name, predicted in trivial_answers(ratings, keys, split).items():
         each = distances(predicted, ratings, keys, as_published=as_published)
         grouped = each.groupby("measured_trait", sort=False)
         means = grouped[["item_mae", "profile_error", "total_mae"]].mean()
         counts = {"respondents": grouped["item_mae"].count(), "items": grouped["items"].sum()}
-        found.append(means.assign(predictor=name, **counts).reset_index())
+        tables.append(means.assign(predictor=name, **counts).reset_index())
     columns = ["predictor", "measured_trait", "respondents", "items", "item_mae", "profile_error", "total_mae"]
-    return pd.concat(found, ignore_index=True)[columns]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def distance_to_respondent(
@@ -149,21 +151,23 @@ def distance_to_respondent(
     population: pd.DataFrame | None = None,
     as_published: bool = False,
 ) -> pd.DataFrame:
-    """How far each condition's answers to a questionnaire are from one person's, the trivial answers beside them.
+    """The distance of each condition's answers to a questionnaire from one person's, and that of trivial predictions.
 
     Args:
         answers: from `ask_questionnaire`; a statement's score is the mean over its parsed wordings and orders.
-        respondent: the person's ratings by item, turned round where keyed -, e.g. a row of `read_respondents`; its
-            name is the case.
+        respondent: the person's ratings by item, reversed where keyed -, e.g. a row of `read_respondents`; the name
+            of the series is the case.
         keys: from `read_keys`.
-        split: compare the asked items alone, and say what the given ones would have told.
-        population: other people, for the median of each item; the respondent is left out by its case.
-        as_published: as `distances`.
+        split: if given, only the asked items are compared, and the person's means over the given items are among the
+            trivial predictions.
+        population: other people, for the median of each item; the respondent's case is left out.
+        as_published: as in `distances`.
 
     Returns:
-        As `distances`, for each condition and each trivial answer: arm (of a trivial answer, its name), trait,
-        direction, gamma, and trivial (whether it is one). Trivial answers are compared on the items that were asked,
-        parsed or not. Without a split the person's own means are not told, as they would tell the answers.
+        The columns of `distances`, with a row for each condition and each trivial prediction: arm (of a trivial
+        prediction, its name), trait, direction, gamma, and trivial (true for trivial predictions). Trivial
+        predictions are compared on all items that were asked, parsed or not. Without a split the person's own means
+        are left out, as they would be computed from the answers that they predict.
 
     Raises:
         ValueError: if nothing asked is in the key and rated by the respondent.
@@ -178,8 +182,8 @@ def distance_to_respondent(
         raise ValueError("The respondent rated none of the statements that were asked. Name items alike, e.g. i1.")
     person = pd.DataFrame([respondent])
     if split is not None:
-        kept = ItemSplit(split.given, tuple(items))
-        trivial = trivial_answers(person, keys, kept, population=population)
+        asked = ItemSplit(split.given, tuple(items))
+        trivial = trivial_answers(person, keys, asked, population=population)
     else:
         middle = pd.DataFrame(MIDDLE, index=person.index, columns=items)
         trivial = {"always middle": middle}

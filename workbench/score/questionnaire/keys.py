@@ -1,4 +1,4 @@
-"""Published questionnaires: item keys as IPIP gives them, trait scores of respondents, and their reliability."""
+"""Item keys of published questionnaires in IPIP's layout, trait scores of a model, and Cronbach's alpha."""
 
 import re
 from pathlib import Path
@@ -21,13 +21,13 @@ _COLUMNS = {
 
 
 def read_keys(path: str | Path) -> pd.DataFrame:
-    """An item key in IPIP's layout, from CSV or, with the `ipip` extra, from xls or xlsx.
+    """Read an item key in IPIP's layout from CSV or, with the `ipip` extra, from xls or xlsx.
 
-    Columns are found by name whatever their capitals and spaces: the item's number (`Full#`), its sign (`Sign`,
-    e.g. `+N1`: keyed +, Neuroticism, facet 1), its text (`Item`), perhaps the facet's name (`Facet`).
+    Columns are found by name, in any capitals: the item's number (`Full#`), its sign (`Sign`, e.g. `+N1`: keyed +,
+    Neuroticism, facet 1), its text (`Item`) and, optionally, the facet's name (`Facet`).
 
     Returns:
-        A row an item: item (`i1`, `i2`, …), number, trait, facet (e.g. `N1`), keyed (`+` or `-`), text, and
+        A row for each item: item (`i1`, `i2`, …), number, trait, facet (e.g. `N1`), keyed (`+` or `-`), text, and
         facet_name where the file has it.
 
     Raises:
@@ -44,13 +44,13 @@ def read_keys(path: str | Path) -> pd.DataFrame:
         raise FileNotFoundError(f"There is no item key {path.name}.")
     raw = _read(path)
     names = {str(name).strip().casefold(): name for name in raw.columns}
-    found = {want: next((names[name] for name in known if name in names), None) for want, known in _COLUMNS.items()}
-    missing = [want for want in ("sign", "text") if found[want] is None]
+    columns = {field: next((names[name] for name in known if name in names), None) for field, known in _COLUMNS.items()}
+    missing = [field for field in ("sign", "text") if columns[field] is None]
     if missing:
         raise ValueError(f"An item key needs columns Sign and Item; missing {missing} from {list(raw.columns)}.")
-    raw = raw[raw[found["sign"]].notna()]
-    signs = [parse_sign(str(text)) for text in raw[found["sign"]]]
-    numbers = raw[found["number"]].astype(int).tolist() if found["number"] is not None else range(1, len(raw) + 1)
+    raw = raw[raw[columns["sign"]].notna()]
+    signs = [parse_sign(str(text)) for text in raw[columns["sign"]]]
+    numbers = raw[columns["number"]].astype(int).tolist() if columns["number"] is not None else range(1, len(raw) + 1)
     if len(set(numbers)) < len(raw):
         twice = next(number for number in numbers if list(numbers).count(number) > 1)
         raise ValueError(f"An item key numbers each item once, but {path.name} has number {twice} twice.")
@@ -61,11 +61,11 @@ def read_keys(path: str | Path) -> pd.DataFrame:
             "trait": [trait for _, trait, _ in signs],
             "facet": [facet for _, _, facet in signs],
             "keyed": [keyed for keyed, _, _ in signs],
-            "text": [str(text).strip() for text in raw[found["text"]]],
+            "text": [str(text).strip() for text in raw[columns["text"]]],
         }
     )
-    if found["facet"] is not None:
-        table["facet_name"] = [str(name).strip() for name in raw[found["facet"]]]
+    if columns["facet"] is not None:
+        table["facet_name"] = [str(name).strip() for name in raw[columns["facet"]]]
     return table.sort_values("number", ignore_index=True)
 
 
@@ -82,12 +82,12 @@ def _read(path: Path) -> pd.DataFrame:
             "key as CSV."
         ) from error
     except (OSError, ValueError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path.name} could not be read as {kind or 'CSV'}: {said}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path.name} could not be read as {kind or 'CSV'}: {reason}") from None
 
 
 def _read_xls(path: Path) -> pd.DataFrame:
-    """The first sheet, its first row the columns' names; pandas has deprecated its own way to xlrd."""
+    """The first sheet, with its first row as column names; pandas has deprecated reading through xlrd."""
     from xlrd import open_workbook
     from xlrd.biffh import XLRDError
 
@@ -95,15 +95,15 @@ def _read_xls(path: Path) -> pd.DataFrame:
         sheet = open_workbook(str(path)).sheet_by_index(0)
     except XLRDError as error:
         raise ValueError(str(error)) from None
-    rows = [[None if cell == "" else cell for cell in sheet.row_values(place)] for place in range(sheet.nrows)]
+    rows = [[None if cell == "" else cell for cell in sheet.row_values(row)] for row in range(sheet.nrows)]
     return pd.DataFrame(rows[1:], columns=rows[0] if rows else None)
 
 
 def parse_sign(text: str) -> tuple[str, str, str]:
-    """(keyed, trait, facet) of a sign such as `+N1`.
+    """Read (keyed, trait, facet) from a sign such as `+N1`.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if the text is no such sign.
 
     Example:
         >>> parse_sign("-A2")
@@ -116,69 +116,43 @@ def parse_sign(text: str) -> tuple[str, str, str]:
 
 
 def statements_of(keys: pd.DataFrame) -> list[Statement]:
-    """The items of a key as statements to ask."""
+    """The items of a key as statements for `ask_questionnaire`."""
     rows = zip(keys["text"], keys["trait"], keys["keyed"], keys["item"], strict=True)
     return [Statement(text, trait, keyed, item) for text, trait, keyed, item in rows]
 
 
-def respondent_profile(responses: pd.DataFrame, keys: pd.DataFrame, *, recoded: bool) -> pd.DataFrame:
-    """Trait scores of people: the mean of their items, where 0 counts as missing.
+def trait_profile(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each condition's score of each trait.
+
+    A statement's score is the mean over its parsed wordings and orders; a trait's is the mean over its statements.
 
     Args:
-        responses: a row a person, a column an item (`i1`, …), ratings 1 to 5, 0 or missing for no answer.
-        recoded: whether items keyed - are turned round already, as in the released IPIP-NEO responses.
-
-    Returns:
-        A row a person, a column a trait; missing where no item of a trait was answered.
-
-    Raises:
-        ValueError: if items are missing from the responses, or a rating lies outside 0 to 5.
-    """
-    lacking = [item for item in keys["item"] if item not in responses.columns]
-    if lacking:
-        raise ValueError(f"Responses need a column an item, but {len(lacking)} are missing, e.g. {lacking[0]}.")
-    ratings = responses[list(keys["item"])].astype(float)
-    strange = ratings.to_numpy()[(ratings.to_numpy() < 0) | (ratings.to_numpy() > 5)]
-    if len(strange):
-        raise ValueError(f"Ratings are 1 to 5, or 0 for no answer, but {strange[0]} arrived.")
-    ratings = ratings.where(ratings > 0)
-    if not recoded:
-        turned = keys.loc[keys["keyed"] == "-", "item"].tolist()
-        ratings[turned] = 6 - ratings[turned]
-    return pd.DataFrame(
-        {trait: ratings[own["item"].tolist()].mean(axis=1) for trait, own in keys.groupby("trait", sort=False)}
-    )
-
-
-def trait_profile(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each condition's score of each trait, from what `ask_questionnaire` returned.
-
-    A statement's score is the mean of its parsed wordings and orders; a trait's is the mean of its statements.
+        frame: from `ask_questionnaire`.
 
     Returns:
         Columns arm, trait, direction, gamma, measured_trait, score (1 to 5, missing where nothing was parsed),
-        statements (that were scored), asked (rows), unparsed (rows).
+        statements (how many have a score), asked (rows), unparsed (rows).
     """
     names = ["arm", "trait", "direction", "gamma", "measured_trait"]
-    found = []
+    table = []
     for labels, rows in frame.groupby(names, sort=False):
         per_item = rows.groupby("item", sort=False)["expected"].mean().dropna()
-        found.append(
+        table.append(
             dict(zip(names, labels, strict=True))
             | {"score": float(per_item.mean()) if len(per_item) else np.nan, "statements": len(per_item)}
             | {"asked": len(rows), "unparsed": int((~rows["parsed"]).sum())}
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(table)
 
 
 def cronbach_alpha(items: ArrayLike) -> float:
-    """How far the items of a scale agree: k / (k - 1) * (1 - sum of item variances / variance of the sum).
+    """Cronbach's alpha of a scale of k items: k / (k - 1) * (1 - sum of item variances / variance of the sum).
 
     Args:
-        items: `(respondent, item)` scores, keyed.
+        items: `(respondent, item)` scores, reversed where keyed -.
 
     Returns:
-        1 where all items tell the same, 0 where they tell nothing of each other, below 0 where they disagree.
+        1 where all items agree, 0 where they are unrelated, below 0 where they contradict each other.
 
     Raises:
         ValueError: with fewer than 2 respondents or items, missing scores, or sums that do not vary.
@@ -197,6 +171,6 @@ def cronbach_alpha(items: ArrayLike) -> float:
         raise ValueError("alpha needs every score, but some are missing. Leave out respondents with gaps.")
     total = scores.sum(axis=1).var(ddof=1)
     if not total > 0:
-        raise ValueError("alpha needs sums that vary, but every respondent has the same. It is not defined there.")
+        raise ValueError("alpha needs sums that vary, but all respondents have the same. Ask respondents who differ.")
     k = scores.shape[1]
     return float(k / (k - 1) * (1 - scores.var(axis=0, ddof=1).sum() / total))

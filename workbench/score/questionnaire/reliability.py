@@ -1,4 +1,4 @@
-"""How well items of a scale agree: in people, in a model under several conditions, and whether a release is recoded."""
+"""How well the items of a scale agree, in people and in a model under several conditions."""
 
 import numpy as np
 import pandas as pd
@@ -8,17 +8,17 @@ from workbench.score.questionnaire.keys import cronbach_alpha
 _LABELS = ["arm", "trait", "direction", "gamma"]
 
 
-def alpha_by_trait(ratings: pd.DataFrame, keys: pd.DataFrame, *, recoded: bool = True) -> pd.DataFrame:
+def alpha_by_trait(ratings: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
     """Cronbach's alpha of each trait's items.
 
     Args:
-        ratings: a row a respondent, a column an item, 1 to 5, missing or 0 for no answer.
+        ratings: a row for each respondent, a column for each item; 1 to 5, with items keyed - reversed already;
+            missing or 0 for no answer.
         keys: from `read_keys`; only items that are columns of `ratings` are used.
-        recoded: whether items keyed - are turned round already.
 
     Returns:
-        A row a trait: trait, items, respondents (who answered all of them), left_out (who did not), alpha; alpha is
-        missing where `cronbach_alpha` is not defined, and `reason` says why.
+        A row for each trait: trait, items, respondents (those who answered all items), left_out (the others), alpha.
+        Where `cronbach_alpha` is not defined, alpha is missing and `reason` says why.
 
     Raises:
         ValueError: if no item of the key is among the columns.
@@ -26,59 +26,34 @@ def alpha_by_trait(ratings: pd.DataFrame, keys: pd.DataFrame, *, recoded: bool =
     keys = keys[keys["item"].isin(ratings.columns)]
     if keys.empty:
         raise ValueError(f"No item of the key is among the columns {list(ratings.columns[:4])}. Give ratings by item.")
-    found = []
-    for trait, own in keys.groupby("trait", sort=False):
-        scores = ratings[own["item"].tolist()].astype(float)
+    table = []
+    for trait, items in keys.groupby("trait", sort=False):
+        scores = ratings[items["item"].tolist()].astype(float)
         scores = scores.where(scores != 0).dropna()
-        if not recoded:
-            turned = own.loc[own["keyed"] == "-", "item"].tolist()
-            scores[turned] = 6 - scores[turned]
         alpha, reason = np.nan, ""
         try:
             alpha = cronbach_alpha(scores.to_numpy())
         except ValueError as error:
             reason = str(error)
-        found.append(
-            {"trait": trait, "items": len(own), "respondents": len(scores), "left_out": len(ratings) - len(scores)}
+        table.append(
+            {"trait": trait, "items": len(items), "respondents": len(scores), "left_out": len(ratings) - len(scores)}
             | {"alpha": alpha, "reason": reason}
         )
-    return pd.DataFrame(found)
-
-
-def recoding(ratings: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
-    """Whether items keyed - are turned round in released responses already: alpha as they stand, and once turned.
-
-    Turning items round that were turned already makes half of a scale contradict the other half.
-
-    Args:
-        ratings: a row a respondent, a column an item, as released.
-        keys: from `read_keys`.
-
-    Returns:
-        A row a trait: trait, items, respondents, as_released and turned (alphas), recoded (whether alpha is higher
-        as released; missing where neither is defined or the trait has no item keyed -).
-
-    Raises:
-        ValueError: as `alpha_by_trait`.
-    """
-    as_released = alpha_by_trait(ratings, keys)
-    turned = alpha_by_trait(ratings, keys, recoded=False)["alpha"]
-    keyed = keys[keys["item"].isin(ratings.columns)].groupby("trait")["keyed"].apply(lambda signs: (signs == "-").any())
-    tells = as_released["trait"].map(keyed).to_numpy() & as_released["alpha"].notna() & turned.notna()
-    higher = (as_released["alpha"] > turned).astype("boolean").where(tells)
-    kept = as_released[["trait", "items", "respondents"]]
-    return kept.assign(as_released=as_released["alpha"], turned=turned, recoded=higher)
+    return pd.DataFrame(table)
 
 
 def item_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each condition's keyed score of each statement, from what `ask_questionnaire` returned.
+    """Each condition's keyed score of each statement.
 
-    Wordings and orders are repeated measurements of one statement, and are averaged; those that were not parsed
-    are left out.
+    Wordings and orders are repeated measurements of one statement. They are averaged, without those that were not
+    parsed.
+
+    Args:
+        frame: from `ask_questionnaire`.
 
     Returns:
-        A row a condition (arm, trait, direction, gamma), a column a statement in the order asked; 1 to 5, missing
-        where nothing was parsed.
+        A row for each condition (arm, trait, direction, gamma), a column for each statement in the order asked; 1 to
+        5, missing where nothing was parsed.
     """
     order, conditions = list(dict.fromkeys(frame["item"])), frame[_LABELS].drop_duplicates()
     wide = frame.pivot_table(index=_LABELS, columns="item", values="expected", aggfunc="mean", dropna=False)
@@ -88,10 +63,10 @@ def item_scores(frame: pd.DataFrame) -> pd.DataFrame:
 def questionnaire_alpha(frame: pd.DataFrame) -> pd.DataFrame:
     """Cronbach's alpha of a questionnaire that a model answered.
 
-    The respondents are the conditions: personas, edits and doses, each with one score a statement. Orders and
-    wordings are no respondents: they repeat one measurement, so that agreement between them tells how steady the
-    model's answers are, and a liking for a place in the list would pass for a trait. Alpha is about the conditions
-    that were asked; it needs at least two that differ.
+    The respondents are the conditions (personas, edits, doses), each with one score for each statement. Orders and
+    wordings are not counted as respondents, because they repeat one measurement: agreement between them shows how
+    steady the answers are, and a preference for one position in the list would look like a trait. Alpha describes the
+    conditions that were asked, and needs at least two that differ.
 
     Args:
         frame: from `ask_questionnaire`.

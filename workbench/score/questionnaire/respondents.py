@@ -1,4 +1,4 @@
-"""People who answered a published questionnaire: the released IPIP-NEO responses, and which items are asked anew."""
+"""Released answers of people to a questionnaire, and the split into items that are known and items to predict."""
 
 import json
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from workbench.contrast.banks import read_utf8
 
 @dataclass(frozen=True)
 class ItemSplit:
-    """Items whose answers may be known of a respondent, and those that are to be predicted.
+    """Items whose answers are known of a respondent, and items whose answers are to be predicted.
 
     Attributes:
-        given: e.g. `i1`; in the PAPI release the 120 items of the short form.
-        asked: the other ones; 180 in the PAPI release.
+        given: the known ones, e.g. `i1`; in the PAPI release the 120 items of the short form.
+        asked: those to predict; 180 in the PAPI release.
     """
 
     given: tuple[str, ...]
@@ -27,7 +27,8 @@ class ItemSplit:
         both = set(self.given) & set(self.asked)
         if both:
             raise ValueError(
-                f"An item is given or asked, but {len(both)} are both, e.g. {min(both)}: the answer would be known."
+                f"An item is given or asked, never both, but {len(both)} are both, e.g. {min(both)}. Remove it from "
+                "one side."
             )
         if not self.given or not self.asked:
             raise ValueError(f"A split needs items on both sides, but {len(self.given)} and {len(self.asked)} arrived.")
@@ -36,16 +37,16 @@ class ItemSplit:
 def read_respondents(path: str | Path) -> pd.DataFrame:
     """The ratings of the released respondents, as PAPI's `Test-set.json` holds them.
 
-    The file is a JSON list of objects: `case`, the person's number; `i1`, `i2`, …, ratings 1 to 5, 0 for no answer;
-    and what else is known of the person, which is not read. Items keyed - are turned round in it already, so that
-    more is more of the trait on every item: `recoding` checks this.
+    The file is a JSON list of objects: `case`, the person's number; `i1`, `i2`, …, ratings 1 to 5, 0 for no answer.
+    Other entries are not read. Items keyed - are reversed in the file already, so that a higher rating means more of
+    the trait on every item.
 
     Returns:
-        A row a person, indexed by case, a float column an item in the items' order; missing where not answered.
+        A row for each person, indexed by case, and a float column for each item in order; missing where not answered.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no such list, a person lacks an item or stands there twice, or a rating is not 0 to 5.
+        ValueError: if the file is no such list, a person lacks an item or occurs twice, or a rating is not 0 to 5.
 
     Reference:
         Zhu et al. (2025), Personality Alignment of Large Language Models. Responses: Johnson (2014).
@@ -53,7 +54,7 @@ def read_respondents(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     rows = _read_json(path)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path.name} should hold a list of respondents, each an object; it holds something else.")
+        raise ValueError(f"{path.name} must hold a list of respondents, each an object, but it holds something else.")
     items = sorted((key for key in rows[0] if _is_item(key)), key=lambda item: int(item[1:]))
     if not items:
         raise ValueError(f"{path.name}: respondent 1 has no items i1, i2, …; it has {sorted(rows[0])[:8]}.")
@@ -75,23 +76,26 @@ def read_respondents(path: str | Path) -> pd.DataFrame:
 
 
 def read_split(path: str | Path) -> ItemSplit:
-    """Which items are given and which are asked, as PAPI's `mpi_300_split.json` says.
+    """The items that are given and those that are asked, as in PAPI's `mpi_300_split.json`.
 
-    The file is a JSON object of two lists of item numbers, from 1: `train_index` and `test_index`.
+    The file is a JSON object with two lists of item numbers, counted from 1: `train_index` (given) and `test_index`
+    (asked).
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no such object, or an item is on both sides.
     """
     path = Path(path)
-    found = _read_json(path)
+    content = _read_json(path)
     sides = []
     for key in ("train_index", "test_index"):
-        numbers = found.get(key) if isinstance(found, dict) else None
+        numbers = content.get(key) if isinstance(content, dict) else None
         if not isinstance(numbers, list) or any(
             isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers
         ):
-            raise ValueError(f"{path.name} needs lists of item numbers from 1, train_index and test_index; see {key}.")
+            raise ValueError(
+                f"{path.name} needs two lists of item numbers from 1, train_index and test_index, but {key} is not one."
+            )
         sides.append(tuple(f"i{number}" for number in dict.fromkeys(numbers)))
     return ItemSplit(*sides)
 
