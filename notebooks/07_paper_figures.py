@@ -140,13 +140,13 @@ wb.plots.patching_by_layer(study.tables["patching"], trait="Extraversion")
 #
 # A column of a journal is 85 mm wide. `write_figures` lays a figure out for that width, as pdf (vectors, for the
 # paper), as png and as a page, one for all traits and one for each, and puts the data that they show beside them.
-# Images need kaleido and a Chromium on the machine; where these are missing, `told` hears why, and the page alone is
+# Images need kaleido and a Chromium on the machine; where these are missing, `warn` is told why, and the page alone is
 # written.
 
 # %%
 missing: list[str] = []
 written = wb.report.write_figures(
-    study, here / "figures", only=["dose-curves"], formats=("html", "pdf", "png"), width_mm=85, told=missing.append
+    study, here / "figures", only=["dose-curves"], formats=("html", "pdf", "png"), width_mm=85, warn=missing.append
 )
 pd.DataFrame({"file": [path.name for path in written], "kB": [path.stat().st_size / 1000 for path in written]})
 

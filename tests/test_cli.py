@@ -49,18 +49,6 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-def test_help_has_examples(workbench) -> None:
-    status, out, _ = workbench("--help")
-    assert status == 0
-    assert "workbench locate --trait Extraversion" in out
-    finding = ("demo", "locate", "steer", "study", "report", "figures", "tables", "explore")
-    for command in (*finding, "evaluate", "judge", "export", "doctor"):
-        assert command in out
-        status, text, _ = workbench(command, "--help")
-        assert status == 0
-        assert "Example: workbench" in " ".join(text.split())
-
-
 def test_locate_writes_effects_selection_and_edits(located: Path) -> None:
     assert sorted(path.name for path in located.iterdir()) == [
         "decrease.safetensors",
@@ -141,54 +129,22 @@ def test_steer_shows_both_answers(workbench, located: Path) -> None:
 
 
 MISTAKES = [
-    (["locate"], "A bank needs --trait, one of Openness"),
-    (["locate", "--trait", "Charm"], "There is no Big Five trait 'Charm'"),
     (["locate", "--trait", "Openness", "--model", "no-such/model"], "There is no model 'no-such/model'"),
-    (["locate", "--pairs", "none.jsonl"], "There is no file none.jsonl"),
-    (["locate", "--pairs", "empty.jsonl"], "empty.jsonl holds no rows"),
-    (["locate", "--pairs", "bad.csv"], "bad.csv needs columns high and low"),
-    (["locate", "--pairs", "one.jsonl"], "at least 2 pairs, but 1 arrived"),
-    (["locate", "--trait", "Openness", "--quantile", "1.0"], "strictly between 0 and 1, but 1.0"),
-    (["locate", "--trait", "Openness", "--quantile", "much"], "Invalid value for '--quantile'"),
-    (["locate", "--trait", "Openness", "--min-d", "nan"], "min_d is a number from 0 up, but nan"),
-    (
-        ["locate", "--trait", "Openness", "--rule", "best"],
-        "There is no rule 'best'. Choose one of dual, magnitude-only",
-    ),
-    (["locate", "--trait", "Openness", "--rule", "top-k"], "The top-k rule needs --k"),
-    (["locate", "--trait", "Openness", "--by", "luck"], "top-k ranks by one of cohens_d, mean_difference, write_norm"),
-    (["locate", "--trait", "Openness", "--cluster", "town"], "one of description, question, but 'town'"),
-    (["locate", "--trait", "Openness", "--layers", "9-4"], "Layers are written like 12-31 or 0,2,5-7, but '9-4'"),
     (["locate", "--trait", "Openness", "--n", "4", "--layers", "6-9"], "Layers of testbed are 0 to 7, but [8, 9]"),
     (["locate", "--trait", "Openness", "--n", "4", "--min-d", "1e9"], "the d criterion binds"),
     (["locate", "--trait", "Openness", "--n", "4", "--out", "one.jsonl/sub"], ": one.jsonl"),
-    (["steer", "none.safetensors", "Hello?"], "There is no file none.safetensors"),
     (["steer", "bad.csv", "Hello?"], "bad.csv is no steering file"),
-    (["steer", "EDIT", "Hello?", "--gamma", "inf"], "gamma must be finite, but inf"),
-    (["steer", "EDIT", " "], "A prompt needs text, but an empty one arrived"),
-    (["steer", "EDIT", "Hello?", "--scope", "prompt"], "'prompt' is not one of"),
     (["steer", "EDIT", "Hello?", "--scope", "decode", "--max-new-tokens", "1"], "The edit never fired"),
-    (["steer", "EDIT"], "Missing argument 'prompts'"),
-    (["evaluate", "--tasks", "gsm8k", "--data", "mmlu=x", "--out", "x"], "--data names tasks that --tasks does not"),
-    (["judge", "bad.csv", "--judge", "m", "--out", "x", "--price", "m:1"], "--price is written NAME=VALUE"),
-    (["export", "EDIT", "--to", "onnx", "--out", "x"], "There is no export to 'onnx'. Choose one of hf, gguf"),
     (["export", "EDIT", "--to", "hf", "--scope", "decode", "--out", "x"], "only scope 'all' can be baked"),
     (["export", "EDIT", "--to", "gguf", "--out", "x.gguf"], "block 0"),
-    (["export", "none.safetensors", "--to", "hf", "--out", "x"], "There is no file none.safetensors"),
-    (["report", "nowhere"], "There is no study in nowhere"),
-    (["figures", "nowhere"], "There is no study in nowhere"),
-    (["figures", "nowhere", "--width", "wide"], "The width is 20mm or more, e.g. 85mm, but 'wide'"),
-    (["study", "none.toml", "--out", "x"], "There is no file none.toml"),
-    (["study"], "A study needs its FILE and --out FOLDER; `workbench study --example` prints a file"),
-    (["dmeo"], "No such command 'dmeo'"),
 ]
+"""What only a model, or a file's content, shows to be a mistake; `test_cli_light` has those that need neither."""
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(case[0])[:60] for case in MISTAKES])
 def test_a_mistake_is_one_line_and_status_2_and_leaves_nothing(
     workbench, located: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "bad.csv").write_text("up,down\na,b\n")
     (tmp_path / "one.jsonl").write_text('{"high": "a", "low": "b"}\n')
     before = sorted(path.name for path in tmp_path.rglob("*"))

@@ -1,4 +1,4 @@
-"""`workbench explore` as a process: its address, a port in use, Ctrl-C, and mistakes in one line."""
+"""A finished study on the command line: its page, a port in use, Ctrl-C, and mistakes in one line."""
 
 import re
 import signal
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
+from tests.cli_process import run_alone
 from workbench.cli import main
 
 pytest.importorskip("dash", reason="the page needs the extra explore")
@@ -104,3 +105,19 @@ def test_a_mistake_is_one_line(
     told = mistaken(monkeypatch, capsys, *arguments)
     assert told.startswith(f"workbench: {said}")
     assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("command", "what"), [("figures", "figure"), ("tables", "table")])
+def test_an_unknown_name_is_one_line_and_imports_no_library(study: Path, command: str, what: str) -> None:
+    before = sorted(study.rglob("*"))
+    ended = run_alone(command, str(study), "--only", "pie", cwd=study.parent)
+    assert (ended.status, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert f"has no {what} 'pie'; " in ended.err
+    assert ended.imported == ()
+    assert sorted(study.rglob("*")) == before
+
+
+def test_tables_are_written_without_torch(study: Path, tmp_path: Path) -> None:
+    ended = run_alone("tables", str(study), "--only", "equal-dose", "--out", "here", cwd=tmp_path)
+    assert (ended.status, ended.imported) == (0, ())
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["equal-dose.csv", "equal-dose.tex"]

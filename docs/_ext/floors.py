@@ -37,7 +37,10 @@ def packages() -> list[ModuleType]:
 
 @cache
 def homes(package: ModuleType) -> dict[str, str]:
-    """Each public name's module, as the package's stub, or else the package itself, imports it."""
+    """Each public name's module, as the package's stub, or else the package itself, imports it.
+
+    Modules have pages of their own, and classes of other libraries, such as plotly's `Figure`, are explained there.
+    """
     path = Path(str(package.__file__))
     stub = path.with_suffix(".pyi")
     tree = ast.parse((stub if stub.is_file() else path).read_text(encoding="utf-8"))
@@ -51,8 +54,12 @@ def homes(package: ModuleType) -> dict[str, str]:
     return {
         name: imported.get(name, package.__name__)
         for name, value in values.items()
-        if not isinstance(value, ModuleType)
+        if not isinstance(value, ModuleType) and not _is_foreign(value)
     }
+
+
+def _is_foreign(value: object) -> bool:
+    return inspect.isclass(value) and value.__module__.split(".")[0] != "workbench"
 
 
 @cache

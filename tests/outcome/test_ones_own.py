@@ -1,5 +1,6 @@
 """An outcome and an arm of one's own in a study: asked, kept, compared, judged, and let choose the dose."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,10 +78,17 @@ def study(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> wb.Study
     return wb.run_study(CONFIG, folder, outcomes=[Gladness()], model=model)
 
 
-@pytest.fixture(scope="module")
-def with_cost(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> wb.Study:
-    folder = tmp_path_factory.mktemp("cost")
-    return wb.run_study(CONFIG, folder, outcomes=["answers", Brevity()], model=model)
+@pytest.fixture
+def located(study: wb.Study, tmp_path: Path) -> Path:
+    """A folder in which the trait has been located and nothing asked."""
+    folder = tmp_path / "located"
+    shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns("outcomes"))
+    return folder
+
+
+@pytest.fixture
+def with_cost(model: wb.Model, located: Path) -> wb.Study:
+    return wb.run_study(CONFIG, located, outcomes=["answers", Brevity()], model=model)
 
 
 def test_alone_it_chooses_the_dose_and_is_judged(study: wb.Study) -> None:
@@ -118,7 +126,7 @@ def test_a_cost_gets_columns_a_comparison_and_a_verdict(with_cost: wb.Study) -> 
 
 
 def test_it_is_resumed_and_asked_again_where_it_changed(
-    study: wb.Study, model: wb.Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    study: wb.Study, model: wb.Model, monkeypatch: pytest.MonkeyPatch, located: Path
 ) -> None:
     asked: list[str] = []
 
@@ -132,25 +140,25 @@ def test_it_is_resumed_and_asked_again_where_it_changed(
 
     monkeypatch.setattr(asking_cells, "ask_cell", counted)
     with pytest.raises(KeyboardInterrupt):
-        wb.run_study(CONFIG, tmp_path, outcomes=[Gladness()], model=model, progress=stop)
+        wb.run_study(CONFIG, located, outcomes=[Gladness()], model=model, progress=stop)
     before = set(asked)
     asked.clear()
-    finished = wb.run_study(CONFIG, tmp_path, outcomes=[Gladness()], model=model)
+    finished = wb.run_study(CONFIG, located, outcomes=[Gladness()], model=model)
     assert before
     assert asked
     assert not before & set(asked)
     for name, table in study.tables.items():
         pd.testing.assert_frame_equal(finished.tables[name], table)
     asked.clear()
-    wb.run_study(CONFIG, tmp_path, outcomes=[Gladness()], model=model)
+    wb.run_study(CONFIG, located, outcomes=[Gladness()], model=model)
     assert not asked
     # Another setting of it, or another method of it, is another outcome.
-    wb.run_study(CONFIG, tmp_path, outcomes=[Gladness(words=("party",))], model=model)
+    wb.run_study(CONFIG, located, outcomes=[Gladness(words=("party",))], model=model)
     assert len(set(asked)) == len(asked) > 5
     original = Gladness.measured
     monkeypatch.setattr(Gladness, "measured", lambda self, frame: original(self, frame).assign(gladness=0.0))
     asked.clear()
-    flat = wb.run_study(CONFIG, tmp_path, outcomes=[Gladness(words=("party",))], model=model)
+    flat = wb.run_study(CONFIG, located, outcomes=[Gladness(words=("party",))], model=model)
     assert asked
     assert (flat.tables["tradeoff"]["shift"] == 0).all()
 
@@ -161,10 +169,10 @@ def halved(context: ArmContext) -> Edit:
     return replace(edit, value=edit.value / 2)
 
 
-def test_another_arm_is_put_under_test_with_controls_of_its_own(model: wb.Model, tmp_path: Path) -> None:
+def test_another_arm_is_put_under_test_with_controls_of_its_own(model: wb.Model, located: Path) -> None:
     config = CONFIG.model_copy(update={"method": "residual"})
     arms = [*CONFIG.arms, ArmSpec("half", "control", "graded", halved)]
-    study = wb.run_study(config, tmp_path, outcomes=["answers"], arms=arms, model=model)
+    study = wb.run_study(config, located, outcomes=["answers"], arms=arms, model=model)
     assert study.method == "residual"
     assert study.roles == {"DPN-LE": "rival", "residual": "method"} | dict.fromkeys(
         ("random", "shuffled", "flipped", "half"), "control"
@@ -180,18 +188,18 @@ def test_another_arm_is_put_under_test_with_controls_of_its_own(model: wb.Model,
     assert row["gamma"] == study.gamma
 
 
-def test_an_outcome_that_cannot_be_compared_is_refused(model: wb.Model, tmp_path: Path) -> None:
+def test_an_outcome_that_cannot_be_compared_is_refused(model: wb.Model, located: Path) -> None:
     @dataclass(frozen=True)
     class Lost(Gladness):
         def ask(self, model: wb.Model, asking: Asking) -> pd.DataFrame:
             return super().ask(model, asking).drop(columns="question")
 
     with pytest.raises(ValueError, match=r"'gladness' gives the columns .*, but lacks \['question'\]"):
-        wb.run_study(CONFIG, tmp_path, outcomes=[Lost()], model=model)
+        wb.run_study(CONFIG, located, outcomes=[Lost()], model=model)
 
 
-def test_an_arm_that_cannot_be_built_is_left_out_with_its_reason(model: wb.Model, tmp_path: Path) -> None:
+def test_an_arm_that_cannot_be_built_is_left_out_with_its_reason(model: wb.Model, located: Path) -> None:
     arms = ["DPN-LE", replace(arm_named("other trait"), name="next")]
-    study = wb.run_study(CONFIG, tmp_path, outcomes=[Gladness()], arms=arms, model=model)
+    study = wb.run_study(CONFIG, located, outcomes=[Gladness()], arms=arms, model=model)
     assert study.left_out == {"next": "Another trait's edit needs a second trait, but Extraversion is the only one."}
     assert list(study.roles) == ["DPN-LE"]

@@ -9,6 +9,20 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench import plots
+from workbench.outcome.quantity import SHARE, Quantity
+from workbench.plots import Legend
+
+LEGEND = Legend(
+    quantities=(
+        Quantity("trait_score", "trait", "trait score", "points"),
+        Quantity("wellformed", "cost", "well-formed sentences", SHARE),
+        Quantity("capability", "cost", "capability", SHARE),
+        Quantity("perplexity", "cost", "log perplexity", "nats"),
+        Quantity("repetition", "cost", "repetition", SHARE),
+        Quantity("length", "cost", "length of answers", "tokens"),
+    )
+)
+"""What the tables hold, as a study would name it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ def fluency() -> pd.DataFrame:
             | {"estimate": gamma, "low": gamma - 0.1, "high": gamma + 0.2}
             for arm in ("DPN-LE", "random")
             for gamma in (1.0, 0.5)
-            for quantity in ("log_perplexity_change", "repetition_change", "length_change")
+            for quantity in ("perplexity_change", "repetition_change", "length_change")
         ]
     )
 
@@ -127,23 +141,22 @@ def _needs(columns: str, *with_ends: str) -> tuple[str, ...]:
 
 def every_figure() -> dict[str, Drawn]:
     """Each public figure by its name."""
-    costs = ("shift", "wellformed_change", "capability_change")
     tables: dict[str, tuple[pd.DataFrame, tuple[str, ...], dict[str, Any]]] = {
-        "arms_compared": (_tradeoff().query("gamma == 1"), _needs("arm", *costs), {}),
+        "arms_compared": (_tradeoff().query("gamma == 1"), _needs("arm"), {"legend": LEGEND}),
         "balance_love": (
             pd.DataFrame([{"measure": "tokens", "what": "tokens of the prompt"} | ends("difference", 0.2)]),
             _needs("measure what", "difference"),
             {},
         ),
-        "capability_retention": (retention(), _needs("arm gamma task trait change low high n"), {}),
-        "cost_by_breadth": (breadth(), _needs("arm units site gamma shift reached", *costs[1:]), {}),
+        "changes_by_dose": (fluency(), _needs("arm gamma quantity estimate low high n"), {"legend": LEGEND}),
+        "cost_by_breadth": (breadth(), _needs("arm units site gamma shift reached"), {"legend": LEGEND}),
         "dose_curves": (
             _rows(
                 "arm gamma direction trait quantity estimate low high",
                 *(("DPN-LE", gamma, "increase", "all", "trait_score", 3.0, 2.9, 3.1) for gamma in (0.0, 1.0)),
             ),
             _needs("arm gamma direction trait quantity estimate low high"),
-            {},
+            {"legend": LEGEND},
         ),
         "effect_map": (_effects(), _needs("layer neuron mean_difference cohens_d d_low d_high"), {}),
         "exclusivity_scatter": (
@@ -151,7 +164,6 @@ def every_figure() -> dict[str, Drawn]:
             _needs("layer neuron d_high_neutral d_low_neutral"),
             {"min_d": 0.8},
         ),
-        "fluency_by_dose": (fluency(), _needs("arm gamma quantity estimate low high n"), {}),
         "magnitude_against_d": (
             _effects(),
             _needs("layer neuron mean_difference cohens_d d_low d_high"),
@@ -187,7 +199,12 @@ def every_figure() -> dict[str, Drawn]:
             _needs("set mode layer effect low high"),
             {},
         ),
-        "quantile_sweep": (sweep(), _needs("arm quantile units share gamma trait", *costs), {"quantile": 0.995}),
+        "quantile_sweep": (
+            sweep(),
+            _needs("arm quantile units share gamma trait", "shift"),
+            {"quantile": 0.995, "legend": LEGEND},
+        ),
+        "retention_by_task": (retention(), _needs("arm gamma task trait change low high n"), {}),
         "separability_by_layer": (
             _rows("layer probe control auc auc_error", (0, "logistic", "none", 0.9, 0.01)),
             _needs("layer probe control auc auc_error"),
@@ -216,10 +233,10 @@ def every_figure() -> dict[str, Drawn]:
             _needs("quantile min_d selected removed_by_d"),
             {},
         ),
-        "trait_against_capability": (
+        "trait_against_cost": (
             _tradeoff(),
             _needs("arm gamma trait", "shift", "capability_change"),
-            {"shift": 0.35},
+            {"cost": "capability", "shift": 0.35, "legend": LEGEND},
         ),
         "trait_pca": (projection(), _needs("layer pole pc1 pc2 ev1 ev2"), {}),
     }

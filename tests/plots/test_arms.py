@@ -37,10 +37,15 @@ def test_specificity_heatmap_is_symmetric_about_zero_and_stars_what_is_sure() ->
     assert drawn.data[0].text[0][1] == "−0.10"
     with pytest.raises(ValueError, match="no rows of arm 'broad'; the table holds DPN-LE"):
         plots.specificity_heatmap(pd.DataFrame(rows), arm="broad")
+    two = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).assign(arm="mine", shift=0.2)])
+    mine: Any = plots.specificity_heatmap(two, arm="mine")
+    assert np.max(mine.data[0].z) == 0.2
+    with pytest.raises(ValueError, match="draws one arm, but the table holds DPN-LE, mine. Name one with arm="):
+        plots.specificity_heatmap(two)
 
 
-def test_capability_retention_has_a_panel_a_task_and_the_margin() -> None:
-    drawn: Any = plots.capability_retention(retention())
+def test_retention_has_a_panel_a_task_and_the_margin() -> None:
+    drawn: Any = plots.retention_by_task(retention())
     titles = [note.text for note in drawn.layout.annotations]
     assert titles == ["logic", "facts", "all tasks"]
     points = [trace for trace in drawn.data if trace.showlegend is False]
@@ -58,26 +63,26 @@ def test_capability_retention_has_a_panel_a_task_and_the_margin() -> None:
 
 
 def test_a_broken_arm_is_an_arrow_with_its_number_and_does_not_hide_the_others() -> None:
-    drawn: Any = plots.capability_retention(retention())
+    drawn: Any = plots.retention_by_task(retention())
     broken = [trace for trace in drawn.data if trace.name == "heads"]
     assert {trace.marker.symbol for trace in broken} == {"triangle-left"}
     assert {trace.text for trace in broken} == {"−60%"}
     assert list(broken[0].x) == [-0.25]
     assert broken[0].customdata[0][-1] == -0.6
     assert drawn.layout.xaxis.range[0] > -0.3
-    whole: Any = plots.capability_retention(retention().drop(columns="margin"))
+    whole: Any = plots.retention_by_task(retention().drop(columns="margin"))
     assert list(whole.data[1].x) == [-0.6]
     assert not whole.layout.shapes
 
 
-def test_capability_retention_draws_one_dose_and_says_which_there_are() -> None:
+def test_retention_draws_one_dose_and_says_which_there_are() -> None:
     table = pd.concat([retention(), retention().query("arm == 'DPN-LE'").assign(gamma=1.5)])
     with pytest.raises(ValueError, match="one dose an arm, but DPN-LE has gamma 0.5, 1.5. Name one with gamma="):
-        plots.capability_retention(table)
-    drawn: Any = plots.capability_retention(table, gamma=0.5, margin=0.1)
+        plots.retention_by_task(table)
+    drawn: Any = plots.retention_by_task(table, gamma=0.5, margin=0.1)
     assert [trace.name for trace in drawn.data if trace.xaxis == "x"][:3] == ["DPN-LE", "heads", "simple prompt"]
     assert drawn.layout.shapes[0].x0 == -0.1
     with pytest.raises(ValueError, match="no rows of gamma 3; the table holds 0.5, 1, 1.5"):
-        plots.capability_retention(table, gamma=3.0)
+        plots.retention_by_task(table, gamma=3.0)
     with pytest.raises(ValueError, match="no rows of trait 'Charm'; the table holds all"):
-        plots.capability_retention(table, trait="Charm")
+        plots.retention_by_task(table, trait="Charm")

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.plots.small_tables import breadth, every_figure, fluency, sweep
+from tests.plots.small_tables import LEGEND, breadth, every_figure, fluency, sweep
 from workbench import plots
+from workbench.plots import Legend
 
 
-def test_fluency_by_dose_has_a_panel_a_quantity() -> None:
-    drawn: Any = plots.fluency_by_dose(fluency())
+def test_changes_by_dose_have_a_panel_a_quantity() -> None:
+    drawn: Any = plots.changes_by_dose(fluency(), legend=LEGEND)
     assert [note.text for note in drawn.layout.annotations] == [
-        "change of log perplexity<br>(natural log)",
+        "change of log perplexity<br>(nats)",
         "change of repetition<br>(percentage points)",
-        "change of length<br>(tokens)",
+        "change of length of<br>answers<br>(tokens)",
     ]
     assert [(trace.name, trace.xaxis) for trace in drawn.data[:2]] == [("random", "x"), ("DPN-LE", "x")]
     ours = drawn.data[1]
@@ -24,14 +25,13 @@ def test_fluency_by_dose_has_a_panel_a_quantity() -> None:
     np.testing.assert_allclose(ours.error_y.arrayminus, 0.1)
     assert drawn.layout.yaxis2.tickformat == "~%"
     assert sum(bool(trace.showlegend) for trace in drawn.data) == 2
-    two: Any = plots.fluency_by_dose(fluency().query("quantity != 'repetition_change'"))
-    assert len(two.layout.annotations) == 2
-    with pytest.raises(ValueError, match="draws log_perplexity_change, .*, but the table holds joy"):
-        plots.fluency_by_dose(fluency().assign(quantity="joy"))
+    assert drawn.layout.yaxis3.tickformat == ""
+    two: Any = plots.changes_by_dose(fluency().query("quantity != 'repetition_change'"))
+    assert [note.text for note in two.layout.annotations] == ["change of perplexity", "change of length"]
 
 
 def test_quantile_sweep_marks_the_study_and_labels_what_was_run() -> None:
-    drawn: Any = plots.quantile_sweep(sweep(), quantile=0.995)
+    drawn: Any = plots.quantile_sweep(sweep(), quantile=0.995, legend=LEGEND)
     assert drawn.layout.xaxis.type == "log"
     assert list(drawn.layout.xaxis.tickvals) == [0.001, 0.005, 0.05]
     assert list(drawn.layout.xaxis.ticktext) == ["0.1 %", "0.5 %", "5 %"]
@@ -43,8 +43,11 @@ def test_quantile_sweep_marks_the_study_and_labels_what_was_run() -> None:
     ours = next(trace for trace in drawn.data if trace.name == "DPN-LE" and trace.xaxis == "x2")
     assert list(ours.x) == [0.001, 0.005, 0.05]
     assert list(ours.y) == [-0.001, -0.005, -0.05]
-    assert drawn.data[0].line.dash != drawn.data[1].line.dash
+    assert {trace.name: trace.line.dash for trace in drawn.data[:2]} == {"DPN-LE": "solid", "random": "dot"}
+    swapped: Any = plots.quantile_sweep(sweep(), legend=Legend(roles={"random": "method", "DPN-LE": "rival"}))
+    assert {trace.name: trace.line.dash for trace in swapped.data[:2]} == {"DPN-LE": "dot", "random": "solid"}
     assert drawn.layout.annotations[0].text == "trait shift<br>(points, intended direction)"
+    assert drawn.layout.annotations[1].text == "change of well-formed<br>sentences<br>(percentage points)"
     assert drawn.data[-1].name == "the study's quantile, 0.995"
     assert not plots.quantile_sweep(sweep()).layout["shapes"]
     with pytest.raises(ValueError, match="no rows of quantile 0.5; the table holds 0.95, 0.995, 0.999"):
@@ -52,7 +55,7 @@ def test_quantile_sweep_marks_the_study_and_labels_what_was_run() -> None:
 
 
 def test_cost_by_breadth_names_who_never_reaches_the_shift() -> None:
-    drawn: Any = plots.cost_by_breadth(breadth())
+    drawn: Any = plots.cost_by_breadth(breadth(), legend=LEGEND)
     assert "never reached by random" in drawn.layout.legend.title.text
     assert "+0.35" in drawn.layout.legend.title.text
     named = [trace.name for trace in drawn.data if trace.showlegend]
@@ -62,30 +65,34 @@ def test_cost_by_breadth_names_who_never_reaches_the_shift() -> None:
     assert drawn.data[2].x[0] == pytest.approx(6144)
     assert drawn.data[0].customdata[0][0] == 32
     assert drawn.layout.xaxis.type == "log"
-    assert drawn.layout.annotations[1].text == "change of exact match<br>(percentage points)"
+    assert drawn.layout.annotations[1].text == "change of capability<br>(percentage points)"
     all_reach: Any = plots.cost_by_breadth(breadth().query("arm != 'random'"))
     assert "never" not in all_reach.layout.legend.title.text
-    with pytest.raises(ValueError, match="no arm that reaches the shift; none of random does"):
+    with pytest.raises(ValueError, match="no edit that reaches the shift; none of random does"):
         plots.cost_by_breadth(breadth().query("arm == 'random'"))
+    none = breadth().loc[:, lambda table: ~table.columns.str.contains("change")]
+    with pytest.raises(ValueError, match=r"needs a column NAME_change with its bounds, but the table holds \['arm', "):
+        plots.cost_by_breadth(none)
+    prompt = breadth().assign(units=lambda table: table["units"].where(table["arm"] != "broad", 0.0))
+    without: Any = plots.cost_by_breadth(prompt)
+    assert [trace.name for trace in without.data if trace.showlegend] == ["DPN-LE (32)", "write norm (32)"]
 
 
 def test_the_shift_at_which_arms_are_compared_is_marked() -> None:
-    table = every_figure()["trait_against_capability"].table
-    drawn: Any = plots.trait_against_capability(table, shift=0.35)
+    table = every_figure()["trait_against_cost"].table
+    drawn: Any = plots.trait_against_cost(table, cost="wellformed", shift=0.35)
     (line,) = drawn.layout.shapes
     assert (line.x0, line.x1) == (0.35, 0.35)
     assert [note.text for note in drawn.layout.annotations] == ["equal shift +0.35"]
-    assert not plots.trait_against_capability(table).layout["shapes"]
+    assert not plots.trait_against_cost(table, cost="wellformed").layout["shapes"]
 
 
 def test_dose_curves_say_which_quantities_there_are() -> None:
     dose = every_figure()["dose_curves"].table
     with pytest.raises(ValueError, match="no rows of quantity 'capability'; the table holds trait_score"):
         plots.dose_curves(dose, quantity="capability")
-
-
-def test_arms_without_a_colour_of_their_own_differ_in_colour_or_symbol() -> None:
-    table = every_figure()["dose_curves"].table
-    arms = [f"arm {number}" for number in range(20)]
-    drawn: Any = plots.dose_curves(pd.concat([table.assign(arm=arm) for arm in arms]))
-    assert len({(trace.marker.color, trace.marker.symbol) for trace in drawn.data}) == 20
+    both = pd.concat([dose.assign(quantity="other", estimate=9.0), dose])
+    target: Any = plots.dose_curves(both, legend=Legend(target="trait_score"))
+    assert set(target.data[0].y) == {3.0}
+    first: Any = plots.dose_curves(both)
+    assert set(first.data[0].y) == {9.0}

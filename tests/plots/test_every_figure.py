@@ -9,10 +9,12 @@ import pytest
 
 from tests.plots.small_tables import Drawn, every_figure
 from workbench import plots
-from workbench.plots.theme import ARM_COLOURS, BLUE, INK, MUTED, Look, luminance
+from workbench.arm.registry import BUILT_IN
+from workbench.plots.palette import arm_styles
+from workbench.plots.theme import BLUE, INK, MUTED, Look, luminance
 
 FIGURES = every_figure()
-NO_FIGURES = {"DARK", "TEMPLATE", "narrowed", "save_data", "save_figure", "save_figures"}
+NO_FIGURES = {"DARK", "TEMPLATE", "Legend", "narrowed", "save_data", "save_figure", "save_figures"}
 each_figure = pytest.mark.parametrize("drawn", FIGURES.values(), ids=FIGURES.keys())
 
 
@@ -102,7 +104,7 @@ def test_a_narrow_figure_shows_the_same_in_the_same_words(drawn: Drawn) -> None:
 
 
 def test_panels_stand_above_each_other_where_the_column_is_narrow() -> None:
-    wide: Any = FIGURES["fluency_by_dose"].figure()
+    wide: Any = FIGURES["changes_by_dose"].figure()
     narrow: Any = plots.narrowed(wide)
     assert len({axis.domain for axis in wide.select_xaxes()}) == 3
     assert {axis.domain for axis in narrow.select_xaxes()} == {(0, 1)}
@@ -131,10 +133,12 @@ def test_the_colour_scale_lies_above_where_there_is_no_legend() -> None:
 def test_the_palette_is_kept_on_light_paper_and_legible_on_dark() -> None:
     light, dark = Look.of(plots.TEMPLATE), Look.of(plots.DARK)
     ground = luminance(dark.paper) + 0.05
-    for colour in ARM_COLOURS.values():
+    colours = {style.colour for style in arm_styles({spec.name: spec.role for spec in BUILT_IN}).values()}
+    assert len(colours) > 10
+    for colour in colours:
         assert light.colour(colour) == colour
         assert (luminance(dark.colour(colour)) + 0.05) / ground >= 4.0
-    assert len({dark.colour(colour) for colour in ARM_COLOURS.values()}) == len(ARM_COLOURS)
+    assert len({dark.colour(colour) for colour in colours}) == len(colours)
     assert dark.colour(BLUE) != BLUE
     assert dark.colour(INK) == dark.ink
 

@@ -7,9 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from tests.plots.small_tables import projection
+from tests.plots.small_tables import LEGEND, projection
 from workbench import plots
-from workbench.plots.theme import ARM_COLOURS, Look
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,7 @@ def test_trait_pca_has_a_panel_a_layer_and_a_trace_a_pole() -> None:
 
 
 def test_dose_curves_draw_each_arm_both_ways_with_intervals(dose: pd.DataFrame) -> None:
-    figure = plots.dose_curves(dose)
+    figure = plots.dose_curves(dose, legend=LEGEND)
     assert [(trace.name, trace.line.dash) for trace in traces(figure)] == [
         ("random", "solid"),
         ("random", "dash"),
@@ -152,33 +151,30 @@ def test_dose_curves_draw_each_arm_both_ways_with_intervals(dose: pd.DataFrame) 
     assert list(up.y) == [3.0, 3.5, 4.0]
     np.testing.assert_allclose(up.error_y.array, 0.1)
     np.testing.assert_allclose(up.error_y.arrayminus, 0.1)
-    assert layout(figure).yaxis.title.text == "trait score of held-out answers (1–5)"
+    assert layout(figure).yaxis.title.text == "trait score (points)"
     assert "multiples of the mean difference" in layout(figure).xaxis.title.text
 
 
-def test_trait_against_capability_shows_dose_and_cost(tradeoff: pd.DataFrame) -> None:
-    figure = plots.trait_against_capability(tradeoff, gamma=1.0)
+def test_trait_against_cost_shows_dose_and_cost(tradeoff: pd.DataFrame) -> None:
+    figure = plots.trait_against_cost(tradeoff, cost="capability", gamma=1.0, legend=LEGEND)
     other, ours = traces(figure)
     assert (ours.name, other.name) == ("DPN-LE", "somebody's own")
     assert list(ours.x) == [0.05, 0.1]
     assert ours.marker.size[1] > ours.marker.size[0]
     assert ours.marker.color != other.marker.color
-    assert "percentage points" in layout(figure).yaxis.title.text
+    assert layout(figure).yaxis.title.text == "change of capability (percentage points)"
+    assert layout(figure).xaxis.title.text == "trait shift (points, intended direction)"
 
 
-def test_arms_compared_has_a_row_an_arm_in_three_panels(tradeoff: pd.DataFrame) -> None:
+def test_arms_compared_has_a_row_an_arm_in_a_panel_a_quantity(tradeoff: pd.DataFrame) -> None:
     figure = plots.arms_compared(tradeoff[tradeoff["gamma"] == 1.0])
     assert len(traces(figure)) == 6
     assert list(layout(figure).yaxis.ticktext) == ["DPN-LE", "somebody's own"]
     assert {trace.xaxis for trace in traces(figure)} == {"x", "x2", "x3"}
-
-
-def test_known_arms_keep_their_colours_and_others_differ() -> None:
-    assert len(set(ARM_COLOURS.values())) == len(ARM_COLOURS)
-    arms = ["DPN-LE", "mine", "yours"]
-    look = Look.of(plots.TEMPLATE)
-    assert look.arm("DPN-LE", arms)[0] == ARM_COLOURS["DPN-LE"]
-    assert look.arm("mine", arms) != look.arm("yours", arms)
+    more = tradeoff.assign(**{f"mine_shift{end}": tradeoff["shift"] for end in ("", "_low", "_high")})
+    assert {trace.xaxis for trace in traces(plots.arms_compared(more.head(1)))} == {"x", "x2", "x3", "x4"}
+    with pytest.raises(ValueError, match=r"needs a column shift, .* but the table holds \['arm'\]"):
+        plots.arms_compared(tradeoff[["arm"]])
 
 
 def test_a_table_that_lacks_columns_is_told(effects: pd.DataFrame, dose: pd.DataFrame) -> None:
@@ -195,7 +191,7 @@ def test_a_table_that_lacks_columns_is_told(effects: pd.DataFrame, dose: pd.Data
         plots.effect_map(effects, statistic="p")
     with pytest.raises(ValueError, match="draws one trait, but the table holds Openness, Mine"):
         plots.effect_map(pd.concat([effects, effects.assign(trait="Mine")]))
-    with pytest.raises(ValueError, match="dose_curves draws trait_score, .*, but 'joy' arrived"):
+    with pytest.raises(ValueError, match="dose_curves has no rows of quantity 'joy'; the table holds trait_score"):
         plots.dose_curves(dose, quantity="joy")
     with pytest.raises(ValueError, match="needs rows to draw, but the table is empty"):
         plots.dose_curves(dose.head(0))
@@ -330,17 +326,16 @@ def test_an_arm_with_one_direction_is_in_the_legend_and_n_in_the_hover(dose: pd.
     assert list(only.customdata[0]) == [2.9, 3.1, 24]
 
 
-def test_shares_are_told_as_percentages(dose: pd.DataFrame, tradeoff: pd.DataFrame) -> None:
-    shares = plots.dose_curves(dose.assign(quantity="wellformed"), quantity="wellformed")
+def test_shares_are_percentages_and_other_units_stay_as_they_are(dose: pd.DataFrame, tradeoff: pd.DataFrame) -> None:
+    shares = plots.dose_curves(dose.assign(quantity="wellformed"), quantity="wellformed", legend=LEGEND)
     assert layout(shares).yaxis.tickformat == "~%"
     assert "%{y:.1%}" in traces(shares)[0].hovertemplate
-    for cost, form in (("capability", ".1%"), ("wellformed_change", "+.1%")):
-        figure = plots.trait_against_capability(tradeoff, cost=cost)
+    for legend, form in ((LEGEND, "+.1%"), (plots.Legend(), "+.3~g")):
+        figure = plots.trait_against_cost(tradeoff, cost="wellformed", legend=legend)
         assert f"%{{y:{form}}}" in traces(figure)[0].hovertemplate
         assert {trace.marker.size for trace in traces(figure)} == {(7, 7)}
-    assert [layout(plots.arms_compared(tradeoff.head(1)))[axis].tickformat for axis in ("xaxis2", "xaxis3")] == [
-        "~%"
-    ] * 2
+    axes = layout(plots.arms_compared(tradeoff.head(1), legend=LEGEND))
+    assert [axes[axis].tickformat for axis in ("xaxis", "xaxis2", "xaxis3")] == ["", "~%", "~%"]
 
 
 def test_every_figure_says_in_words_what_it_shows(
@@ -354,7 +349,7 @@ def test_every_figure_says_in_words_what_it_shows(
         plots.neurons_per_layer(counts),
         plots.trait_pca(points),
         plots.dose_curves(dose),
-        plots.trait_against_capability(tradeoff),
+        plots.trait_against_cost(tradeoff, cost="capability"),
         plots.arms_compared(tradeoff.head(2)),
     ]
     for figure in drawn:

@@ -10,7 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from workbench.report.page import Report, ReportFigure, ReportTable, SteeredAnswer, Verdict, write_report
+from workbench.report.answers import SteeredAnswer
+from workbench.report.contents import Report, ReportFigure, ReportTable, Verdict
+from workbench.report.page import write_report
 
 HOSTILE = "Who are you? </script><img src=x onerror=\"document.title='broken'\"><!-- <script>"
 TRAITS = ["Openness", "Neuroticism"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workbench.report.page import Report
+from workbench.report.contents import Report
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import workbench as wb
-from workbench.report.page import Report, ReportFigure
+from workbench.report.contents import Report, ReportFigure
 from workbench.report.study_page import study_report
 
 
@@ -274,10 +274,10 @@ def test_a_studys_page_is_whole(model: wb.Model, opened: Callable[..., Any], tmp
 def test_a_phone_gets_panels_above_each_other(opened: Callable[..., Any]) -> None:
     rows = [
         {"arm": "DPN-LE", "gamma": gamma, "quantity": quantity, "estimate": gamma, "low": 0.0, "high": 2.0, "n": 9}
-        for quantity in ("log_perplexity_change", "repetition_change", "length_change")
+        for quantity in ("perplexity_change", "repetition_change", "length_change")
         for gamma in (0.5, 1.0)
     ]
-    figure = wb.plots.fluency_by_dose(pd.DataFrame(rows))
+    figure = wb.plots.changes_by_dose(pd.DataFrame(rows))
     report = Report(
         title="t", question="q", lead="l", figures=[ReportFigure("fluency", "F", "C.", "A.", {"all": figure})]
     )

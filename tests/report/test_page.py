@@ -14,7 +14,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from workbench.report.page import Report, ReportFigure, Verdict, render_report, write_report
+from workbench.report.contents import Report, ReportFigure, Verdict
+from workbench.report.page import render_report, write_report
 
 HOSTILE = "Who are you? </script><img src=x onerror=\"document.title='broken'\"><!-- <script>"
 TRAITS = ["Openness", "Neuroticism"]

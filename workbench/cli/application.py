@@ -1,4 +1,4 @@
-"""The application that commands join, and how it ends: by mistakes in one line, by a stop, or well."""
+"""The application that every command is added to, and how it ends: a mistake prints one line, and so does a stop."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line: a mistake is one line and exit status 2, a stop is one line and 130."""
+    """Run the command line. A mistake prints one line and exits with 2; Ctrl-C prints one line and exits with 130."""
     if os.environ.get("WORKBENCH_TRACEBACK"):
         app()
     try:

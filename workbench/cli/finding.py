@@ -83,12 +83,12 @@ def locate(
         raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
     clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
     wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
-    wanted_pairs = pairs_asked(trait, model, pairs, n, seed)
+    drawn = pairs_asked(trait, model, pairs, n, seed)
 
     from workbench.report.terminal import selection_table
     from workbench.study.located import RECORD, locate_trait, write_located
 
-    contrast = wb.Contrast.of(wanted_pairs)
+    contrast = wb.Contrast.of(drawn)
     folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder, mark=RECORD) as temporary:
@@ -127,8 +127,8 @@ def locate(
 
 
 @app.command(
-    help="Read activations into a folder: moments by pole, and what else is asked for. A run that was stopped, "
-    "however it was, continues when it is run again; --plan says what it would take and stops.\n\n"
+    help="Read activations into a folder: moments by pole, and whatever else the options ask for. A run that was "
+    "stopped or killed continues when it is run again; --plan prints what it would take and stops.\n\n"
     "Example: workbench capture --trait Openness --site hook_post --site resid_post --cluster description "
     "--out runs/openness"
 )
@@ -148,7 +148,7 @@ def capture(
         "float32"
     ),
     cluster: Annotated[
-        list[str] | None, typer.Option(help="description or question: keep its moments apart; may be repeated.")
+        list[str] | None, typer.Option(help="description or question: keep separate moments for each; may be repeated.")
     ] = None,
     positive: Annotated[bool, typer.Option("--positive", help="Count the rows above zero.")] = False,
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
@@ -156,7 +156,7 @@ def capture(
     engine: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
     address: Annotated[str | None, typer.Option(help="The Ray cluster's address.")] = None,
     workers: Annotated[int | None, typer.Option(help="How many Ray workers.")] = None,
-    only_plan: Annotated[bool, typer.Option("--plan", help="Say what it would take, and stop.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Print what it would take, and stop.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
     dtype: Precision = Dtype.float32,
     device: Device = None,
@@ -179,7 +179,8 @@ def capture(
     unknown = [name for name in site if name not in SITES]
     if unknown:
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
-    contrast = wb.Contrast.of(pairs_asked(trait, model, pairs, n, seed))
+    drawn = pairs_asked(trait, model, pairs, n, seed)
+    contrast = wb.Contrast.of(drawn)
     loaded = load_asked(model, dtype, device, device_map)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)

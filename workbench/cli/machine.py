@@ -14,7 +14,10 @@ from workbench.cli.options import Json
 from workbench.cli.telling import print_json
 
 
-@app.command(help="Say what this machine and installation have.\n\nExample: workbench doctor")
+@app.command(
+    help="Print what this machine and installation have, and check that the embedded model answers.\n\n"
+    "Example: workbench doctor"
+)
 def doctor(as_json: Json = False) -> None:
     import torch
 

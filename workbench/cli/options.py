@@ -1,6 +1,6 @@
-"""Options that several commands share, how they are checked, and what they stand for.
+"""Options that several commands share: how they are checked, and what they ask for.
 
-What `check_...` and `pairs_asked` refuse needs no torch; commands call these before `load_asked`.
+Checks and pairs need no torch; commands call these before `load_asked`.
 """
 
 import math
@@ -64,7 +64,7 @@ def pairs_asked(trait: str | None, model: str, pairs: Path | None, n: int, seed:
 
 
 def load_asked(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> "wb.Model":
-    """The model, with a line where prompts are not rendered by its own template."""
+    """Load the model; print a line if its prompts are not rendered by its own template."""
     import torch
 
     loaded = wb.load_model(model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map)
@@ -91,10 +91,11 @@ def parse_layers(text: str | None) -> list[int] | None:
 
 
 def check_edit(path: Path, gamma: float | None) -> None:
-    """Refuse an edit's file that is not there, and a dose that is no number.
+    """Refuse a missing file and a dose that is not finite.
 
     Raises:
-        FileNotFoundError, ValueError: naming it.
+        FileNotFoundError: if there is no such file.
+        ValueError: for such a dose.
     """
     if gamma is not None and not math.isfinite(gamma):
         raise ValueError(f"gamma must be finite, but {gamma} arrived.")

@@ -32,12 +32,12 @@ _COMPARED = ("arm", "gamma", "trait", "task", "change", "low", "high", "mcnemar_
 
 
 @app.command(
-    help="Put tasks of lm-evaluation-harness to a model, unedited and under each edit; every sample is kept, and the "
-    "edits are compared with the unedited model, paired. A run that was stopped continues in its folder.\n\n"
+    help="Run tasks of lm-evaluation-harness on a model, unedited and under each edit. Every sample is kept, and each "
+    "edit is compared with the unedited model, sample by sample. A run that was stopped continues in its folder.\n\n"
     "Example: workbench evaluate --tasks gsm8k,mmlu --edit increase.safetensors --out runs/capability"
 )
 def evaluate(
-    tasks: Annotated[str, typer.Option(help="Tasks, groups or task files of the harness, parted by commas.")],
+    tasks: Annotated[str, typer.Option(help="Tasks, groups or task files of the harness, separated by commas.")],
     out: Annotated[Path, typer.Option(help="The folder that keeps samples and results.")],
     model: ModelName = "testbed",
     edit: Annotated[list[Path] | None, typer.Option(help="An edit, of any kind; may be repeated.")] = None,
@@ -62,11 +62,11 @@ def evaluate(
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if not names:
         raise ValueError(f"--tasks names one task or more, e.g. gsm8k,mmlu, but {tasks!r} arrived.")
-    files = _named(data, "--data")
+    files = _by_name(data, "--data")
     strange = sorted(set(files) - set(names))
     if strange:
         raise ValueError(f"--data names tasks that --tasks does not: {', '.join(strange)}.")
-    metrics = _named(metric, "--metric") or None
+    metrics = _by_name(metric, "--metric") or None
     for path in [*map(Path, files.values()), *(() if include_path is None else (include_path,))]:
         if not path.exists():
             raise FileNotFoundError(f"There is no file {path}.")
@@ -123,8 +123,9 @@ def evaluate(
 
 
 @app.command(
-    help="Have open answers rated by a judge behind any OpenAI-compatible endpoint: the trait and fluency apart, 1 to "
-    "5, blind to the arm. The key comes from OPENAI_API_KEY. What is rated is kept, and never asked twice.\n\n"
+    help="Have open answers rated from 1 to 5 by a judge behind any OpenAI-compatible endpoint. Trait and fluency are "
+    "rated in separate requests, and the judge never sees the arm. The key comes from OPENAI_API_KEY. Ratings are "
+    "kept, so no answer is rated twice.\n\n"
     "Example: workbench judge answers.parquet --judge gpt-4.1-mini --out runs/judged --plan"
 )
 def judge(
@@ -139,11 +140,11 @@ def judge(
     price: Annotated[
         list[str] | None, typer.Option(help="JUDGE=PROMPT/ANSWER: what a million tokens of each cost, for the plan.")
     ] = None,
-    only_plan: Annotated[bool, typer.Option("--plan", help="Say what it would take, and stop.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Print what it would take, and stop.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the order in which answers are rated.")] = 0,
     as_json: Json = False,
 ) -> None:
-    prices = {name: _price(text) for name, text in _named(price, "--price").items()}
+    prices = {name: _price(text) for name, text in _by_name(price, "--price").items()}
     url = base_url or default_url()
     judges = [
         wb.score.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named
@@ -185,8 +186,8 @@ def judge(
         print_json(content)
 
 
-def _named(pairs: list[str] | None, option: str) -> dict[str, str]:
-    """NAME=VALUE options by name."""
+def _by_name(pairs: list[str] | None, option: str) -> dict[str, str]:
+    """The values of NAME=VALUE options, by name."""
     named = {}
     for text in pairs or ():
         name, equals, value = text.partition("=")

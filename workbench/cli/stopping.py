@@ -1,4 +1,4 @@
-"""Ctrl-C that cannot get lost, and what is kept when it comes."""
+"""Ctrl-C: it is never lost, and the work that was done is kept."""
 
 import shutil
 import signal
@@ -10,14 +10,15 @@ STOPPED = 130  # the exit status of a run that Ctrl-C ended
 
 
 class Stopped(Exception):
-    """Ctrl-C, with a line that says how to continue."""
+    """Ctrl-C was pressed; the message says how to continue."""
 
 
 @contextmanager
 def heeding_ctrl_c() -> Iterator[Callable[[], None]]:
-    """Ctrl-C that cannot get lost: a call of what is yielded raises it again.
+    """Yields a function that raises KeyboardInterrupt again if Ctrl-C was pressed.
 
-    Python drops an exception that strikes within a finaliser or a library's callback.
+    Long work calls it now and then, because Python drops an exception that is raised within a finaliser or a library's
+    callback.
     """
     pressed = False
 
@@ -39,7 +40,7 @@ def heeding_ctrl_c() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def continuing(folder: Path) -> Iterator[Callable[[], None]]:
-    """On Ctrl-C say that what is done is kept in a folder; what is yielded raises one that got lost."""
+    """On Ctrl-C, say that finished work is kept in a folder; yields the function of `heeding_ctrl_c`."""
     try:
         with heeding_ctrl_c() as check:
             yield check
@@ -49,7 +50,7 @@ def continuing(folder: Path) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def kept_when_stopped(folder: Path) -> Iterator[None]:
-    """Keep a folder of unfinished work after a stop; remove it after an end or an error."""
+    """Keep a folder of unfinished work if the user stopped; remove it when the work ended or failed."""
     try:
         yield
     except Stopped:

@@ -48,6 +48,7 @@ def study(
 
 
 def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
+    """Run a study with a progress bar, write its report and print its summary."""
     with heeding_ctrl_c() as check, progress_bar() as progress:
         task = progress.add_task("loading the model", total=1.0)
 
@@ -119,11 +120,11 @@ def figures(
             only=only,
             formats=formats,
             width_mm=float(text),
-            told=say if "all" in format else None,
+            warn=say if "all" in format else None,
         )
     except KeyboardInterrupt:
         raise Stopped("stopped. Files that were written are whole; run the same command again for the rest.") from None
-    _tell(written, as_json)
+    _print_files(written, as_json)
 
 
 @app.command(
@@ -139,10 +140,11 @@ def tables(
 ) -> None:
     formats = in_order("Tables", TABLE_FORMATS if "all" in format else format, TABLE_FORMATS)
     done = wb.load_study(folder)
-    _tell(wb.report.write_tables(done, out or folder / "tables", only=only, formats=formats), as_json)
+    _print_files(wb.report.write_tables(done, out or folder / "tables", only=only, formats=formats), as_json)
 
 
-def _tell(written: list[Path], as_json: bool) -> None:
+def _print_files(written: list[Path], as_json: bool) -> None:
+    """Print the paths, a line each or as JSON."""
     if as_json:
         print_json({"files": [str(path) for path in written]})
         return

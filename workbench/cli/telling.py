@@ -1,4 +1,4 @@
-"""What a command tells: a progress bar, one line, or one JSON object."""
+"""What a command prints: a progress bar, one line, or one JSON object."""
 
 import json
 import math
@@ -28,11 +28,12 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on a line of standard output."""
     sys.stdout.write(json.dumps(_plain(content), ensure_ascii=False, default=str) + "\n")
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows no NaN: None takes its place."""
+    """The same with None for numbers that JSON does not have."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -41,4 +42,5 @@ def _plain(value: Any) -> Any:
 
 
 def say(line: str) -> None:
+    """Print one line on standard error, whatever line breaks the text has."""
     typer.echo(" ".join(line.split()), err=True)

@@ -26,3 +26,4 @@ from .sweeps import quantile_sweep as quantile_sweep
 from .sweeps import threshold_sweep as threshold_sweep
 from .theme import DARK as DARK
 from .theme import TEMPLATE as TEMPLATE
+from .theme import Figure as Figure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from workbench.arm.registry import BUILT_IN
 from workbench.arm.spec import ROLES
-from workbench.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from workbench.plots.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 TEAL, ROSE, OLIVE, INDIGO, BROWN = "#17807e", "#b3446c", "#8a6d00", "#4b4f91", "#8c564b"
 

@@ -7,18 +7,22 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, unlabel_rgb
 
-INK, MUTED, GRID, PAPER = "#222222", "#5f6368", "#e3e6ea", "#ffffff"
-
-# Okabe and Ito's palette; black is kept for text, yellow is too pale on white.
-BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, GREY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#E69F00",
-    "#56B4E9",
-    "#CC79A7",
-    "#7a7a7a",
+from workbench.plots.colours import (
+    BLUE,
+    GREEN,
+    GREY,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    PURPLE,
+    SKY,
+    VERMILLION,
 )
+
+Figure = go.Figure
+"""What every plotting function returns."""
 
 POLE_COLOURS = {"high": VERMILLION, "low": BLUE, "neutral": GREY}
 POLE_SYMBOLS = {"high": "circle", "low": "diamond", "neutral": "cross-thin"}

@@ -58,20 +58,18 @@ def table_cells(frame: pd.DataFrame) -> tuple[list[Column], list[list[Cell]]]:
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     names = [str(name) for name in frame.columns]
-    values = [list(frame.iloc[:, place]) for place in range(len(names))]
+    values = [list(frame.iloc[:, index]) for index in range(len(names))]
     numeric = [_is_numeric(column) for column in values]
     columns: list[Column] = []
     shown: list[list[Cell]] = []
-    place = 0
-    while place < len(names):
-        wide = 3 if _has_bounds(names, values, numeric, place) else 1
-        decimals = _decimals(values[place : place + wide]) if numeric[place] else None
-        columns.append(
-            Column(names[place].replace("_", " "), numeric[place], tuple(names[place : place + wide])),
-        )
-        told = zip(*values[place : place + wide], strict=True)
-        shown.append([_cell(list(parts), decimals) for parts in told])
-        place += wide
+    index = 0
+    while index < len(names):
+        wide = 3 if _has_bounds(names, values, numeric, index) else 1
+        together = values[index : index + wide]
+        decimals = _decimals(together) if numeric[index] else None
+        columns.append(Column(names[index].replace("_", " "), numeric[index], tuple(names[index : index + wide])))
+        shown.append([_cell(list(parts), decimals) for parts in zip(*together, strict=True)])
+        index += wide
     return columns, [list(row) for row in zip(*shown, strict=True)]
 
 
@@ -95,14 +93,14 @@ def number_text(value: float, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
-def _has_bounds(names: list[str], values: list[list[Any]], numeric: list[bool], place: int) -> bool:
+def _has_bounds(names: list[str], values: list[list[Any]], numeric: list[bool], index: int) -> bool:
     """Whether the next two columns are the interval of this one."""
-    if not numeric[place] or place + 2 >= len(names):
+    if not numeric[index] or index + 2 >= len(names):
         return False
-    low, high = values[place + 1], values[place + 2]
-    if not all(numeric[there] or all(map(_is_missing, values[there])) for there in (place + 1, place + 2)):
+    low, high = values[index + 1], values[index + 2]
+    if not all(numeric[bound] or all(map(_is_missing, values[bound])) for bound in (index + 1, index + 2)):
         return False
-    name, bounds = names[place], tuple(names[place + 1 : place + 3])
+    name, bounds = names[index], tuple(names[index + 1 : index + 3])
     if bounds == (f"{name}_low", f"{name}_high"):
         return True
     if bounds != ("low", "high"):
@@ -111,7 +109,7 @@ def _has_bounds(names: list[str], values: list[list[Any]], numeric: list[bool], 
     # lie beyond the range that holds 95 % of a skewed sample.
     known = [
         (below <= above, below <= one <= above)
-        for one, below, above in zip(values[place], low, high, strict=True)
+        for one, below, above in zip(values[index], low, high, strict=True)
         if not any(map(_is_missing, (one, below, above)))
     ]
     return all(ordered for ordered, _ in known) and 2 * sum(about for _, about in known) > len(known)
@@ -139,11 +137,11 @@ def _decimals(columns: list[list[Any]]) -> int:
 
 
 def _cell(parts: list[Any], decimals: int | None) -> Cell:
-    told = [_text(part, decimals) for part in parts]
+    texts = [_text(part, decimals) for part in parts]
     exact = tuple("" if _is_missing(part) else _exact(part) for part in parts)
     if len(parts) == 1 or not any(exact[1:]):
-        return Cell(told[0], exact)
-    return Cell(f"{told[0]} [{told[1]}, {told[2]}]", exact)
+        return Cell(texts[0], exact)
+    return Cell(f"{texts[0]} [{texts[1]}, {texts[2]}]", exact)
 
 
 def _text(value: Any, decimals: int | None) -> str:

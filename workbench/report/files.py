@@ -22,7 +22,7 @@ def write_figures(
     only: Sequence[str] | None = None,
     formats: Sequence[str] = ("html",),
     width_mm: float = 170.0,
-    told: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write figures as files, each beside its data as parquet; one file a trait where there are several.
 
@@ -33,8 +33,8 @@ def write_figures(
         only: names of figures; all by default.
         formats: any of html, svg, pdf and png.
         width_mm: the column that images are laid out for.
-        told: called with the reason where images cannot be drawn here; what can be written is then written all the
-            same. Without it that is an error.
+        warn: is called with the reason where images cannot be drawn here, and what can be written is written. Without
+            it that is an error.
 
     Returns:
         the figures' files, in reading order.
@@ -59,9 +59,9 @@ def write_figures(
         try:
             done |= set(plots.save_figures(jobs, width_mm=width_mm, share_plotlyjs=True))
         except RuntimeError as error:
-            if told is None:
+            if warn is None:
                 raise
-            told(str(error))
+            warn(str(error))
     written = {
         (figure.name, trait): [path for format in formats if (path := folder / f"{stem}.{format}") in done]
         for figure in figures

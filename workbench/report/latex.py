@@ -57,16 +57,16 @@ def latex_table(frame: pd.DataFrame, *, caption: str, label: str) -> str:
         ...
     """
     columns, rows = table_cells(frame)
-    widths = [_width(column, [row[place].text for row in rows]) for place, column in enumerate(columns)]
+    widths = [_width(column, [row[index].text for row in rows]) for index, column in enumerate(columns)]
     size, turned = _setting(sum(widths) + _GAP * len(columns))
     gap, em = ("2pt", 0.2) if size == "tiny" else ("4pt", 0.45)
     alignment = "".join(_alignment(column, width, em) for column, width in zip(columns, widths, strict=True))
     head = " & ".join(_heading(column) for column in columns) + r" \\"
     body = [" & ".join(_cell(cell.text) for cell in row) + r" \\" for row in rows]
-    told = [rf"\caption{{{escaped(caption)}}}", rf"\label{{{label}}}"]
+    heading = [rf"\caption{{{escaped(caption)}}}", rf"\label{{{label}}}"]
     if len(rows) <= _LONG and not turned:
         lines = [
-            *(r"\begin{table}[tb]", r"\centering", rf"\{size}", *told, rf"\begin{{tabular}}{{{alignment}}}"),
+            *(r"\begin{table}[tb]", r"\centering", rf"\{size}", *heading, rf"\begin{{tabular}}{{{alignment}}}"),
             *(r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}"),
         ]
         return "\n".join(lines) + "\n"
@@ -76,7 +76,7 @@ def latex_table(frame: pd.DataFrame, *, caption: str, label: str) -> str:
             "{" + rf"\{size}\setlength{{\tabcolsep}}{{{gap}}}\setlength{{\LTcapwidth}}{{\linewidth}}",
             rf"\begin{{longtable}}{{{alignment}}}",
         ),
-        f"{told[0]} {told[1]} \\\\",
+        f"{heading[0]} {heading[1]} \\\\",
         *(r"\toprule", head, r"\midrule", r"\endfirsthead", r"\toprule", head, r"\midrule", r"\endhead"),
         *(r"\bottomrule", r"\endfoot", *body, r"\end{longtable}", "}"),
         *([r"\end{landscape}"] if turned else []),
@@ -123,7 +123,7 @@ def escaped(text: str) -> str:
         '5 \\\\% of \\\\texttt{x\\\\_low}'
     """
     parts = _CODE.split(text)
-    return "".join(rf"\texttt{{{_plain(part)}}}" if place % 2 else _plain(part) for place, part in enumerate(parts))
+    return "".join(rf"\texttt{{{_plain(part)}}}" if number % 2 else _plain(part) for number, part in enumerate(parts))
 
 
 def _plain(text: str) -> str:
@@ -135,6 +135,6 @@ def _cell(text: str) -> str:
     return _POWER.sub(_power, _plain(text))
 
 
-def _power(found: re.Match[str]) -> str:
-    mantissa, power = (part.replace("$-$", "-") for part in found.groups())
-    return rf"${mantissa} \times 10^{{{power}}}$"
+def _power(power: re.Match[str]) -> str:
+    mantissa, exponent = (part.replace("$-$", "-") for part in power.groups())
+    return rf"${mantissa} \times 10^{{{exponent}}}$"

@@ -104,15 +104,15 @@ def _manifest_parts(manifest: dict[str, Any]) -> tuple[list[tuple[str, str]], li
     glance: list[tuple[str, str]] = []
     folded: list[tuple[str, int, str]] = []
     for name, value in manifest.items():
-        told = str(name).replace("_", " ")
+        title = str(name).replace("_", " ")
         if not isinstance(value, dict | list | tuple):
-            glance.append((told, str(value)))
+            glance.append((title, str(value)))
         elif not value:
-            glance.append((told, "none"))
+            glance.append((title, "none"))
         elif isinstance(value, dict) and len(value) <= _FLAT and not any(map(_holds_others, value.values())):
-            glance.append((told, "; ".join(f"{key}: {entry}" for key, entry in value.items())))
+            glance.append((title, "; ".join(f"{key}: {entry}" for key, entry in value.items())))
         else:
-            folded.append((told, len(value), json.dumps(value, indent=1, ensure_ascii=False, default=str)))
+            folded.append((title, len(value), json.dumps(value, indent=1, ensure_ascii=False, default=str)))
     return glance, folded
 
 

@@ -12,10 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from workbench import select as selecting
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.plots import Legend
 from workbench.report.measured import has_dose, other_traits, shown_costs
-from workbench.select.selection import Selection
 from workbench.study.config import StudyConfig
 from workbench.study.study import Study
 
@@ -41,7 +41,7 @@ def study_summary(study: Study, *, width: int) -> list[RenderableType]:
     ]
 
 
-def selection_table(selection: Selection) -> Table:
+def selection_table(selection: "selecting.Selection") -> Table:
     """What each criterion kept and removed, layer by layer."""
     shown = {
         "layer": "layer",

@@ -5,7 +5,7 @@ from workbench.measure.summarising import ALL
 from workbench.report.measured import label_of
 from workbench.study.study import Study
 
-_UNSCORED = 0.02  # share of rows without a value from which on it is told
+_UNSCORED = 0.02  # share of rows without a value above which a reader is warned
 
 
 def page_warnings(study: Study) -> list[str]:

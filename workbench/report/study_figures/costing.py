@@ -3,7 +3,6 @@
 from functools import partial
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from workbench import plots
 from workbench.measure.summarising import ALL
@@ -24,15 +23,15 @@ def drawings(study: Study) -> Drawings:
     tables, quantities = study.tables, study.quantities
     costs = list(quantities.loc[quantities["compared"] & (quantities["role"] == "cost"), "name"])
     compared = [name for name in costs if f"{name}_against" in tables["equal_shift"]]
-    found = {f"trait-against-{name}": partial(_against, study, name) for name in compared}
+    figures = {f"trait-against-{name}": partial(_against, study, name) for name in compared}
     if compared and _reaching(tables["cost_by_breadth"]):
-        found["cost-by-breadth"] = partial(_breadth, study)
+        figures["cost-by-breadth"] = partial(_breadth, study)
     stems = [name.removesuffix(_TESTS) for name in tables if name.endswith(_TESTS)]
-    found |= {f"{stem}-retention": partial(_retention, study, stem) for stem in stems}
-    found |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in costs}
+    figures |= {f"{stem}-retention": partial(_retention, study, stem) for stem in stems}
+    figures |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in costs}
     changes = [name for name, table in tables.items() if set(table) >= _CHANGES and "direction" not in table]
-    found |= {name.replace("_", "-"): partial(_changes, study, name) for name in changes}
-    return found
+    figures |= {name.replace("_", "-"): partial(_changes, study, name) for name in changes}
+    return figures
 
 
 def _reaching(breadth: pd.DataFrame) -> bool:
@@ -44,7 +43,7 @@ def _against(study: Study, cost: str) -> StudyFigure:
     table, legend = curves(study, study.tables["tradeoff"]), Legend.of(study)
     label, target = label_of(study, cost), label_of(study, study.target)
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         shift = _shift(study, trait)
         return plots.trait_against_cost(table, cost=cost, trait=trait, gamma=study.gamma, shift=shift, legend=legend)
 
@@ -85,7 +84,7 @@ def _breadth(study: Study) -> StudyFigure:
 def _retention(study: Study, stem: str) -> StudyFigure:
     tests, legend, label = curves(study, study.tables[f"{stem}{_TESTS}"]), Legend.of(study), label_of(study, stem)
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.retention_by_task(tests, label=label, trait=trait, legend=legend)
 
     margin = "; the line marks the margin of non-inferiority" if "margin" in tests else ""

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import plotly.graph_objects as go
-
 from workbench import plots
 from workbench.measure.summarising import ALL
 from workbench.plots import Legend
@@ -17,16 +15,18 @@ GROUP = "What does editing do?"
 def drawings(study: Study) -> Drawings:
     """The target and other quantities of the trait over doses, and what else the study's tables show of editing."""
     tables = study.tables
-    found = {"dose-curves": partial(dose_figure, study, study.target, "dose-curves", GROUP)}
-    found |= {f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in other_traits(study)}
-    found["arms-at-equal-dose"] = partial(_arms, study)
+    figures = {"dose-curves": partial(dose_figure, study, study.target, "dose-curves", GROUP)}
+    figures |= {
+        f"dose-{name}": partial(dose_figure, study, name, f"dose-{name}", GROUP) for name in other_traits(study)
+    }
+    figures["arms-at-equal-dose"] = partial(_arms, study)
     if len(tables["against_controls"]):
-        found["against-controls"] = partial(_controls, study)
+        figures["against-controls"] = partial(_controls, study)
     if "quantile_sweep" in tables:
-        found["quantile-sweep"] = partial(_quantiles, study)
+        figures["quantile-sweep"] = partial(_quantiles, study)
     if "specificity" in tables and study.method in set(tables["specificity"]["arm"]):
-        found["specificity"] = partial(_specificity, study)
-    return found
+        figures["specificity"] = partial(_specificity, study)
+    return figures
 
 
 def dose_figure(study: Study, quantity: str, name: str, group: str) -> StudyFigure:
@@ -36,7 +36,7 @@ def dose_figure(study: Study, quantity: str, name: str, group: str) -> StudyFigu
     dose = dose[dose["quantity"] == quantity]
     row = study.quantities.drop_duplicates("name").set_index("name").loc[quantity]
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.dose_curves(dose, quantity=quantity, trait=trait, legend=legend)
 
     return StudyFigure(
@@ -82,7 +82,7 @@ def _quantiles(study: Study) -> StudyFigure:
     table, legend = without_other_costs(study, study.tables["quantile_sweep"]), Legend.of(study)
     quantile, arms = study.config.quantile, " and ".join(dict.fromkeys(table["arm"]))
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.quantile_sweep(table, trait=trait, quantile=quantile, legend=legend)
 
     return StudyFigure(

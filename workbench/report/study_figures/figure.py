@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from workbench import plots
 from workbench.arm.registry import ARMS
 from workbench.measure.summarising import ALL
 from workbench.study.study import Study
@@ -22,7 +22,7 @@ class StudyFigure:
         name: its file's and its anchor's name, e.g. `effect-map`.
         title: what it shows.
         caption: how to read it, and what was run.
-        data: the table it draws, those columns alone that are drawn or told when hovering.
+        data: the table it draws, those columns alone that are drawn or shown when hovering.
         figures: by trait, or one under `all`.
         group: the question that it helps to answer.
     """
@@ -31,7 +31,7 @@ class StudyFigure:
     title: str
     caption: str
     data: pd.DataFrame
-    figures: dict[str, go.Figure]
+    figures: "dict[str, plots.Figure]"
     group: str
 
     def alt(self, trait: str) -> str:
@@ -49,7 +49,7 @@ Drawings = Mapping[str, Callable[[], StudyFigure]]
 """The figures that a study has something to draw for, by name; each is drawn when it is called."""
 
 
-def by_trait(study: Study, draw: Callable[[str], go.Figure], *, pooled: bool = False) -> dict[str, go.Figure]:
+def by_trait(study: Study, draw: "Callable[[str], plots.Figure]", *, pooled: bool = False) -> "dict[str, plots.Figure]":
     """A figure drawn for each of a study's traits, and for all together where that is asked for."""
     traits = [ALL, *study.config.traits] if pooled else study.config.traits
     return {trait: draw(trait) for trait in traits}

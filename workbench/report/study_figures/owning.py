@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import plotly.graph_objects as go
-
 from workbench import plots
 from workbench.measure.summarising import ALL
 from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait
@@ -23,7 +21,7 @@ def drawings(study: Study) -> Drawings:
 def _exclusivity(study: Study) -> StudyFigure:
     contrasts = study.tables["contrasts"]
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.exclusivity_scatter(contrasts, min_d=study.config.min_d, trait=trait)
 
     return StudyFigure(

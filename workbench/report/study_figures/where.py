@@ -3,7 +3,6 @@
 from functools import partial
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from workbench import plots
 from workbench.report.study_figures.figure import Drawings, StudyFigure, by_trait, of_trait
@@ -15,7 +14,7 @@ _NEURON = ["trait", "layer", "neuron", "mean_difference", "cohens_d", "d_low", "
 
 def drawings(study: Study) -> Drawings:
     """The effects, the chosen neurons and the poles; probes where there are prompts enough to hold some out."""
-    found = {
+    figures = {
         "effect-map": partial(_effect_map, study),
         "effect-map-by-neuron": partial(_by_neuron, study),
         "magnitude-against-d": partial(_magnitude, study),
@@ -23,8 +22,8 @@ def drawings(study: Study) -> Drawings:
         "trait-pca": partial(_pca, study),
     }
     if len(study.tables["separability"]):
-        found["separability"] = partial(_separability, study)
-    return found
+        figures["separability"] = partial(_separability, study)
+    return figures
 
 
 def _effects(study: Study) -> pd.DataFrame:
@@ -62,7 +61,7 @@ def _by_neuron(study: Study) -> StudyFigure:
 def _magnitude(study: Study) -> StudyFigure:
     effects, thresholds = _effects(study), study.tables["selection"]
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         return plots.magnitude_against_d(
             effects, threshold_d=study.config.min_d, thresholds=of_trait(thresholds, trait), trait=trait
         )
@@ -108,7 +107,7 @@ def _pca(study: Study) -> StudyFigure:
 def _separability(study: Study) -> StudyFigure:
     table, start = study.tables["separability"], study.tables["start_layer"].set_index("trait")["layer"]
 
-    def draw(trait: str) -> go.Figure:
+    def draw(trait: str) -> "plots.Figure":
         first = start[trait]
         return plots.separability_by_layer(table, start=None if pd.isna(first) else int(first), trait=trait)
 
