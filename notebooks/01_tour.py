@@ -17,10 +17,10 @@
 # # The whole of it, in ten cells
 #
 # A language model can be told to be talkative, and then it talks like somebody who is. Which of its MLP neurons carry
-# that, and are they the *cause*, or do they only go along? **DPN-LE** (Dual Personality Neuron Localization and
+# that, and are they the *cause*, or do they only vary with it? **DPN-LE** (Dual Personality Neuron Localization and
 # Editing) answers in four steps: contrast two personas, find the neurons that differ most between them, add the
-# difference to just these neurons, and look at what the model says. `workbench` does the four steps, and a fifth that
-# decides how much to believe: what matters below has an interval and a control beside it.
+# difference to just these neurons, and look at what the model says. `workbench` does the four steps and adds a fifth:
+# every result that matters below comes with an interval and a control.
 #
 # The model here is a small one that comes with the package. It knows five personality traits and little else, so
 # everything runs on a laptop in seconds. All seeds are 0: the numbers in the text are those that you will see.
@@ -28,8 +28,8 @@
 # %% [markdown]
 # ## 1 · A model
 #
-# `"testbed"` is the embedded model. A Hugging Face name or a checkpoint folder stands in the same place
-# ([06](06_your_own_model_and_files.ipynb) does that); whatever is loaded is hooked by TransformerLens.
+# `"testbed"` is the embedded model. A Hugging Face name or a checkpoint folder can take its place (see
+# [06](06_your_own_model_and_files.ipynb)); TransformerLens hooks every model that is loaded.
 
 # %%
 import pandas as pd
@@ -48,9 +48,9 @@ model
 # %% [markdown]
 # ## 2 · A contrast
 #
-# A *contrast* is a trait told in *poles*. Each row puts one question to a persona at the high pole, to one at the low
-# pole, and to a neutral one that says nothing of the trait. Only the system prompt differs. Here are the first two of
-# 200 rows.
+# A *contrast* describes a trait by its *poles*. Each row asks one question of a persona at the high pole, of one at the
+# low pole, and of a neutral one that says nothing of the trait. Only the system prompt differs. Here are the first two
+# of 200 rows.
 
 # %%
 pairs = wb.Contrast.testbed("Extraversion", n=200, seed=0)
@@ -59,10 +59,10 @@ pairs.frame().query("row < 2").sort_values("row", kind="stable").set_index(["row
 # %% [markdown]
 # ## 3 · A capture
 #
-# One forward pass for each prompt reads `hook_post`, what goes into the down projection, one number a neuron, at the
-# last token before the answer. What is kept are moments by pole and not the activations, so memory does not grow with
-# the number of prompts. `clusters=` keeps descriptions and questions apart: rows that share one resemble each other,
-# and intervals have to allow for that.
+# One forward pass for each prompt reads `hook_post`, the input of the down projection, at the last token before the
+# answer: one number for each neuron. Only moments by pole are kept, not the activations, so memory does not grow with
+# the number of prompts. `clusters=` also keeps the moments of each description and each question: rows that share one
+# resemble each other, and intervals have to allow for that.
 
 # %%
 tally = wb.capture(model, pairs, clusters=("description", "question"))
@@ -71,8 +71,8 @@ tally
 # %% [markdown]
 # ## 4 · Effects
 #
-# For every neuron there is the difference of the poles' means, *s*, in activation units, and Cohen's *d*, the same in
-# pooled standard deviations, with its 95 % interval (`d_low` to `d_high`). Positive means more active under the
+# Every neuron has two effects: *s*, the difference of the poles' means in activation units, and Cohen's *d*, the same
+# in pooled standard deviations, with a 95 % interval (`d_low` to `d_high`). Positive means more active under the
 # extraverted persona. These are the five neurons of 6,144 with the largest |s|.
 
 # %%
@@ -83,9 +83,9 @@ table.loc[table["mean_difference"].abs().nlargest(5).index].set_index(["layer", 
 # %% [markdown]
 # ## 5 · The map
 #
-# All neurons at once: a row for each layer, its neurons in the order of their d. Hover for a neuron's numbers. Nearly
-# everything is coloured: in this model most neurons tell the two personas apart, so that a large d alone singles out
-# nothing.
+# All neurons at once: each row is a layer, with its neurons in the order of their d. Hover over a neuron for its
+# numbers. Nearly everything is coloured: in this model most neurons tell the two personas apart, so a large d alone
+# singles out few of them.
 
 # %%
 wb.plots.effect_map(table)
@@ -95,8 +95,8 @@ wb.plots.effect_map(table)
 #
 # DPN-LE's *dual criterion* takes the largest half percent of |s| in each layer (`quantile=0.995`; the least of them is
 # the threshold tau_q) **if** their |d| is above `min_d` (tau_d). `removed_by_d` counts the neurons that pass the first
-# and fail the second: none, in any layer. On this model the second criterion does no work, and what is selected is
-# simply what differs most. On another model it may be otherwise; the table tells.
+# criterion and fail the second: none, in any layer. On this model the second criterion has no effect, and the rule
+# selects the neurons with the largest differences. The table shows whether this holds on another model.
 
 # %%
 chosen = wb.select_neurons(effects, rule="dual", quantile=0.995, min_d=0.8)
@@ -106,8 +106,8 @@ chosen.layers.set_index("layer")[["threshold", "above_threshold", "above_min_d",
 # ## 7 · An edit
 #
 # An edit is a value: what is added, and to which neurons. `gamma` is the *dose*; at 1 each chosen neuron is moved by
-# its own mean difference, all the way from one persona to the other. To *increase* the trait the difference is added,
-# to *decrease* it it is taken away.
+# its own mean difference, all the way from one persona to the other. To *increase* the trait the difference is added;
+# to *decrease* it, the difference is subtracted.
 
 # %%
 edit = wb.dpn_edit(effects, chosen, gamma=1.0, direction="increase")
@@ -116,8 +116,8 @@ edit
 # %% [markdown]
 # ## 8 · Steered answers
 #
-# Five questions without any persona, put to the model as it is, and edited in either direction. Nothing is said to the
-# model; 32 of its 6,144 neurons are moved, from the last token of the prompt onwards. Answers are sampled at
+# Five questions without any persona, asked of the unedited model and of the model edited in either direction. The
+# prompts are the same; 32 of 6,144 neurons are moved, from the last token of the prompt onwards. Answers are sampled at
 # temperature 1, with the same random draws in each column. Some answers turn around, some do not change at all.
 
 # %%
@@ -137,12 +137,12 @@ pd.DataFrame(answers, index=shown).style.set_table_styles([{"selector": "th, td"
 #
 # - **DPN-LE**, the edit above;
 # - **random**, the same values on as many other neurons of the same layers;
-# - **shuffled**, the same 32 neurons with their values dealt out among them anew;
+# - **shuffled**, the same 32 neurons with their values shuffled among them;
 # - **flipped**, the same neurons pushed the other way.
 #
-# The trait score of an answer goes from 1 (low) to 5 (high) and is read off its words. `estimate` is the mean change
-# against the unedited model, question by question, with its 95 % bootstrap interval over the `n` questions that every
-# arm answers readably; `wellformed` is the share of sentences that still are sentences.
+# The trait score of an answer, from 1 (low) to 5 (high), is computed from its words. `estimate` is the mean change
+# against the unedited model, paired by question, with its 95 % bootstrap interval over the `n` questions to which every
+# arm gives an answer with a score; `wellformed` is the share of well-formed sentences.
 
 # %%
 arms = {
@@ -161,9 +161,9 @@ shifts[["estimate", "low", "high", "n"]].join(scored.groupby("arm")["wellformed"
 
 # %% [markdown]
 # The edit moves the score by 0.86 points of 4 [0.55, 1.16], random neurons do not, and the same neurons pushed the
-# other way move it down. That speaks for the neurons. But the values *shuffled* among them do nearly as much, 0.66
-# [0.37, 0.93]: which of the 32 gets which value hardly matters here. And there is a price: 15 % of the sentences are
-# broken, where a random edit breaks 5 %. [04](04_editing_and_dose.ipynb) looks at doses and costs.
+# other way move it down. That is evidence for the neurons. But the values *shuffled* among them move the score nearly
+# as far, 0.66 [0.37, 0.93]: which of the 32 gets which value hardly matters here. And there is a cost: 15 % of the
+# sentences are broken, against 5 % under a random edit. [04](04_editing_and_dose.ipynb) looks at doses and costs.
 
 # %% [markdown]
 # ## 10 · What the neurons cause
@@ -181,8 +181,8 @@ Markdown(str(verdict))
 
 # %% [markdown]
 # Half a percent of the neurons carries 28 % of the persona's effect [23, 32], and other neurons of the same layers 15 %
-# [10, 20]; the difference is 13 [7, 17]. So the selected neurons are a *cause*, and a minor one: most of the effect
-# goes elsewhere, and a good part of what they have over others is that they are larger.
+# [10, 20]; the difference is 13 [7, 17]. So the selected neurons are a *cause*, but a minor one: most of the effect
+# passes through other neurons, and part of their lead over the controls is due to their larger size.
 #
 # ## Where to go on
 #

@@ -19,8 +19,8 @@
 # Everything starts from pairs of prompts that differ in one thing. This notebook makes such pairs by hand, first as
 # plain texts and then as a table with personas and questions, and asks three things before it believes them: do the two
 # sides differ in anything *besides* the trait, would shuffled labels have found as many neurons, and would other
-# descriptions have found the same ones? The trait, *talkativeness*, is no entry of any bank; its words are ones that
-# the embedded model knows. With a model of your own, write what you like.
+# descriptions have found the same ones? The trait, *talkativeness*, is in no bank; its words are ones that the embedded
+# model knows. For a model of your own you can choose any words.
 
 # %%
 import tempfile
@@ -38,9 +38,9 @@ folder = tempfile.TemporaryDirectory()
 # %% [markdown]
 # ## Plain texts
 #
-# The quickest way in: two lists of equal length. `from_texts` takes them as they stand, without chat template or system
-# prompt, and activations are read at each text's last token. Line *i* of one list is the partner of line *i* of the
-# other, so write them as twins: here each pair has the same frame.
+# The quickest start is two lists of equal length. `from_texts` uses them without chat template or system prompt, and
+# activations are read at each text's last token. Line *i* of one list is paired with line *i* of the other, so let them
+# differ in the trait alone: here each pair has the same frame.
 
 # %%
 talks = ["talk to everyone", "bring the group together", "speak first", "fill the room with laughter"]
@@ -54,9 +54,9 @@ texts = wb.Contrast.from_texts(
 pd.DataFrame({"high": [text.user for text in texts.high], "low": [text.user for text in texts.low]}).head(4)
 
 # %% [markdown]
-# From here the way is the same for every contrast: capture, then effects. With twelve texts a side the interval of a
-# neuron's d is 1.7 wide in the middle of the field, and d itself is biased upwards in so small a sample (`hedges_g`
-# corrects that). For 57 % of the neurons the 95 % interval excludes 0, where 5 % would do so by chance.
+# The next steps are the same for every contrast: capture, then effects. With twelve texts a side the median width of a
+# neuron's interval of d is 1.7, and d itself is biased upwards in so small a sample (`hedges_g` corrects that). For 57
+# % of the neurons the 95 % interval excludes 0, where 5 % would do so by chance.
 
 # %%
 plain = wb.effect_sizes(wb.capture(model, texts))
@@ -72,17 +72,17 @@ pd.Series(
 )
 
 # %% [markdown]
-# Two cautions stand behind this table. `from_texts` knows nothing of what the texts share, so its intervals take the
-# twelve rows as independent, though four deeds in three frames are not; and an effect at the last token of a plain
-# sentence need not be the one that a persona has on an answer. A table can say more.
+# Two cautions about this table. `from_texts` does not know what the texts share, so its intervals take the twelve rows
+# as independent, though they are four deeds in three frames. And an effect at the last token of a plain sentence need
+# not be the effect of a persona on an answer. A table can hold more information.
 
 # %% [markdown]
 # ## A table
 #
 # A table (jsonl, csv or parquet) has columns `high` and `low`, and where known `neutral`, `question`, `trait`,
 # `high_id` and `low_id`. With a question, the poles' texts are system prompts and the question is the user's turn. The
-# ids say which rows share a description, and from there on every interval allows for that. Eight pairs of personas,
-# each put to six questions; the seventh and the eighth pair are badly written on purpose.
+# ids say which rows share a description, and every interval then allows for that. Here are eight pairs of personas,
+# each with six questions; the seventh and the eighth pair are badly written on purpose.
 
 # %%
 personas = [
@@ -115,17 +115,17 @@ pairs
 # ## What else differs?
 #
 # `balance` compares the poles in everything that is easy to count: each point is a standardised difference with its
-# interval, which allows for shared descriptions. The green band is where nobody would worry. The high personas here are
-# longer (d +0.75 in tokens) and of longer words, and that is no part of the trait.
+# interval, which allows for shared descriptions. Differences within the green band are negligible. The high personas
+# here are longer (d +0.75 in tokens) and have longer words, which is no part of the trait.
 
 # %%
 balance = pairs.balance(model)
 wb.plots.balance_love(balance.table)
 
 # %% [markdown]
-# `matched` keeps the pairs whose texts are alike in length (here within a ratio of 1.4 in tokens), and says what it
-# dropped and why. With `min_cosine=` it also asks for likeness in meaning; that needs a sentence-embedding model, and
-# is left out here. It dropped the two pairs that were written badly.
+# `matched` keeps the pairs whose texts are similar in length (here within a ratio of 1.4 in tokens), and reports what
+# it dropped and why. With `min_cosine=` it also requires similar meaning; that needs a sentence-embedding model, and is
+# left out here. It dropped the two pairs that were written badly.
 
 # %%
 matched = pairs.matched(model, max_length_ratio=1.4, min_cosine=None)
@@ -160,11 +160,11 @@ wb.plots.effect_map(effects.frame(), neurons=chosen.frame())
 # %% [markdown]
 # ## Would shuffled labels have found as many?
 #
-# The control of a map is a map without meaning. `permutation_null` deals whole descriptions out to the poles anew, all
-# of a description's rows together, and applies the same rule to each dealing. A rule that takes the largest half
-# percent of every layer finds something in noise too, as long as its |d| is above 0.8: 11 neurons on average, and in 9
-# % of the dealings as many as the true labels do. With six descriptions a pole, *how many* neurons were selected is no
-# evidence (p = 0.09).
+# The control of a map is a map of shuffled labels. `permutation_null` assigns whole descriptions to the poles at
+# random, all rows of a description together, and applies the same rule to each shuffle. A rule that takes the largest
+# half percent of every layer finds something in noise too, as long as its |d| is above 0.8: 11 neurons on average, and
+# in 9 % of the shuffles as many as with the true labels. With six descriptions a pole, *how many* neurons were selected
+# is no evidence (p = 0.09).
 
 # %%
 null = wb.permutation_null(kept, unit="description", permutations=500, seed=0)
@@ -172,9 +172,9 @@ counts = pd.DataFrame({"shuffled": "description", "selected": null.counts, "real
 wb.plots.null_distribution(counts)
 
 # %% [markdown]
-# *How strong* they are is. `max_t` holds the largest |t| among all 6,144 neurons under each dealing; 95 % of these stay
-# below 13, and the true labels reach 47. A neuron beyond that bound differs between the poles with the family-wise
-# error held over the whole model, and 1,789 do.
+# *How strong* they are is. `max_t` holds the largest |t| among all 6,144 neurons in each shuffle; 95 % of these are
+# below 13, and the true labels reach 47. A neuron beyond that bound differs between the poles at a family-wise error of
+# 5 % over the whole model; 1,789 neurons do.
 
 # %%
 pd.Series(
@@ -191,10 +191,10 @@ pd.Series(
 # %% [markdown]
 # ## Would other descriptions have found the same?
 #
-# Halves of the descriptions choose on their own, fifty times over. Jaccard is what both halves chose over what either
-# did; corrected for chance it is 0 where they share no more than random sets would, and 1 where they agree. Here it is
-# 0.67 (95 % of the splits between 0.52 and 0.78), with three descriptions in a half: fairly steady, and not the last
-# word on any single neuron.
+# Two random halves of the descriptions each select neurons, fifty times over. Jaccard is the number of neurons that
+# both halves chose over the number that either chose; corrected for chance it is 0 where they share no more than random
+# sets would, and 1 where they agree. Here it is 0.67 (95 % of the splits between 0.52 and 0.78), with three
+# descriptions in a half: fairly stable, though not for every single neuron.
 
 # %%
 steady = wb.stability(kept, unit="description", splits=50, bootstraps=50, seed=0)
@@ -204,8 +204,8 @@ steady.summary().set_index("measure")
 # ## The same neurons as a large contrast's?
 #
 # An outside check: 200 rows of the package's own bank for Extraversion, other texts on other questions. Random sets of
-# these sizes would share 0.16 neurons. The two contrasts share 27 of 31: whatever six pairs of personas and two hundred
-# have in common, the same neurons tell it.
+# these sizes would share 0.16 neurons. The two contrasts share 27 of 31: six pairs of personas and two hundred lead to
+# nearly the same neurons.
 
 # %%
 bank = wb.effect_sizes(wb.capture(model, wb.Contrast.testbed("Extraversion", n=200, seed=0)))
@@ -225,8 +225,8 @@ pd.Series(
 # ## For a real model
 #
 # `Contrast.builtin` is a bank in plain English for models that speak it: six facets a trait, each pair of descriptions
-# written as twins, and a neutral arm. `Contrast.personalitybench(folder, trait)` reads the published files. Both take
-# the way of this notebook from `balance` onwards.
+# written as twins, and a neutral arm. `Contrast.personalitybench(folder, trait)` reads the published files. For both,
+# continue as in this notebook from `balance` onwards.
 
 # %%
 wb.Contrast.builtin("Extraversion", n=3, seed=0).frame().set_index(["row", "pole"]).sort_index()[["system", "user"]]

@@ -18,7 +18,7 @@
 #
 # DPN-LE reports *High neurons* and *Low neurons*, and that the two sets do not overlap. It is tempting to read this as
 # a discovery: extraversion and introversion are stored apart. This notebook shows why that zero proves nothing, asks
-# the question again so that the answer could be no, and gets a no. Then it asks the same of different traits.
+# the question in a way that allows for the answer no, and gets a no. Then it asks the same about different traits.
 
 # %%
 import pandas as pd
@@ -50,9 +50,9 @@ pd.DataFrame(found).T[["size_a", "size_b", "intersection", "p_depletion"]]
 # ## Zero overlap, of nothing
 #
 # Now a contrast without a trait: 200 extraverted personas, the first hundred called high and the second hundred low.
-# There is nothing to find, and the table looks the same. A mean difference has *one* sign, so a neuron lands in one set
-# or in the other whatever the data are. **High and Low of one contrast are disjoint by construction.** The zero, and
-# its p-value, say nothing of the model.
+# There is nothing to find, and the table looks the same. A mean difference has *one* sign, so a neuron is in one set or
+# in the other whatever the data are. **High and Low of one contrast are disjoint by construction.** The zero and its
+# p-value say nothing about the model.
 
 # %%
 nothing = wb.Contrast("nothing", high=pairs.high[:100], low=pairs.high[100:])
@@ -70,8 +70,8 @@ pd.DataFrame(found).T[["size_a", "size_b", "intersection", "p_depletion"]]
 # neurons, taking one from one half of the prompts and the other from the other half, as the noise of the neutral arm,
 # which both share, would correlate them by itself.
 #
-# Does it know the truth where the truth is known? Three simulated captures: either pole raises neurons of its own, both
-# raise the same ones, or each raises some at random.
+# Does it find the truth where the truth is known? In three simulated captures, each pole raises neurons of its own,
+# both raise the same ones, or each raises some at random.
 
 # %%
 columns = ["high", "low", "intersection", "matched_expected", "correlation_halves"]
@@ -83,8 +83,8 @@ for persona in ("exclusive", "shared", "independent"):
 pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(columns[:3], int)).rename_axis("planted")
 
 # %% [markdown]
-# It says what was planted, and claims nothing where the poles were drawn independently of each other. Now the model:
-# 200 rows, with descriptions and questions kept apart.
+# It finds what was planted, and claims nothing where the poles were drawn independently of each other. Now the model:
+# 200 rows, clustered by description and question.
 
 # %%
 tallies = {
@@ -98,7 +98,7 @@ Markdown(f"**{extraversion.verdict}.** {extraversion.text}")
 # Every point is a neuron: to the right if the extraverted persona raises it above neutral, up if the introverted one
 # does. Were the poles opposites, the points would lie along the falling diagonal and the upper right would be empty. It
 # holds 1,053 neurons, two in five of either set, and the strongest effects of all lie along the *rising* diagonal:
-# these neurons tell that there is a persona of this kind, not which of the two it is.
+# these neurons respond to a persona of this kind, whichever of the two it is.
 
 # %%
 layers, width = extraversion.contrasts[0].shape
@@ -137,9 +137,9 @@ table.astype(dict.fromkeys(counts, int)).set_index("trait")[["high", "low", *nam
 # ## Do traits keep to themselves?
 #
 # Sets of *different* traits come from different contrasts, so here overlap is a real question without a neutral arm.
-# Each trait's dual selection at `quantile=0.98`, some sixty neurons a pole. A cell tells how many neurons two poles
-# share, its colour how that compares with chance on a log scale (red more, blue fewer), and a star that it is more than
-# chance at 5 % after Holm's correction over all pairs. Cells of one trait's own two poles are empty by construction.
+# Each trait's dual selection at `quantile=0.98`, some sixty neurons a pole. A cell shows how many neurons two poles
+# share, its colour how that compares with chance on a log scale (red more, blue fewer); a star marks more than chance
+# at 5 % after Holm's correction over all pairs. Cells of one trait's own two poles are empty by construction.
 
 # %%
 effects_of = {trait: wb.effect_sizes(tally) for trait, tally in tallies.items()}
@@ -149,10 +149,10 @@ matrix = wb.measure.overlap_matrix(sets, population=neurons)
 wb.plots.overlap_heatmap(matrix)
 
 # %% [markdown]
-# Chance is a weak opponent: a neuron with large activations differs for any trait. The stronger control replaces each
-# set by as many *other* neurons of the same layers, as near in |s| as there are, and counts what these share with the
-# other traits' real sets, in twenty draws. Real sets share 153 neurons over all pairs of poles, matched ones 72 (64 to
-# 81), random ones 26. So about half of what lies above chance is size; the rest is common to the traits.
+# Chance is a weak control: a neuron with large activations differs for any trait. The stronger control replaces each
+# set by as many *other* neurons of the same layers with the nearest |s|, and counts what these share with the other
+# traits' real sets, in twenty draws. Real sets share 153 neurons over all pairs of poles, matched ones 72 (64 to 81),
+# random ones 26. So size explains about half of the overlap above chance; the traits have the rest in common.
 
 # %%
 across = matrix[matrix["trait_a"] != matrix["trait_b"]]
@@ -179,14 +179,15 @@ pd.DataFrame(
 # %% [markdown]
 # ## Is it valence?
 #
-# High Conscientiousness and high Agreeableness are both flattering, high Neuroticism is not. If a model only told good
-# from bad, sets of equally desirable poles would overlap. `valence_structure` compares the overlap (as lift over
-# chance) of equally desirable poles with that of opposite ones; its p-value is the share of all ways to call poles
-# desirable that would show at least this much. With five traits there are 16 ways, so p is at best 0.06.
+# High Conscientiousness and high Agreeableness are both flattering, high Neuroticism is not. If a model only
+# distinguished good from bad, sets of equally desirable poles would overlap. `valence_structure` compares the overlap
+# (as lift over chance) of equally desirable poles with that of opposite ones; its p-value is the share of all ways to
+# call poles desirable that would show at least this much. With five traits there are 16 ways, so p is at best 0.06.
 #
 # Equally desirable poles overlap 3.2 times as much as opposite ones (p = 0.19): in that direction, but three of the
 # sixteen ways do as well, and the heat map shows why. Extraversion and Agreeableness share most where both are
-# desirable; Conscientiousness and Neuroticism share most where they are *not*. Something other than valence is there.
+# desirable; Conscientiousness and Neuroticism share most where they are *not*. So something other than valence
+# contributes.
 
 # %%
 structure = wb.measure.valence_structure(matrix)
@@ -196,7 +197,7 @@ structure.table.assign(ratio=structure.ratio, p=structure.pvalue).set_index("pol
 # The same question without any threshold: turn every trait so that its desirable pole is positive, and ask how much of
 # a trait's effects over all neurons the *other* traits' common direction explains (`share`, a squared cosine; 1 would
 # be all of it). It is 5 % at the most: over all neurons, the traits of this model are close to perpendicular. What they
-# share sits in the few strongest neurons.
+# share is in the few strongest neurons.
 
 # %%
 valence = wb.measure.shared_valence(effects_of)

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Editing, and how much of it
 #
-# An edit says what is added to which neurons; `gamma`, its *dose*, says how much of it. This notebook takes an edit
-# apart, runs it in three scopes, draws its dose curve beside a random control, has a dose chosen under a budget, and
-# shows what breaks when the dose is too high: also where that speaks against editing few neurons.
+# An edit says what is added to which neurons; `gamma`, its *dose*, scales it. This notebook looks into an edit, runs it
+# in three scopes, draws its dose curve beside a random control's, chooses a dose within a limit on costs, and shows
+# what breaks at high doses, including the evidence against editing few neurons.
 
 # %%
 import tempfile
@@ -42,17 +42,17 @@ chosen = wb.select_neurons(effects, rule="dual", quantile=0.995, min_d=0.8)
 # %% [markdown]
 # ## An edit is a value
 #
-# It prints, compares, saves, loads and adds. `value` is what is added at dose 1, the neuron's mean difference between
-# the poles; `delta` is `gamma` times that.
+# You can print, compare, save, load and add edits. `value` is what is added at dose 1, the neuron's mean difference
+# between the poles; `delta` is `gamma` times that.
 
 # %%
 edit = wb.dpn_edit(effects, chosen, gamma=0.5, direction="increase")
 edit.frame().head()
 
 # %% [markdown]
-# The same neurons otherwise: the other direction turns the signs, *weighted* gives the neurons of smaller |d| in a
-# layer down to 0.75 of their value, *directional* edits only the neurons of the pole that is aimed at. `strength` is
-# the norm of everything that is added at dose 1.
+# Variants on the same neurons: the other direction reverses the signs, *weighted* scales the values of neurons with
+# smaller |d| in a layer down to 0.75, *directional* edits only the neurons of the intended pole. `strength` is the norm
+# of everything that is added at dose 1.
 
 # %%
 variants = {
@@ -69,8 +69,8 @@ pd.DataFrame(
 ).T.astype({"neurons": int, "lowered": int})
 
 # %% [markdown]
-# What follows from being a value: half a dose twice is one dose, an edit and its opposite are nothing, and a file holds
-# it exactly.
+# Because edits are values, half a dose twice equals one dose, an edit and its opposite cancel, and a file keeps an edit
+# exactly.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -88,8 +88,8 @@ pd.Series(
 # %% [markdown]
 # ## Turn the dials yourself
 #
-# Needs a running kernel: choose layers, quantile, tau_d and gamma, and see the map, the counts and a steered answer
-# change. (A page without a kernel shows nothing here; all that follows does without it.)
+# With a running kernel you can choose layers, quantile, tau_d and gamma here, and see the map, the counts and a steered
+# answer change. (Without a kernel nothing is shown; the rest of the notebook does not need it.)
 
 # %%
 wb.explore.trait_panel(model, effects, question="How do you spend your time at the office party?")
@@ -98,12 +98,12 @@ wb.explore.trait_panel(model, effects, question="How do you spend your time at t
 # ## Scopes
 #
 # *Which* positions are edited matters as much as which neurons. `decode` edits the steps after the first new token, as
-# the published code does, so that the first token of an answer is never steered. `generated` also edits the last prompt
+# the published code does; the first token of an answer is then never steered. `generated` also edits the last prompt
 # position, and with it the first token. `all` edits the whole prompt. Every run counts what it edited, in (position,
 # layer) pairs: the prompt below has 15 tokens with its template, the answer 16, and 8 layers are edited.
 #
-# Under `decode` the answer begins as it would have anyway, undecided, and goes on from there. One answer is an
-# anecdote, but a first word binds the rest, so `generated` is the default, and a study can run in several scopes.
+# Under `decode` the answer begins as it would without an edit, undecided, and continues from there. One answer proves
+# little, but the first word constrains the rest; so `generated` is the default, and a study can compare several scopes.
 
 # %%
 question = "How do you spend your time at the team workshop?"
@@ -164,9 +164,9 @@ wb.plots.dose_curves(curves, trait="Extraversion", legend=legend)
 
 # %% [markdown]
 # DPN-LE moves the score with the dose and in the direction that it is meant to; the random control stays where the
-# unedited model is. The last point promises more than it keeps: a score is read off the sentences that can be read, and
-# at 1.5 few can. This is the same runs' share of well-formed sentences. Above a dose of about 0.75 it falls, for the
-# selected neurons earlier than for random ones.
+# unedited model is. The last point is misleading: a score comes from the well-formed sentences alone, and at 1.5 there
+# are few. The next figure shows the share of well-formed sentences in the same runs. Above a dose of about 0.75 it
+# falls, for the selected neurons earlier than for random ones.
 
 # %%
 wb.plots.dose_curves(curves, trait="Extraversion", quantity="wellformed", legend=legend)
@@ -175,8 +175,8 @@ wb.plots.dose_curves(curves, trait="Extraversion", quantity="wellformed", legend
 # ## Choosing a dose
 #
 # `calibrate` finds the least dose that reaches the shift you ask for, and refuses it if it costs more capability than
-# you allow. It is given questions on other topics and other items than those above, so that what was reported there was
-# not chosen there. (Without them it takes all search questions of the embedded model.)
+# you allow. Here it gets other questions and items than those above, so that no dose is chosen on the data that report
+# its effect. (By default it uses all search questions of the embedded model.)
 
 # %%
 search = {
@@ -187,7 +187,7 @@ found = wb.calibrate(model, edit, target=0.4, max_loss=0.02, gammas=(0.25, 0.5, 
 Markdown(found.reason)
 
 # %% [markdown]
-# Asked of the random control, it finds nothing, and says how near it came.
+# For the random control it finds no dose, and reports how near the control came.
 
 # %%
 control = wb.calibrate(model, wb.edit.random_control(edit, seed=0), target=0.4, gammas=(1.0,), **search)
@@ -196,7 +196,8 @@ Markdown(control.reason)
 # %% [markdown]
 # ## What breaks
 #
-# One question at rising doses. First the persona's words come in, then grammar goes, then there are words alone.
+# One question at rising doses. First the persona's words appear, then the grammar breaks, and in the end single words
+# are left.
 
 # %%
 words, doses = [], (0.0, 0.5, 1.0, 1.5, 3.0)
@@ -213,7 +214,7 @@ pd.DataFrame(words, index=[f"gamma {dose:g}" for dose in doses]).style.set_table
 # At an equal *dose* an edit of few neurons costs little, but it also does little. The fair comparison is at equal
 # *cost*. Two rivals: **broad** adds the mean difference to all 6,144 neurons, at smaller doses; **residual** adds one
 # vector to the residual stream of each layer, as long as what DPN-LE writes there. Every curve begins at the unedited
-# model (0, 0): further right is more shift, further down is more damage.
+# model (0, 0): further right is more shift, further down is a higher cost.
 
 # %%
 stream = wb.effect_sizes(wb.capture(model, pairs, site="resid_post"))

@@ -17,12 +17,12 @@
 # # What a set of neurons causes
 #
 # An effect size is a correlation: the persona changes the neuron, and the persona changes the answer. Whether the
-# change *goes through* the neuron is another question, and interventions answer it. This notebook puts one set of
-# neurons, the half percent that DPN-LE selects, through four of them: patching in, controls of like size, ablation, and
-# the first-order screen that foretells all of them at once.
+# change *goes through* the neuron is another question, and interventions answer it. This notebook applies four methods
+# to one set of neurons, the half percent that DPN-LE selects: patching, patching of controls of similar size, ablation,
+# and a first-order approximation that estimates patching for all neurons at once.
 #
-# Everything is read at one place: the logits of the next token after the prompt, along the line from the introverted
-# prompt's to the extraverted prompt's. 0 is the one, 1 the other.
+# Every result is read from the logits of the next token after the prompt, along the line from the introverted prompt's
+# logits (0) to the extraverted prompt's (1).
 
 # %%
 import pandas as pd
@@ -43,9 +43,9 @@ selected
 # ## Controls of like size
 #
 # Any 32 neurons of this size, patched, would do something. `matched_neurons` draws others from the same layers, each
-# among the ten nearest in |s| to one of the set. `match_quality` says how near it came (`ratio`; the last row is all
-# layers together). As the selection takes the *largest* |s| there are, its controls are smaller: half its size. What
-# the selection has over them is therefore partly size, and no proof that these very neurons are special.
+# among the ten nearest in |s| to one of the set. `match_quality` shows how near they are (`ratio`; the last row is all
+# layers together). As the selection takes the *largest* |s|, its controls are smaller: half its size. Its lead over
+# them is therefore partly due to size, and no proof that exactly these neurons matter.
 
 # %%
 matched = wb.select.matched_neurons(selected, effects, seed=0)
@@ -59,7 +59,7 @@ wb.select.match_quality(selected, matched, effects).set_index("layer")[["neurons
 # random neurons, and all 6,144. Intervals are 95 % bootstraps over whole descriptions.
 #
 # The selection, half a percent of the neurons, brings 27 % of the persona's effect, its matched controls 12 %, random
-# ones 1 %. All MLP neurons at the last position together bring 92 %; attention has the rest.
+# ones 1 %. All MLP neurons at the last position together bring 92 %; the rest goes through attention.
 
 # %%
 everything = wb.select_neurons(effects, rule="broad").both
@@ -79,8 +79,8 @@ patched.frame().query("mode == 'joint'").set_index("set")[["neurons", "effect", 
 Markdown(str(wb.edit.causal_verdict(patched, control=["matched", "random"], smallest=0.05)))
 
 # %% [markdown]
-# It has to be able to say otherwise. The matched controls in the place of the selection, against other neurons that
-# match *them*:
+# The rule must also be able to refute. Here the matched controls take the place of the selection, and are compared with
+# other neurons that match *them*:
 
 # %%
 again = wb.select.matched_neurons(matched, effects, exclude=selected, seed=1)
@@ -91,8 +91,8 @@ Markdown(str(wb.edit.causal_verdict(other, control="matched", smallest=0.05)))
 # ## Layer by layer
 #
 # Left, each layer's neurons alone; right, all layers up to that one. Layer 0 carries most, in every set: patch all its
-# neurons and 85 % of the effect is there. Attention has brought the persona's words to the last token by then. The
-# personas of this model are told by single words; in a larger model this picture may look quite different.
+# neurons and 85 % of the effect is there. Before it, attention has moved the persona's words to the last token. The
+# personas of this model are described by single words; in a larger model the figure may look quite different.
 
 # %%
 wb.plots.patching_by_layer(patched.frame())
@@ -100,10 +100,10 @@ wb.plots.patching_by_layer(patched.frame())
 # %% [markdown]
 # ## The other way, and from neutral
 #
-# The same sets with the introverted prompts' activations put into the extraverted ones (`decrease`), and either pole's
-# put into *neutral* prompts, which asks whether the neurons suffice where there is no persona to work with. They work
-# both ways alike. From neutral they bring 9 % of the way, a third of what they bring from the opposite persona: more
-# than their controls, and little.
+# The same sets with the introverted prompts' activations patched into the extraverted ones (`decrease`), and each
+# pole's activations patched into *neutral* prompts, which tests whether the neurons suffice without a persona. The
+# effect is similar in both directions. From neutral they bring 9 % of the way, a third of what they bring from the
+# opposite persona: more than their controls, and little.
 
 # %%
 pair = {name: sets[name] for name in ("selected", "matched")}
@@ -123,8 +123,8 @@ pd.DataFrame(found).set_index(["direction", "base"])
 # ## Directly, or through later layers?
 #
 # A neuron writes to the residual stream, and later layers read it. `direct=True` adds what the change writes to the
-# final residual stream alone, past everything in between. What remains of the effect is what the neurons say to the
-# logits themselves: here 0.21 of 0.27, most of it. These neurons speak to the answer's first word directly.
+# final residual stream alone, bypassing all later layers. The remaining effect is the direct one on the logits: here
+# 0.21 of 0.27, most of it. These neurons act on the answer's first word directly.
 
 # %%
 direct = wb.patch(model, held_out, pair, direct=True).frame().set_index("set")
@@ -142,11 +142,12 @@ pd.DataFrame(
 #
 # Patching asks what neurons *can* bring about; ablation asks what is *lost* without them. The extraverted prompt runs
 # with the set silenced: to zero, to its mean over introverted prompts, or to what it does in a random introverted
-# prompt (all neurons from the same one, so that they stay of a piece). 0 is nothing lost, 1 everything.
+# prompt (all neurons from the same prompt, so that their values belong together). 0 means that nothing is lost, 1
+# everything.
 #
-# Put to the introverted mean, or resampled, the set costs as much as patching brought: 27 to 29 %. Put to *zero* it
-# costs nothing that could be told from 0. Zero is not the other persona, it is a value of its own, and an ablation by
-# zero alone would have called these neurons irrelevant.
+# With the set at its introverted mean, or resampled, as much is lost as patching gained: 27 to 29 %. With the set at
+# *zero*, the loss cannot be distinguished from 0. Zero does not stand for the other persona, and an ablation by zero
+# alone would have suggested that these neurons are irrelevant.
 
 # %%
 rows = []
@@ -165,8 +166,8 @@ pd.DataFrame(rows).set_index("kind")
 #
 # Patching each of 6,144 neurons alone would take as many runs. *Attribution patching* estimates all of them from one
 # gradient: how the readout would change per unit, times how far patching would move the neuron. It is exact where the
-# readout is linear in the neuron; `agreement` holds it against true patching of a sample, half of it the strongest
-# neurons of each layer. On this model it may be trusted.
+# readout is linear in the neuron; `agreement` compares it with true patching of a sample, half of it the strongest
+# neurons of each layer. On this model the estimate is reliable.
 
 # %%
 screen = wb.edit.attribution(model, held_out)
@@ -176,7 +177,7 @@ Markdown(str(screen.agreement(model, held_out.rows(range(8)), neurons=4, seed=0)
 # Now the question that matters for DPN-LE: is the *largest mean difference* a good guide to what *causes* the effect?
 # The 32 neurons with the largest attribution, found on training prompts and patched on held-out ones, beside the
 # selection of the same size. Attribution finds a set that carries 0.47 where the selection carries 0.27, and shares a
-# quarter of its neurons with it. What differs most is a real guide to what causes, and not the best one.
+# quarter of its neurons with it. The largest mean difference is a useful guide to the causes, but not the best one.
 
 # %%
 training = wb.edit.attribution(model, wb.Contrast.testbed("Extraversion", n=64, seed=1))
@@ -198,7 +199,7 @@ Markdown(
 #
 # The projection on the pair's own difference sums over the whole vocabulary. A sharper readout names words: here first
 # words of an answer by which the poles differ, *Wonderful* and *Count (me in)* against *Too (many people)* and *Not (my
-# kind of place)*. The picture is the same, so it does not hang on the readout.
+# kind of place)*. The result is the same, so it does not depend on the readout.
 
 # %%
 words = wb.edit.token_difference(model, ["Wonderful", "Count"], ["Too", "Not"])

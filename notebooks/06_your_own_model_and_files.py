@@ -17,11 +17,11 @@
 # # Your own model, and other tools' files
 #
 # Nothing here is tied to the embedded model. This notebook loads a checkpoint from a folder, wraps a model that is
-# already hooked, and shows why a control matters on any of them. Then an edit leaves as files that other tools read,
-# comes back, and is held against itself; and what cannot be done is refused, with the reason.
+# already hooked, and shows why a control matters on any of them. Then it exports an edit as files of other tools, reads
+# them back, compares them with the original, and shows what is refused, and why.
 #
-# The checkpoint is a random two-layer Llama, written on the spot so that nothing has to be downloaded. With a real one
-# the only line that changes is `load_model("...")`.
+# The checkpoint is a random two-layer Llama that the notebook writes, so that nothing has to be downloaded. For a real
+# one only the line `load_model("...")` changes.
 
 # %%
 import tempfile
@@ -46,8 +46,8 @@ testbed = wb.load_model("testbed")
 # %% [markdown]
 # ## A checkpoint folder
 #
-# `config.json`, weights and tokenizer, as `save_pretrained` leaves them. Weights in a pickle are read as tensors alone;
-# a checkpoint that does not fill its network is refused.
+# It contains `config.json`, weights and tokenizer, as `save_pretrained` writes them. From a pickle of weights only
+# tensors are read; a checkpoint that lacks weights of its network is refused.
 
 # %%
 token = testbed.tokenizer.get_vocab()
@@ -94,10 +94,10 @@ Markdown("\n".join(f"- {each}" for each in (f"of the small Llama: {wb.select.pre
 #
 # This network knows nothing. A rule that takes the largest differences takes some here as well, for something is always
 # largest; and as other personas are other words, intervals exclude 0 for more neurons than the 5 % that chance would
-# give. The effect-size criterion shows its worth here: of the neurons above the magnitude threshold it removes more the
-# higher tau_d is, at the published 0.8 all of them, and the rule refuses to select. In the embedded model, which has
-# learned the trait, it removes none. **Run your pipeline on a model that cannot have what you look for, before you
-# believe it on one that might.**
+# give. Here the effect-size criterion matters: the higher tau_d, the more of the neurons above the magnitude threshold
+# it removes; at the published 0.8 it removes all, and the rule refuses to select. In the embedded model, which has
+# learned the trait, it removes none. **Before you trust your pipeline on a model that may have the trait, run it on one
+# that cannot.**
 
 # %%
 bank = wb.effect_sizes(wb.capture(testbed, contrast))
@@ -108,8 +108,8 @@ swept = {
 pd.DataFrame(swept).rename_axis("tau_d")
 
 # %% [markdown]
-# The same over all neurons: 13 % of the random ones tell the personas apart for sure, and their effects are a sixteenth
-# of those in the embedded model.
+# The same over all neurons: for 13 % of the random network's neurons the interval excludes 0, and their effects are a
+# sixteenth of those in the embedded model.
 
 # %%
 low, high = loaded_effects.interval()
@@ -125,9 +125,9 @@ pd.Series(
 # ## An edit leaves
 #
 # From here on the embedded model, so that answers can be read. The edit leaves out layer 0, as one of the formats
-# cannot express it. `bake` writes it into a stock checkpoint's biases; `export_edit` is one door for all the others:
-# `gguf` writes llama.cpp's control vector, `lm-eval` a file for the evaluation harness, `dpn-le` and `npti` those
-# methods' own files. (`gguf` needs the package of that name and is left out where it is not installed.)
+# cannot express it. `bake` writes it into a stock checkpoint's biases; `export_edit` writes all other formats: `gguf`
+# writes llama.cpp's control vector, `lm-eval` a file for the evaluation harness, `dpn-le` and `npti` those methods' own
+# files. (`gguf` needs the package of that name and is left out where it is not installed.)
 
 # %%
 pairs = wb.Contrast.testbed("Extraversion", n=200, seed=0)
@@ -156,11 +156,12 @@ pd.DataFrame({"written": [path.name for path in paths.values()], "kB": sizes.val
 # %% [markdown]
 # ## And comes back
 #
-# `read_steering` sees from a file what it is and checks it against the model. Each file steers the same twenty
-# questions with the same random draws, in scope `all` as most formats mean it, and its answers are held against the
-# original edit's. The baked checkpoint is no steering file: it is a model of its own, loaded with `load_model` and run
-# without any hook. NPTI's files hold the same neurons, but that method silences one half of them and drives the other,
-# so its answers are expected to differ. The control says how often an unedited model gives the same answers anyhow.
+# `read_steering` recognises the format of a file and checks it against the model. With each file the model answers the
+# same twenty questions with the same random draws, in scope `all`, which most formats imply, and the answers are
+# compared with the original edit's. The baked checkpoint is no steering file: it is a model of its own, loaded with
+# `load_model` and run without any hook. NPTI's files hold the same neurons, but that method silences one half of them
+# and drives the other, so its answers are expected to differ. The control shows how often the unedited model gives the
+# same answers.
 
 # %%
 questions = sorted({prompt.user for prompt in pairs.high})[:20]
@@ -224,8 +225,8 @@ pd.Series(
 # %% [markdown]
 # ## Refused, with the reason
 #
-# A format that cannot express an edit does not get a file that nearly does. A file for another model is not bent to fit
-# this one. Each of these stops with one sentence that says what arrived and what to do; nothing is left on disk.
+# If a format cannot express an edit exactly, no file is written. A file for another model is not adapted to this one.
+# Each of these calls stops with one sentence that says what arrived and what to do; nothing is left on disk.
 
 
 # %%

@@ -16,10 +16,11 @@
 # %% [markdown]
 # # An outcome of your own
 #
-# A study measures what you tell it to. Open answers scored by a grammar, a judge or a questionnaire are built in; your
-# question may be another. This notebook writes an outcome in thirty lines: the log-likelihood that the model gives to
-# sentences of company and of solitude, as its own answer. No judge is needed, and any model can be asked. The study
-# treats it like a built-in one: it chooses the dose, gets columns, a figure and a verdict, and is kept step by step.
+# A study measures whatever outcomes you name. Open answers, scored by a grammar or a judge, questionnaires and others
+# are built in; you may want to measure something else. This notebook writes an outcome in thirty lines: the
+# log-likelihood of sentences about company and about solitude as the model's own answer. No judge is needed, and any
+# model can be asked. The study treats it like a built-in one: it chooses the dose, gets columns, a figure and a
+# verdict, and is kept step by step.
 
 # %%
 from dataclasses import dataclass, replace
@@ -40,9 +41,11 @@ folder = TemporaryDirectory()
 # A frozen dataclass. It names the column that is resampled (`cluster`) and the numbers that each row holds
 # (`quantities`): here one number, of the role `trait`, which an edit is meant to move. `ask` is given the model and the
 # conditions, and returns a row for each condition and sentence, with the condition's labels. A condition is one edit,
-# one instruction, or the model as it is; `asking.edited(model, condition)` runs the model so and counts the edits.
+# one instruction, or the model as it is; inside `asking.edited(model, condition)` the model runs under the condition,
+# and its edits are counted.
 #
-# Sentences of the search split choose the dose, those of the test split are reported: no sentence is in both.
+# Sentences of the search split choose the dose, and results are reported on those of the test split; no sentence is in
+# both.
 
 # %%
 COMPANY = ("I talk to everyone at the party.", "I love to meet new people.", "I often invite my friends.")
@@ -75,8 +78,8 @@ class Sentences(wb.Outcome):
 # %% [markdown]
 # ## A study of it
 #
-# The rest of the study is as in any other: traits, pairs, arms, doses. `outcomes=` takes your value beside names of
-# built-in ones, or alone, as here.
+# The rest of the study is as in any other: traits, pairs, arms, doses. `outcomes=` takes your value alone, as here, or
+# together with names of built-in ones.
 
 # %%
 config = wb.StudyConfig(
@@ -108,8 +111,8 @@ wb.plots.dose_curves(study.tables["dose"], legend=wb.plots.Legend.of(study))
 # ## Kept, and asked again where it changed
 #
 # Every outcome of every arm and dose is kept in the study's folder, under a key that holds the outcome's fields and the
-# code of its methods. A second run asks nothing; another question is another outcome, and is asked anew. A change of
-# the method's own code is noticed in the same way, so that an old answer never stands for a new question.
+# code of its methods. A second run asks nothing. An outcome with another question, or with changed code, has another
+# key and is asked again, so that an old answer never counts for a new question.
 
 # %%
 shifts = {"first": study.tables["equal_dose"]["shift"]}
@@ -124,9 +127,9 @@ pd.DataFrame(shifts).set_index(study.tables["equal_dose"]["arm"]).round(3)
 # %% [markdown]
 # ## An arm of your own, or another arm under test
 #
-# An arm is a value too: `wb.ArmSpec(name, role, doses, build)`. `build` is given where the trait was found and the edit
-# under test, and returns an edit at gamma 1. And `method=` puts any arm in DPN-LE's place: here the question is whether
-# the residual-stream shift does better than *its* controls, one of them half of itself.
+# An arm is a value too: `wb.ArmSpec(name, role, doses, build)`. `build` gets the place of the trait in the model and
+# the edit under test, and returns an edit at gamma 1. And `method=` puts any arm in DPN-LE's place: here the question
+# is whether the residual-stream shift does better than *its* controls, one of them half of itself.
 
 
 # %%
