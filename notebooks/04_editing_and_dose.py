@@ -159,7 +159,8 @@ def measured() -> list[Measured]:
 
 
 curves = wb.study.dose(measured(), resamples=1000)
-wb.plots.dose_curves(curves, trait="Extraversion")
+legend = wb.plots.Legend(quantities=tuple(each for outcome in plan.outcomes for each in outcome.quantities))
+wb.plots.dose_curves(curves, trait="Extraversion", legend=legend)
 
 # %% [markdown]
 # DPN-LE moves the score with the dose and in the direction that it is meant to; the random control stays where the
@@ -168,7 +169,7 @@ wb.plots.dose_curves(curves, trait="Extraversion")
 # falls, for the selected neurons earlier than for random ones.
 
 # %%
-wb.plots.dose_curves(curves, trait="Extraversion", quantity="wellformed")
+wb.plots.dose_curves(curves, trait="Extraversion", quantity="wellformed", legend=legend)
 
 # %% [markdown]
 # ## Choosing a dose
@@ -224,7 +225,7 @@ residual = {direction: wb.edit.residual_edit(stream, each, w_out) for direction,
 asked += [outcomes({"broad": broad}, (0.1, 0.2, 0.3)), outcomes({"residual": residual}, (0.25, 0.5, 0.75))]
 answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
 tradeoff = wb.study.tradeoff(measured(), plan.target, resamples=1000)
-wb.plots.trait_against_cost(tradeoff.query("gamma <= 1"), trait="Extraversion", cost="wellformed")
+wb.plots.trait_against_cost(tradeoff.query("gamma <= 1"), cost="wellformed", trait="Extraversion", legend=legend)
 
 # %% [markdown]
 # The same in numbers: how far each arm has moved the trait by the dose at which it first costs 2 or 5 percentage points

@@ -93,9 +93,11 @@ verdicts.style.set_table_styles([{"selector": "th, td", "props": "text-align: le
 # ## The figures
 #
 # `wb.plots` takes a study's tables and draws them; nothing is computed in between, so that a figure cannot say anything
-# that the tables do not. First, where the trait is: every neuron's d, with the chosen ones marked.
+# that the tables do not. A study's `Legend` gives the arms their colours, by their roles, and what was measured its
+# words and units. First, where the trait is: every neuron's d, with the chosen ones marked.
 
 # %%
+legend = wb.plots.Legend.of(study)
 wb.plots.effect_map(study.tables["effects"], trait="Extraversion")
 
 # %% [markdown]
@@ -103,8 +105,8 @@ wb.plots.effect_map(study.tables["effects"], trait="Extraversion")
 # resample whole questions. The broad edit's doses are smaller as it edits 6,144 neurons instead of 32.
 
 # %%
-legend = wb.plots.Legend.of(study)  # arms' roles, and what each quantity is called and counted in
-wb.plots.dose_curves(study.tables["dose"].query("arm in ['DPN-LE', 'broad', 'residual', 'random']"), legend=legend)
+shown = study.tables["dose"].query("arm in ['DPN-LE', 'broad', 'residual', 'random']")
+wb.plots.dose_curves(shown, legend=legend)
 
 # %% [markdown]
 # All arms side by side at the chosen dose: how far they move the trait, and what it costs. The broad edit is run there

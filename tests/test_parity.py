@@ -4,8 +4,11 @@ Nothing here but the prompts' texts goes through the workbench: activations come
 `down_proj`, statistics from loops over NumPy, steering from a hook that a plain greedy loop calls.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -114,14 +117,27 @@ def published_deltas(
     return deltas
 
 
+@dataclass(frozen=True)
+class Steered:
+    """An answer of the plain loop: its tokens, the logits `(step, d_vocab)` each was taken from, and what was added."""
+
+    tokens: list[int]
+    logits: torch.Tensor
+    added: Counter[str]
+
+
 @torch.no_grad()
 def published_greedy(
     reference: tuple[Any, Any], prompt: wb.Prompt, deltas: dict[int, np.ndarray], *, scope: str, steps: int
-) -> list[int]:
-    """Greedy decoding in a plain loop with the cache on; the delta goes in where `scope` says."""
+) -> Steered:
+    """Greedy decoding in a plain loop with the cache on; the delta goes in where `scope` says.
+
+    `decode` is the published one: decode steps alone, so that the prompt, from which the first new token is taken, is
+    left as it is.
+    """
     network, tokenizer = reference
     values = {layer: torch.tensor(delta, dtype=torch.float32) for layer, delta in deltas.items()}
-    phase = "prompt"
+    phase, added = "prompt", Counter()
 
     def add(layer: int, h: torch.Tensor) -> torch.Tensor | None:
         if layer not in values or (scope == "decode" and phase == "prompt"):
@@ -129,18 +145,31 @@ def published_greedy(
         changed = h.clone()
         first = h.shape[1] - 1 if scope == "generated" else 0
         changed[:, first:] += values[layer]
+        added[phase] += h.shape[1] - first
         return changed
 
-    ids, cache, new = prompt_ids(tokenizer, prompt), None, []
+    ids, past, new, logits = prompt_ids(tokenizer, prompt), None, [], []
     with down_proj_inputs(network, add):
         for _ in range(steps):
-            output = network(ids, past_key_values=cache, use_cache=True)
-            cache, token = output.past_key_values, int(output.logits[0, -1].argmax())
+            output = network(ids, past_key_values=past, use_cache=True)
+            past, token = output.past_key_values, int(output.logits[0, -1].argmax())
+            logits.append(output.logits[0, -1])
             if token == tokenizer.eos_token_id:
                 break
             new.append(token)
             ids, phase = torch.tensor([[token]]), "decode"
-    return new
+    return Steered(new, torch.stack(logits), added)
+
+
+@contextmanager
+def logits_seen(model: wb.Model) -> Iterator[list[torch.Tensor]]:
+    """The logits that the workbench takes each token of one prompt's answer from."""
+    seen: list[torch.Tensor] = []
+    handle = model.network.register_forward_hook(lambda module, args, output: seen.append(output.logits[0, -1]))
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def test_activations_equal_plain_hooks_on_down_proj(
@@ -182,26 +211,58 @@ def test_deltas_equal_the_published_edit(
         np.testing.assert_allclose(edit.delta(layer).numpy(), expected, atol=1e-5)
 
 
+QUESTIONS = [wb.Prompt("How do you spend your time at the office party?"), wb.Prompt("What is 21 + 13?")]
+SAME, OTHER = 1e-3, 0.1
+"""How far logits of one scope may lie from the plain loop's, and how far those of another scope must."""
+
+
+@pytest.fixture(scope="module")
+def by_scope(reference: tuple[Any, Any], published: dict[str, np.ndarray]) -> Callable[..., Steered]:
+    """The plain loop's answers, each computed once."""
+
+    @cache
+    def answer(direction: str, scope: str, question: int) -> Steered:
+        gamma = 0.0 if scope == "none" else 1.5
+        deltas = published_deltas(published, gamma=gamma, direction=direction, weighted=False, directional=False)
+        return published_greedy(
+            reference, QUESTIONS[question], {} if scope == "none" else deltas, scope=scope, steps=20
+        )
+
+    return answer
+
+
 @pytest.mark.parametrize("scope", ["decode", "generated", "all"])
 @pytest.mark.parametrize("direction", ["increase", "decrease"])
-def test_steered_greedy_tokens_equal_a_plain_loop(
-    model: wb.Model,
-    reference: tuple[Any, Any],
-    effects: wb.Effects,
-    published: dict[str, np.ndarray],
-    direction: str,
-    scope: Any,
+def test_steered_greedy_answers_equal_a_plain_loop(
+    model: wb.Model, effects: wb.Effects, by_scope: Callable[..., Steered], direction: str, scope: Any
 ) -> None:
     chosen = wb.select_neurons(effects, quantile=QUANTILE, min_d=MIN_D, layers=LAYERS)
     edit = wb.dpn_edit(effects, chosen, gamma=1.5, direction=direction)
-    deltas = published_deltas(published, gamma=1.5, direction=direction, weighted=False, directional=False)
-    asked = [wb.Prompt("How do you spend your time at the office party?"), wb.Prompt("What is 21 + 13?")]
+    theirs = [by_scope(direction, scope, question) for question in range(len(QUESTIONS))]
     with wb.edited(model, edit, scope=scope):
-        ours = model.generate_tokens(asked, max_new_tokens=20)
-    theirs = [published_greedy(reference, prompt, deltas, scope=scope, steps=20) for prompt in asked]
-    assert ours == theirs
-    plain = model.generate_tokens(asked, max_new_tokens=20)
-    assert plain == [published_greedy(reference, prompt, {}, scope=scope, steps=20) for prompt in asked]
-    if scope == "decode":
-        # As published, the first new token is never steered.
-        assert [ids[:1] for ids in ours] == [ids[:1] for ids in plain]
+        together = model.generate_tokens(QUESTIONS, max_new_tokens=20)
+    assert together == [one.tokens for one in theirs]
+    for question, one in zip(QUESTIONS, theirs, strict=True):
+        with wb.edited(model, edit, scope=scope) as run, logits_seen(model) as seen:
+            assert model.generate_tokens(question, max_new_tokens=20) == [one.tokens]
+        torch.testing.assert_close(torch.stack(seen), one.logits, atol=SAME, rtol=0.0)
+        assert run.pairs == one.added
+    plain = [by_scope(direction, "none", question).tokens for question in range(len(QUESTIONS))]
+    assert model.generate_tokens(QUESTIONS, max_new_tokens=20) == plain
+
+
+@pytest.mark.parametrize("question", range(len(QUESTIONS)))
+@pytest.mark.parametrize("direction", ["increase", "decrease"])
+def test_the_published_scope_is_none_of_the_others(
+    by_scope: Callable[..., Steered], direction: str, question: int
+) -> None:
+    decode, generated, everywhere, plain = (
+        by_scope(direction, scope, question) for scope in ("decode", "generated", "all", "none")
+    )
+    # As published, the first new token is taken from the model as it is; from the second on it is steered.
+    assert torch.equal(decode.logits[0], plain.logits[0])
+    assert (decode.logits[1] - plain.logits[1]).abs().max() > OTHER
+    for one, other in ((generated, plain), (everywhere, plain), (everywhere, generated)):
+        assert (one.logits[0] - other.logits[0]).abs().max() > OTHER
+    assert decode.added["prompt"] == 0
+    assert 0 < generated.added["prompt"] < everywhere.added["prompt"]

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.capture.plan import Plan
+from workbench.capture.plan import PromptPlan
 from workbench.capture.tally import Activations, Tally
 from workbench.digest import hash_file
 from workbench.tensorfile import hash_rows, read_tensors, reserve_tensors, write_rows
@@ -38,7 +38,9 @@ class CaptureFolder:
             changed after it was written, naming the file.
     """
 
-    def __init__(self, folder: str | Path, depends_on: Mapping[str, Any], plan: Plan, *, keeps: Sequence[str]) -> None:
+    def __init__(
+        self, folder: str | Path, depends_on: Mapping[str, Any], plan: PromptPlan, *, keeps: Sequence[str]
+    ) -> None:
         self.folder, self.plan = Path(folder), plan
         self._files = {(site, pole): self.rows_file(site, pole) for site in keeps for pole in plan.rows}
         self._targets = _row_targets(plan) if keeps else None
@@ -232,7 +234,7 @@ def _read_ids(path: Path) -> dict[str, dict[Pole, tuple[str, ...]]]:
     return ids
 
 
-def _row_targets(plan: Plan) -> list[dict[Pole, list[tuple[int, int, int]]]]:
+def _row_targets(plan: PromptPlan) -> list[dict[Pole, list[tuple[int, int, int]]]]:
     """For each group and pole: the row in the file, the prompt, and the position (-1 if averaged) of each row read."""
     pooled = plan.positions.pooled
     sizes: dict[Pole, dict[int, int]] = {pole: {} for pole in plan.rows}

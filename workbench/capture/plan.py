@@ -109,7 +109,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PromptPlan:
     """What a capture will compute.
 
     Attributes:
@@ -138,14 +138,14 @@ class Plan:
 
     def __repr__(self) -> str:
         return (
-            f"Plan({self.prompts} prompts in {len(self.groups)} groups, {self.computed:,} of {self.tokens:,} tokens "
-            f"computed, {self.positions.name})"
+            f"PromptPlan({self.prompts} prompts in {len(self.groups)} groups, {self.computed:,} of {self.tokens:,} "
+            f"tokens computed, {self.positions.name})"
         )
 
 
 def plan_prompts(
     model: Model, contrast: Contrast, positions: Positions, *, min_saving: int | None = MIN_SAVING
-) -> Plan:
+) -> PromptPlan:
     """Tokenise a contrast and sort its prompts so that those with a shared beginning are neighbours.
 
     Raises:
@@ -162,7 +162,7 @@ def plan_prompts(
     rows = dict.fromkeys(contrast.poles, 0)
     for prompt in prompts:
         rows[prompt.pole] += 1 if positions.pooled else len(prompt.reads)
-    return Plan(groups, positions, sum(len(prompt.tokens) for prompt in prompts), computed, rows)
+    return PromptPlan(groups, positions, sum(len(prompt.tokens) for prompt in prompts), computed, rows)
 
 
 def _planned(model: Model, contrast: Contrast, positions: Positions) -> Iterator[PlannedPrompt]:

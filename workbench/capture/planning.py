@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from workbench.capture.plan import Plan, plan_prompts
+from workbench.capture.plan import PromptPlan, plan_prompts
 from workbench.capture.positions import Positions
 from workbench.capture.settings import CaptureSettings
 from workbench.contrast.contrast import Contrast
@@ -24,7 +24,7 @@ class CapturePlan:
         disk: bytes of kept rows.
     """
 
-    plan: Plan
+    plan: PromptPlan
     sites: tuple[Site, ...]
     layers: tuple[int, ...]
     widths: dict[str, int]
