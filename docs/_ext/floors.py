@@ -37,9 +37,9 @@ def packages() -> list[ModuleType]:
 
 @cache
 def homes(package: ModuleType) -> dict[str, str]:
-    """Each public name's module, as the package's stub, or else the package itself, imports it.
+    """The module of each public name, read from the imports in the package's stub, or in the package if it has none.
 
-    Modules have pages of their own, and classes of other libraries, such as plotly's `Figure`, are explained there.
+    Names of modules are left out, as these have pages of their own.
     """
     path = Path(str(package.__file__))
     stub = path.with_suffix(".pyi")
