@@ -3,7 +3,7 @@
 - Composition: personas by binding ("Bob is messy. Cat is tidy. You are Cat.") and by negation ("You are not messy."),
   whose poles have the same words. A model that follows them scores near 5 for high and near 1 for low.
 - Depth: DPN-LE's edit restricted to a pair of layers, gamma 1, both directions.
-- The d filter: the share of all neurons with |d| > 0.8, and what it removes above tau_q.
+- The d criterion: the share of all neurons with |d| > 0.8, and what it removes above tau_q.
 """
 
 from random import Random

@@ -1,4 +1,4 @@
-"""Sphinx: the guide is written, the reference is read from the code, and nothing is fetched."""
+"""Sphinx's configuration: the guide is written by hand, the reference is read from the code, and nothing is fetched."""
 
 import sys
 from pathlib import Path
@@ -63,37 +63,37 @@ GENERATED = {
     "<!-- notebooks -->": including.notebooks,
     "<!-- software citation -->": including.citation,
 }
-"""What stands in a page for a part that is read from the code."""
+"""Marks in a page, and the functions that write their replacement from the code."""
 
 
 def generate(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put what is read from the code where a page asks for it."""
-    for mark, made in GENERATED.items():
+    """Replace the marks of a page by text that is read from the code."""
+    for mark, written in GENERATED.items():
         if mark in source[0]:
             app.env.note_reread()
-            source[0] = source[0].replace(mark, made())
+            source[0] = source[0].replace(mark, written())
     including.include(app, page, source)
     source[0] = floors.linked(source[0])
 
 
 def short_bases(app: Sphinx, name: str, obj: type, options: object, bases: list) -> None:
-    """Bases of ours alone, by the name under which they are documented."""
+    """Show only our own base classes, by the names under which they are documented."""
     public = {id(value): full for full, (_, value) in floors.public().items()}
     ours = [base for base in bases if getattr(base, "__module__", "").startswith("workbench.")]
     bases[:] = [f":py:class:`{public.get(id(base), base.__qualname__)}`" for base in ours] or [object]
 
 
 def find_ours(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: TextElement) -> nodes.Element | None:
-    """A class or its member by its last names, where only one thing is called so: `Patching.frame`."""
+    """Resolve a class or a member by its last names, e.g. `Tally.merge`, if only one object has them."""
     target = node.get("reftarget", "").removesuffix("()")
     if node.get("refdomain") != "py" or not target[:1].isupper():
         return None
     domain = env.domains.python_domain
-    found = [name for name in domain.objects if name.endswith(f".{target}")]
-    if len(found) != 1:
+    names = [name for name in domain.objects if name.endswith(f".{target}")]
+    if len(names) != 1:
         return None
-    node["reftarget"] = found[0]
-    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, text)
+    node["reftarget"] = names[0]
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", names[0], node, text)
 
 
 def setup(app: Sphinx) -> None:

@@ -1,4 +1,4 @@
-"""A page of the reference for every floor, from the names that the package makes public: nothing is listed by hand."""
+"""Write a reference page for every floor from its public names, so that nothing is listed by hand."""
 
 import ast
 import dataclasses
@@ -23,23 +23,23 @@ ROOT = Path(wb.__file__).parents[1]
 
 
 def floors() -> list[str]:
-    """The floors from the ground up, as pyproject's contract has them."""
+    """The floors in the order of the contract in pyproject.toml, ground floor first."""
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     layers = next(each["layers"] for each in tools["importlinter"]["contracts"] if each["type"] == "layers")
     return [part.strip().split(".")[1] for layer in reversed(layers) for part in layer.split("|")]
 
 
 def packages() -> list[ModuleType]:
-    """The root, and every package that has names of its own."""
+    """The root package, and every floor that is a package with public names."""
     floors_with_names = [name for name in floors() if (ROOT / "workbench" / name / "__init__.py").is_file()]
     return [wb, *(importlib.import_module(f"workbench.{name}") for name in floors_with_names if name != "cli")]
 
 
 @cache
 def homes(package: ModuleType) -> dict[str, str]:
-    """Each public name's module, as the package's stub, or else the package itself, imports it.
+    """The module of each public name, read from the imports in the package's stub, or in the package if it has none.
 
-    Modules have pages of their own, and classes of other libraries, such as plotly's `Figure`, are explained there.
+    Names of modules are left out, as these have pages of their own.
     """
     path = Path(str(package.__file__))
     stub = path.with_suffix(".pyi")
@@ -64,33 +64,33 @@ def _is_foreign(value: object) -> bool:
 
 @cache
 def public() -> dict[str, tuple[str, Any]]:
-    """Every public name as it is used (`workbench.capture`, `workbench.plots.dose_curves`): its module and value.
+    """The module and the value of every public name, by the name that users write (`workbench.plots.dose_curves`).
 
-    A name that stands at the root is not repeated for its package.
+    A name of the root is not repeated for its package.
     """
-    found: dict[str, tuple[str, Any]] = {}
+    names: dict[str, tuple[str, Any]] = {}
     for package in packages():
         for name, home in homes(package).items():
             if package is wb or name not in homes(wb):
-                found[f"{package.__name__}.{name}"] = (home, getattr(package, name))
-    return found
+                names[f"{package.__name__}.{name}"] = (home, getattr(package, name))
+    return names
 
 
 def returned(names: dict[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
-    """Classes of ours that a public function, method or attribute hands out, and that are not public themselves."""
+    """Our classes that public functions, methods or attributes return, and that are not public themselves."""
     seen = {id(value) for _, value in names.values()}
-    found: dict[str, tuple[str, Any]] = {}
+    classes: dict[str, tuple[str, Any]] = {}
     waiting = [value for _, value in names.values() if callable(value)]
     while waiting:
-        for cls in _hands_out(waiting.pop()):
+        for cls in _returned_by(waiting.pop()):
             if id(cls) not in seen:
                 seen.add(id(cls))
-                found[f"{cls.__module__}.{cls.__qualname__}"] = (cls.__module__, cls)
+                classes[f"{cls.__module__}.{cls.__qualname__}"] = (cls.__module__, cls)
                 waiting.append(cls)
-    return found
+    return classes
 
 
-def _hands_out(value: Any) -> Iterator[type]:
+def _returned_by(value: Any) -> Iterator[type]:
     if not inspect.isclass(value):
         yield from _classes(_hints(inspect.unwrap(value)).get("return"))
         return
@@ -117,8 +117,8 @@ def _classes(hint: Any) -> Iterator[type]:
     arguments = typing.get_args(hint)
     for argument in arguments:
         yield from _classes(argument)
-    own = inspect.isclass(hint) and not arguments and hint.__module__.startswith("workbench.")
-    if own and inspect.getdoc(hint) and not hint.__name__.startswith("_") and not getattr(hint, "_is_protocol", False):
+    ours = inspect.isclass(hint) and not arguments and hint.__module__.startswith("workbench.")
+    if ours and inspect.getdoc(hint) and not hint.__name__.startswith("_") and not getattr(hint, "_is_protocol", False):
         yield hint
 
 
@@ -133,7 +133,7 @@ def _summary_of_constant(value: Any, name: str, home: str) -> str:
 
 @cache
 def _constant(name: str, home: str) -> str:
-    """The string that stands below a constant in its module."""
+    """The docstring below a constant in its module."""
     body = ast.parse(inspect.getsource(importlib.import_module(home))).body
     for line, after in pairwise(body):
         targets = getattr(line, "targets", [getattr(line, "target", None)])
@@ -151,58 +151,60 @@ def _entry(full: str, home: str, value: Any) -> list[str]:
     if callable(value):
         return [f".. autofunction:: {full}", ""]
     shown = [f"   :value: {value!r}"] if len(repr(value)) < 200 else []
-    said = as_rst(_summary_of_constant(value, name, home)).splitlines()
+    text = as_rst(_summary_of_constant(value, name, home)).splitlines()
     return [
         f".. py:data:: {name}",
         f"   :module: {full.rsplit('.', 1)[0]}",
         *shown,
         "",
-        *(f"   {line}" for line in said),
+        *(f"   {line}" for line in text),
         "",
     ]
 
 
-def _page(floor: str, names: dict[str, tuple[str, Any]], handed: dict[str, tuple[str, Any]]) -> str:
+def _page(floor: str, names: dict[str, tuple[str, Any]], besides: dict[str, tuple[str, Any]]) -> str:
     modules: dict[str, list[str]] = {}
-    for full, (home, _) in {**names, **handed}.items():
+    for full, (home, _) in {**names, **besides}.items():
         modules.setdefault(home, []).append(full)
     package = importlib.import_module(f"workbench.{floor}")
-    said = as_rst(inspect.getdoc(package) or "")
-    lines = [floor, "=" * len(floor), "", said, ""]
+    introduction = as_rst(inspect.getdoc(package) or "")
+    lines = [floor, "=" * len(floor), "", introduction, ""]
     if names:
         lines += [".. list-table::", "   :class: names", "   :widths: 35 65", ""]
         for full, (home, value) in sorted(names.items(), key=lambda item: item[0].casefold()):
             short = full.removeprefix("workbench.")
             lines += [f"   * - :py:obj:`{short} <{full}>`", f"     - {_summary(value, full.rsplit('.', 1)[1], home)}"]
         lines.append("")
-    for home, own in sorted(modules.items(), key=lambda item: (not any(name in names for name in item[1]), item[0])):
+    for home, entries in sorted(
+        modules.items(), key=lambda item: (not any(name in names for name in item[1]), item[0])
+    ):
         module = importlib.import_module(home)
         title = home.removeprefix(f"workbench.{floor}").removeprefix(".").replace(".", " · ")
         if title:
             text = as_rst((inspect.getdoc(module) or "").split("\n\n")[0])
             lines += [title, "-" * len(title), "", text, ""]
-        for full in sorted(own, key=lambda name: (name not in names, name.casefold())):
-            lines += _entry(full, home, {**names, **handed}[full][1])
+        for full in sorted(entries, key=lambda name: (name not in names, name.casefold())):
+            lines += _entry(full, home, {**names, **besides}[full][1])
     return "\n".join(lines)
 
 
 def _of(floor: str, among: dict[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
-    return {full: found for full, found in among.items() if found[0].split(".")[1] == floor}
+    return {full: entry for full, entry in among.items() if entry[0].split(".")[1] == floor}
 
 
 @cache
 def pages() -> dict[str, str]:
-    """Every floor that has something to show, ground floor first, and its page."""
+    """The page of every floor that has public names or returned classes, ground floor first."""
     names = public()
-    handed = returned(names)
+    besides = returned(names)
     order = floors()
     order += sorted({home.split(".")[1] for home, _ in names.values()} - set(order))
-    found = [(floor, _of(floor, names), _of(floor, handed)) for floor in order]
-    return {floor: _page(floor, own, besides) for floor, own, besides in found if own or besides}
+    entries = [(floor, _of(floor, names), _of(floor, besides)) for floor in order]
+    return {floor: _page(floor, of_names, others) for floor, of_names, others in entries if of_names or others}
 
 
 def linked(text: str) -> str:
-    """Markdown with each public name in code, `wb.capture` say, led to its entry."""
+    """Markdown in which each public name in code, such as `wb.capture`, links to its entry."""
 
     def link(match: re.Match[str]) -> str:
         full = f"workbench.{match[1]}"
@@ -214,18 +216,18 @@ def linked(text: str) -> str:
 
 
 def contents() -> str:
-    """The floors as a list of what each does, and as the pages below this one."""
+    """A table of the floors and what each holds, and the toctree of their pages."""
     lines = ["| floor | what it holds |", "|---|---|"]
     for floor in pages():
         package = importlib.import_module(f"workbench.{floor}")
-        said = (inspect.getdoc(package) or "").split("\n\n")[0]
-        lines.append(f"| [{floor}](api/{floor}.rst) | {' '.join(said.split())} |")
+        summary = (inspect.getdoc(package) or "").split("\n\n")[0]
+        lines.append(f"| [{floor}](api/{floor}.rst) | {' '.join(summary.split())} |")
     toctree = ["```{toctree}", ":hidden:", "", *(f"api/{floor}" for floor in pages()), "```"]
     return "\n".join([*lines, "", *toctree])
 
 
 def write_pages(app: Sphinx) -> None:
-    """Before reading: the floors' pages into `reference/api/`, changed ones alone; what has no floor is removed."""
+    """Before Sphinx reads: write the changed pages into `reference/api/`, and remove pages of floors that are gone."""
     folder = Path(app.srcdir) / "reference" / "api"
     folder.mkdir(parents=True, exist_ok=True)
     written = {f"{floor}.rst": text for floor, text in pages().items()}

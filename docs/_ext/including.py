@@ -1,8 +1,8 @@
-"""Parts of the repository's own pages, shown where a page of the site asks for them, so that nothing is said twice.
+"""Include parts of the repository's own pages in the site, so that nothing is written twice.
 
-`<!-- include README.md # Ten lines -->` is that section without its heading, `<!-- include README.md # -->` what
-stands before the first one, and `<!-- include CHANGELOG.md -->` all but the title. Links and images are led to where
-they are on the site; a link to a file that has no page becomes a download (notebooks) or plain text.
+`<!-- include README.md # Ten lines -->` includes that section without its heading, `<!-- include README.md # -->` the
+text before the first section, and `<!-- include CHANGELOG.md -->` everything but the title. Links and images are
+rewritten for the site; a link to a file without a page becomes a download (notebooks) or plain text.
 """
 
 import os
@@ -22,19 +22,21 @@ PAGES = {
     "notebooks/README.md": "notebooks.md",
     "CHANGELOG.md": "changelog.md",
 }
-"""Files of the repository, and the page that shows each."""
+"""Files of the repository, and the page of the site that includes each."""
 
 _MARK = re.compile(r"^<!-- include (\S+)( #(?: (.*?))?)? -->$", re.MULTILINE)
 _FENCED = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _BOUNDS = re.compile(r"(?<=\[)([−+\d.]+), ([−+\d.]+)(?=\])")
 _PICTURE = re.compile(r"<picture>.*?(<img\b[^>]*>).*?</picture>", re.DOTALL)
-_FILES = re.compile(r"^Files: .*? (Data: `[^`]+`\.)$", re.MULTILINE)  # they lie in the repository, not on the site
+_FILES = re.compile(
+    r"^Files: .*? (Data: `[^`]+`\.)$", re.MULTILINE
+)  # these files are in the repository, not on the site
 _SOURCE = re.compile(r"(<img\b[^>]*?\bsrc=\")([^\"]+)(\")")
 
 
 def part(text: str, file: str, heading: str | None, *, sections: bool) -> str:
-    """A file without its title, what stands before its first section, or one section's text."""
+    """A file without its title, the text before its first section, or the text of one section."""
     body = re.sub(r"\A\s*# .*\n", "", text)
     pieces = re.split(r"^## (.*)\n", "".join(_hide(body)), flags=re.MULTILINE)
     if not sections:
@@ -43,12 +45,12 @@ def part(text: str, file: str, heading: str | None, *, sections: bool) -> str:
         return _show(pieces[0], body)
     named = dict(zip(pieces[1::2], pieces[2::2], strict=True))
     if heading not in named:
-        raise ValueError(f"{file} has no section {heading!r}, but {list(named)}. Say in docs/ which one is meant.")
+        raise ValueError(f"{file} has no section {heading!r}. Include one of {list(named)}.")
     return _show(named[heading], body)
 
 
 def _hide(text: str) -> list[str]:
-    """Fenced blocks as marks, for a line of code may begin like a heading."""
+    """The text with marks in place of fenced blocks, as a line of code may look like a heading."""
     return [f"\0{at}\0" if at % 2 else piece for at, piece in enumerate(_FENCED.split(text))]
 
 
@@ -58,14 +60,14 @@ def _show(text: str, whole: str) -> str:
 
 
 def relinked(text: str, file: Path, page: Path) -> str:
-    """Links of `file` as they have to be written in `page`, outside of code."""
+    """The text of `file` with its links rewritten for `page`, except in code."""
 
     def link(match: re.Match[str]) -> str:
         image, label, target = match.groups()
-        place, hash_, anchor = target.partition("#")
-        if re.match(r"[a-z]+:", target) or not place:
+        path, hash_, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target) or not path:
             return match[0]
-        real = (file.parent / place).resolve()
+        real = (file.parent / path).resolve()
         if image:
             return f"![{label}]({os.path.relpath(real, page.parent)})"
         inside = os.path.relpath(real, ROOT)
@@ -78,36 +80,36 @@ def relinked(text: str, file: Path, page: Path) -> str:
     def source(match: re.Match[str]) -> str:
         return match[1] + os.path.relpath((file.parent / match[2]).resolve(), page.parent) + match[3]
 
-    # An interval stays on one line, in a table's narrow column too.
+    # An interval is kept on one line, also in a narrow column.
     whole = _BOUNDS.sub("\\1,\N{NO-BREAK SPACE}\\2", _PICTURE.sub(r"\1", _FILES.sub(r"\1", text)))
     pieces = _FENCED.split(whole)
     return "".join(piece if at % 2 else _SOURCE.sub(source, _LINK.sub(link, piece)) for at, piece in enumerate(pieces))
 
 
 def include(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Sphinx's event: put the parts where a page asks for them."""
+    """Sphinx's event: replace each mark by the part that it names."""
     page = Path(app.srcdir) / f"{docname}.md"
 
     def fetch(match: re.Match[str]) -> str:
         file = ROOT / match[1]
         app.env.note_dependency(str(file))
         if not file.is_file():
-            raise FileNotFoundError(f"{docname} includes {match[1]}, but there is no such file.")
-        found = part(file.read_text(encoding="utf-8"), match[1], match[3], sections=match[2] is not None)
-        return relinked(found, file, page)
+            raise FileNotFoundError(f"{docname} includes {match[1]}, but there is no such file. Correct the mark.")
+        text = part(file.read_text(encoding="utf-8"), match[1], match[3], sections=match[2] is not None)
+        return relinked(text, file, page)
 
     source[0] = _MARK.sub(fetch, source[0])
 
 
 def notebooks() -> str:
-    """The notebooks' own list, where this checkout has it."""
+    """The list of notebooks, if this checkout has it."""
     if (ROOT / "notebooks" / "README.md").is_file():
         return "<!-- include notebooks/README.md -->"
     return "This checkout holds no notebooks."
 
 
 def citation() -> str:
-    """The software, from its own metadata."""
+    """The BibTeX entry of the software, from its metadata."""
     project = metadata("dpn-workbench")
     return (
         "```bibtex\n@software{workbench,\n"

@@ -228,7 +228,7 @@ def test_a_part_that_went_is_told_by_its_name() -> None:
     )
     assert including.part(text, "x.md", None, sections=True).strip() == "First."
     assert "## no heading" in including.part(text, "x.md", "One", sections=True)
-    with pytest.raises(ValueError, match="x.md has no section 'Three', but \\['One', 'Two'\\]"):
+    with pytest.raises(ValueError, match="x.md has no section 'Three'. Include one of \\['One', 'Two'\\]"):
         including.part(text, "x.md", "Three", sections=True)
     led = including.relinked(text, ROOT / "x.md", DOCS / "index.md")
     assert "[a](/llama-3-8b.md) b" in led

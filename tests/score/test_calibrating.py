@@ -77,9 +77,9 @@ def test_a_dose_that_costs_too_much_is_none(model: wb.Model, up: wb.Edit, plante
     assert calibrate(model, up, target=0.15, max_loss=0.02).gamma == pytest.approx(0.15, abs=0.05)
     dear = calibrate(model, up, target=1.0, max_loss=0.02)
     assert dear.gamma is None
-    assert dear.reason.startswith("The target of 1 is reached, but it costs too much: gamma 1 shifts")
+    assert dear.reason.startswith("The target of 1 is reached, but at too high a cost: gamma 1 shifts")
     assert "changes capability by -10.0%" in dear.reason
-    assert dear.reason.endswith("and 2.0% may be lost.")
+    assert dear.reason.endswith("; 2.0% is allowed.")
     assert calibrate(model, up, target=1.0, max_loss=0.1).gamma == 1.0
 
 
@@ -120,7 +120,7 @@ def test_mistakes_are_named(model: wb.Model, up: wb.Edit) -> None:
     with pytest.raises(ValueError, match=r"gammas=\[0.0, 1.0\]"):
         calibrate(model, up, target=1.0, gammas=(0.0, 1.0))
     other = wb.Model(model.hooked, model.tokenizer, name="another")
-    with pytest.raises(ValueError, match="another needs items, scorer. Pass them"):
+    with pytest.raises(ValueError, match="for another pass items, scorer"):
         calibrate(other, up, target=1.0, questions=["Well?"])
     with pytest.raises(ValueError, match="needs questions and items, but 0 and 1"):
         calibrate(

@@ -128,7 +128,7 @@ def calibrate(
         f"({row['capability_change_low']:+.1%} to {row['capability_change_high']:+.1%})"
     )
     if -row["capability_change"] > max_loss + 1e-9:  # a share of items is no exact float
-        reason = f"The target of {target:g} is reached, but at too high a cost: {effect}; {max_loss:.1%} may be lost."
+        reason = f"The target of {target:g} is reached, but at too high a cost: {effect}; {max_loss:.1%} is allowed."
         return Calibration(None, reason, None, target, max_loss, table)
     return Calibration(reaching, f"{effect}.", edit.with_gamma(reaching), target, max_loss, table)
 

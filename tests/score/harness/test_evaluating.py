@@ -333,9 +333,9 @@ def test_a_system_prompt_is_kept_where_the_template_takes_none(model: wb.Model) 
     history = [{"role": "system", "content": "Rest."}, {"role": "user", "content": "Hi"}]
     assert asked.apply_chat_template(history) == "Rest.\n\nHi;"
     tokenizer.chat_template = None
-    with pytest.raises(ValueError, match="m has no chat template. Use chat=False."):
+    with pytest.raises(ValueError, match="needs a chat template, but m has none. Use chat=False."):
         harness_model(Model(model.hooked, tokenizer, name="m"), chat=True)
-    with pytest.raises(ValueError, match="made without. Use chat=True."):
+    with pytest.raises(ValueError, match="got chat=False. Use chat=True."):
         harness_model(model).apply_chat_template(history)
 
 
@@ -344,9 +344,9 @@ def test_an_instruction_is_a_system_prompt(model: wb.Model, folder: Path) -> Non
     both = [Condition.unedited("Extraversion"), told]
     found = evaluate_harness(model, both, paths(folder, "sums"), chat=True, limit=2).samples
     assert found["prompt"].nunique() == 4  # two questions, each with and without it
-    with pytest.raises(ValueError, match=r"needs a chat prompt, but told has one\. Use chat=True\."):
+    with pytest.raises(ValueError, match=r"needs a chat prompt, but told came with chat=False"):
         evaluate_harness(model, both, paths(folder, "sums"))
-    with pytest.raises(ValueError, match="told instructs the model, but texts judges whole texts"):
+    with pytest.raises(ValueError, match="needs a prompt, but texts scores whole texts. Leave out the task or told"):
         evaluate_harness(model, both, paths(folder, "texts"), chat=True)
 
 
@@ -439,13 +439,13 @@ def test_an_unknown_task_is_said(model: wb.Model, conditions: list[Condition]) -
 
 
 def test_what_cannot_be_evaluated_is_said(model: wb.Model, conditions: list[Condition], folder: Path) -> None:
-    with pytest.raises(ValueError, match="Nothing to evaluate: 0 conditions, 1 tasks"):
+    with pytest.raises(ValueError, match="needs conditions and tasks, but 0 and 1 arrived"):
         evaluate_harness(model, [], ["gsm8k"])
     with pytest.raises(ValueError, match="one of all, generated, decode, but 'none' arrived"):
         evaluate_harness(model, conditions, ["gsm8k"], scope="none")
     with pytest.raises(ValueError, match="Each task is evaluated once, but sums came several times"):
         evaluate_harness(model, conditions, paths(folder, "sums", "sums"))
-    with pytest.raises(ValueError, match="Main metrics are of sums, but one is of 'sum'"):
+    with pytest.raises(ValueError, match="metrics names tasks among sums, but 'sum' arrived"):
         evaluate_harness(model, conditions, paths(folder, "sums"), metrics={"sum": "acc"})
     with pytest.raises(FileNotFoundError, match="There is no folder .* of tasks"):
         evaluate_harness(model, conditions, paths(folder, "sums"), include_path=folder / "nowhere")
@@ -639,14 +639,14 @@ def test_few_shot_examples_are_never_the_item_itself(tmp_path: Path) -> None:
 def test_local_files_that_will_not_do(tmp_path: Path) -> None:
     data = tmp_path / "rows.jsonl"
     data.write_text("{}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="no single task 'mmlu' that is scored on a split"):
+    with pytest.raises(ValueError, match="a single task that is scored on a split, but 'mmlu' arrived"):
         local_task("mmlu", data)
-    with pytest.raises(ValueError, match=r"gsm8k is scored on split 'test', but the files are of \['train'\]"):
+    with pytest.raises(ValueError, match=r"gsm8k is scored on split 'test', but files of \['train'\] arrived"):
         local_task("gsm8k", {"train": data})
     with pytest.raises(FileNotFoundError, match="There is no file"):
         local_task("gsm8k", tmp_path / "none.json")
     (tmp_path / "rows.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"of one kind, but \.txt arrived"):
+    with pytest.raises(ValueError, match=r"of one kind, .*, but \.txt arrived"):
         local_task("gsm8k", tmp_path / "rows.txt")
 
 

@@ -108,7 +108,7 @@ def test_a_file_of_either_form_is_read(tmp_path: Path, lines: bool) -> None:
     [
         ("", "x.json holds no rows"),
         ("[]", "x.json holds no rows"),
-        ("[1]", "x.json, row 1 holds a int, not an object"),
+        ("[1]", "x.json, row 1: a row is an object, but its type is int"),
         ("[{", "x.json is no JSON"),
         ("{", "x.json, line 1 is not JSON"),
         ('{"question": "Q?"}', r"row 1 has no text under 'answer'; it has \['question'\]"),

@@ -235,7 +235,7 @@ def test_a_plan_counts_what_is_missing_and_asks_nothing(answers: pd.DataFrame, t
     assert math.isnan(exact.table["price"].item())
     judge_answers(answers, Fixed(), folder=tmp_path)
     assert plan_judging(answers, Fixed(), folder=tmp_path).table["requests"].item() == 0
-    with pytest.raises(ValueError, match=r"there is no judge \['x'\]"):
+    with pytest.raises(ValueError, match=r"by the judges' names, but \['x'\] arrived. The judges are m"):
         plan_judging(answers, judge, prices={"x": Price(1.0, 1.0)})
 
 
@@ -291,9 +291,9 @@ def test_rubrics_anchor_every_level_and_say_both_poles() -> None:
         assert prompt.user.endswith(JSON)
     assert len({rubric.measures for rubric in BIG_FIVE_RUBRICS.values()}) == 5
     assert "trait" not in FLUENCY.measures
-    with pytest.raises(ValueError, match="two poles to describe, but 'X'"):
+    with pytest.raises(ValueError, match="two different poles, but 'X'"):
         trait_rubric("X", high="bold", low=" ")
-    with pytest.raises(ValueError, match="what it measures .* but name has ' '"):
+    with pytest.raises(ValueError, match="a name, .* but name has ' '"):
         Rubric(" ", "m", ("1", "2", "3", "4", "5"))
 
 

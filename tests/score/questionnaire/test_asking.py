@@ -164,7 +164,7 @@ def test_mistakes_are_named(model: wb.Model, up: wb.Edit) -> None:
     statements = statements_about(TRAIT)[:1]
     with pytest.raises(ValueError, match="is keyed '\\+N1'"):
         Statement("Worry", "Neuroticism", "+N1", "1")
-    with pytest.raises(ValueError, match="1 conditions, 0 statements"):
+    with pytest.raises(ValueError, match="needs conditions and statements, but 1 and 0 arrived"):
         ask_questionnaire(model, BASE, [])
     with pytest.raises(ValueError, match="'Agree' begins 'Agree.'"):
         ask_questionnaire(model, BASE, statements, options=Options(("Agree", "Agree."), (1, 2), ("{statement}",)))

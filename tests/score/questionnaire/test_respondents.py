@@ -53,9 +53,9 @@ def test_what_is_no_release_is_told(tmp_path: Path, content: str, message: str) 
     ("content", "message"),
     [
         ("[1]", "needs two lists of item numbers from 1, train_index and test_index, but train_index is not one"),
-        ('{"train_index": [1]}', "see test_index"),
-        ('{"train_index": [1], "test_index": ["2"]}', "see test_index"),
-        ('{"train_index": [0], "test_index": [2]}', "see train_index"),
+        ('{"train_index": [1]}', "test_index is not one"),
+        ('{"train_index": [1], "test_index": ["2"]}', "test_index is not one"),
+        ('{"train_index": [0], "test_index": [2]}', "train_index is not one"),
         ('{"train_index": [1, 2], "test_index": [2]}', "but 1 are both, e.g. i2. Remove it"),
         ('{"train_index": [1], "test_index": []}', "items on both sides, but 1 and 0 arrived"),
     ],

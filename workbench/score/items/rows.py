@@ -28,7 +28,9 @@ def read_rows(path: str | Path) -> list[dict]:
             raise ValueError(f"{path.name} is no JSON: {error}.") from None
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
-                raise ValueError(f"{path.name}, row {number}: a row is an object, but a {type(row).__name__} arrived.")
+                raise ValueError(
+                    f"{path.name}, row {number}: a row is an object, but its type is {type(row).__name__}."
+                )
     if not rows:
         raise ValueError(f"{path.name} holds no rows.")
     return rows
