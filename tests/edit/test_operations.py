@@ -182,19 +182,17 @@ def test_a_silent_edit_among_others_is_named(tiny: wb.Model) -> None:
         tiny.generate_tokens(PROMPTS, max_new_tokens=2)
 
 
-def test_the_certificate_says_what_was_edited(tiny: wb.Model) -> None:
+def test_the_run_says_what_was_edited(tiny: wb.Model) -> None:
     edit = random_edit("add", "hook_post", 1, gamma=0.01)
     with wb.edited(tiny, edit) as run:
         (answer,) = tiny.generate_tokens(PROMPTS[0], max_new_tokens=4)
     steps = len(answer) - 1 if len(answer) == 4 else len(answer)
-    assert run.certificate() == {
-        "scope": "generated",
-        "pairs": {"prompt": 2, "decode": 2 * steps},
-        "passes": {"prompt": 1, "decode": steps},
-        "by_edit": {"0": 2 + 2 * steps},
-        "sites": ["hook_post"],
-        "layers": [0, 1],
-    }
+    assert run.scope == "generated"
+    assert run.pairs == {"prompt": 2, "decode": 2 * steps}
+    assert run.passes == {"prompt": 1, "decode": steps}
+    assert run.by_edit == {0: 2 + 2 * steps}
+    assert run.edited == 2 + 2 * steps
+    assert [(place.site, place.layer) for place in run.places] == [("hook_post", 0), ("hook_post", 1)]
 
 
 def test_a_mask_leaves_its_share_alone_the_same_in_any_batch(tiny: wb.Model) -> None:

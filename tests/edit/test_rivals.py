@@ -115,8 +115,8 @@ def test_npti_is_the_same_in_any_batch(tiny: wb.Model, tally: Activations) -> No
         together = tiny.generate_tokens([*PROMPTS, PROMPTS[0]], max_new_tokens=6)
     assert together[:2] == alone
     assert together[2] == tiny.generate_tokens(PROMPTS[0], max_new_tokens=6)[0]
-    assert run.certificate()["sites"] == ["act"]
-    assert set(run.certificate()["pairs"]) == {"decode"}
+    assert {place.site for place in run.places} == {"act"}
+    assert set(+run.pairs) == {"decode"}
 
 
 def test_npti_takes_the_most_different_where_few_pass(tally: Activations) -> None:

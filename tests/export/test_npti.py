@@ -145,7 +145,7 @@ def test_files_for_another_model_or_with_a_neuron_twice_are_refused(model: wb.Mo
     with pytest.raises(ValueError, match=r"of one pole, but \(1, 5\) is of both"):
         read_npti_edit(tmp_path, model=model)
     twice = pd.concat([read_npti_values(low)] * 2)
-    with pytest.raises(ValueError, match=r"stands once, but \(1, 5\) stands 2 times"):
+    with pytest.raises(ValueError, match=r"is listed once, but \(1, 5\) is listed 2 times"):
         npti_from_values(twice, twice, trait="T", width=768)
     write(tmp_path / "Neuroticism_reversed_dict.json", {})
     with pytest.raises(ValueError, match="holds 2 traits. Choose one with trait=: Neuroticism, Openness"):

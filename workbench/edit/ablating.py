@@ -1,4 +1,4 @@
-"""Ablation: what is lost when some neurons no longer say what they say."""
+"""Ablation: what is lost when the activations of some neurons are replaced by ones that say nothing of the prompt."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ KINDS = ("zero", "mean", "resample")
 
 @dataclass(frozen=True, eq=False)
 class Ablation(Patching):
-    """What is lost without some neurons, pair by pair, as a share of the way from the other pole's run to this one's.
+    """What is lost without some neurons in each pair, as a share of the distance between the two poles' runs.
 
     As `Patching`, with `lost` for `effect`: 0 where nothing is lost, 1 where the run reads like the other pole's, more
     where it lies beyond.
@@ -53,7 +53,7 @@ def reference_values(
     poles: Sequence[Pole | str] = ("high", "low"),
     max_tokens: int = 16_384,
 ) -> NeuronValues:
-    """What `neurons` do at the last token of every prompt of some poles, the poles one after another.
+    """The activations of `neurons` at the last token of every prompt of some poles, one pole after another.
 
     Raises:
         ValueError: for a pole that the contrast lacks, or neurons that the model lacks.
@@ -81,11 +81,11 @@ def ablated(
     rows: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Iterator[None]:
-    """Run `model` without what `neurons` say; no hook is left behind, whatever happens.
+    """Run `model` with the activations of `neurons` replaced; no hook is left behind, whatever happens.
 
     Args:
-        kind: `zero`; `mean` over the prompts of `values`; or `resample`, where each prompt of the run takes one of
-            those prompts' activations, the same for all its neurons, so that they stay of a piece.
+        kind: what replaces them: `zero`; `mean`, over the prompts of `values`; or `resample`, the activations in one
+            of those prompts, the same prompt for all neurons, so that they still fit each other.
         values: from `reference_values`, for `mean` and `resample`.
         positions: counted from the end; None is every position, of the prompt and of the answer.
         rows: which prompt of `values` each prompt of the run takes, for `resample`; by default seeded draws.
@@ -105,15 +105,15 @@ def ablated(
             raise ValueError(f"values= must hold every neuron that is ablated, but it lacks {sorted(lacking)[:3]}.")
         held = {layer: values.of(layer, neurons.at(layer))[:, -1] for layer in layers_of(neurons)}
         if kind == "mean":
-            held = {layer: one.double().mean(0).to(one.dtype) for layer, one in held.items()}
+            held = {layer: values.double().mean(0).to(values.dtype) for layer, values in held.items()}
 
     def value(layer: int, batch: Int[Tensor, " batch"]) -> Tensor:
         if kind == "zero":
             return torch.zeros(())
         if kind == "mean":
             return held[layer]
-        taken = _drawn(batch, len(held[layer]), seed) if rows is None else torch.tensor(list(rows))[batch]
-        return held[layer][taken.to(held[layer].device)][:, None]
+        prompts = _drawn(batch, len(held[layer]), seed) if rows is None else torch.tensor(list(rows))[batch]
+        return held[layer][prompts.to(held[layer].device)][:, None]
 
     with neurons_set(model, neurons, value, positions=positions):
         yield
@@ -134,15 +134,15 @@ def ablate(
     seed: int = 0,
     max_tokens: int = 16_384,
 ) -> Ablation:
-    """Run a pole's prompts without some neurons, and see how far the readout falls back to another pole's.
+    """Run a pole's prompts without some neurons, and measure how far the readout falls back to another pole's.
 
     Args:
         neurons: one set, called `selected`; or several by name, run on the same pairs.
         kind: see `ablated`.
         pole: whose prompts are run, `high` or `low`.
-        base: what would be a loss of all: the run of the `opposite` pole, or of the `neutral` arm.
+        base: the run that counts as a loss of 1: that of the `opposite` pole, or of the `neutral` arm.
         reference: whose activations `mean` and `resample` take: the `opposite` pole's, the `neutral` arm's, or those
-            of `both` poles. A prompt never takes its own, nor that of its own pair.
+            of `both` poles. `resample` never takes those of the prompt itself or of its pair.
         mode, metric: as in `patch`.
         positions: as in `patch`; None is every position.
         seed: draws the prompts of `resample`.
@@ -166,20 +166,19 @@ def ablate(
     )
     if positions is not None:
         check_positions(positions, runs.tokens[runs.donor])
-    values, taken = None, None
+    values, prompts = None, None
     if kind != "zero":
         sources = _reference_poles(contrast, runs.donor, reference)
         values = reference_values(model, contrast, every, poles=sources, max_tokens=max_tokens)
-        taken = _other_pairs(len(contrast), len(sources), seed)
+        prompts = _other_pairs(len(contrast), len(sources), seed)
     check_neurons(model, every)
     tables = []
-    for name, one, layer, own in conditions(sets, modes):
-        found = runs.scale.donor
-        if len(own):
-            with ablated(model, own, kind=kind, values=values, positions=positions, rows=taken):
-                found = scores(model, runs.tokens[runs.donor], runs.metric, max_tokens=max_tokens)
-        lost = runs.scale.lost(found)
-        tables.append(condition_rows(runs, name, one, layer, own, found, lost, Ablation.quantity))
+    for condition in conditions(sets, modes):
+        metrics = runs.scale.donor
+        if len(condition.neurons):
+            with ablated(model, condition.neurons, kind=kind, values=values, positions=positions, rows=prompts):
+                metrics = scores(model, runs.tokens[runs.donor], runs.metric, max_tokens=max_tokens)
+        tables.append(condition_rows(runs, condition, metrics, {Ablation.quantity: runs.scale.lost(metrics)}))
     settings = {
         "kind": kind,
         "reference": "none" if kind == "zero" else reference,
@@ -210,7 +209,7 @@ def _drawn(batch: Int[Tensor, " batch"], among: int, seed: int) -> Int[Tensor, "
 
 
 def _other_pairs(pairs: int, blocks: int, seed: int) -> list[int]:
-    """For each pair a random prompt of another pair, in a list of `blocks` poles one after another."""
+    """For each pair, the index of a random prompt of another pair in a list of `blocks` poles one after another."""
     generator = torch.Generator().manual_seed(seed)
     step = torch.randint(1, pairs, (pairs,), generator=generator)
     block = torch.randint(blocks, (pairs,), generator=generator)

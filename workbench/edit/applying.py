@@ -30,16 +30,16 @@ def edited(
     Args:
         edit: one edit or composite for every prompt; or several, of which `rows` says which prompt gets which.
         scope: see `EditedRun`.
-        rows: for each prompt of the run, the place of its edit in `edit`, or -1 for none. Many edits then
-            share a batch, which is far quicker than one run each.
+        rows: for each prompt of the run, the index of its edit in `edit`, or -1 for none. Many edits then share a
+            batch, which is far quicker than a run for each.
 
     Yields:
-        The run's record, counted as it goes.
+        what the run has edited so far, counted as it goes.
 
     Raises:
         ValueError: if an edit does not fit the model, the scope is unknown, or `rows` and `edit` disagree.
-        RuntimeError: on leaving, if passes ran and an edit with units and a dose, that some prompt was to have,
-            never fired.
+        RuntimeError: on leaving, if passes ran, but an edit that has units and a dose, and that `rows` gives to some
+            prompt, changed nothing.
     """
     if scope not in SCOPES:
         raise ValueError(f"The scope is one of {', '.join(SCOPES)}, but {scope!r} arrived.")
@@ -52,10 +52,10 @@ def edited(
         check_fits(model, one)
     assigned = None if rows is None else torch.tensor(list(rows), dtype=torch.int64)
     parts = [one.parts for one in edits]
-    reached = {(part.site, layer) for several in parts for part in several if part.acts for layer in part.layers}
+    reached = {(part.site, layer) for acting in parts for part in acting if part.acts for layer in part.layers}
     order = sorted(reached, key=lambda pair: (_ALONG_THE_PASS.index(pair[0]), pair[1]))
     stages = [stages_at(parts, site, layer) for site, layer in order]
-    places = [_place(*pair, here, len(edits)) for pair, here in zip(order, stages, strict=True)]
+    places = [_place(*pair, several, len(edits)) for pair, several in zip(order, stages, strict=True)]
     run = EditedRun(scope, places, assigned)
     with ExitStack() as hooks:
         for number, (site, layer) in enumerate(order):
@@ -65,7 +65,7 @@ def edited(
             hooks.enter_context(model.rows_apart())
         yield run
     wanted = {0} if rows is None else set(rows) - {-1}
-    silent = [place for place in sorted(wanted) if edits[place].acts and not run.by_edit[place]]
+    silent = [number for number in sorted(wanted) if edits[number].acts and not run.by_edit[number]]
     if run.passes and silent:
         which = f"The edit never fired: {edits[silent[0]]!r}"
         if len(edits) > 1:

@@ -1,7 +1,7 @@
 """Attribution patching: the first-order estimate of what patching each neuron alone would do, in one pass and back.
 
 TransformerLens' own `attribution_patch` scores residual-stream nodes and edges of a bridge for one pair of equal
-length; here every neuron is scored, over padded batches of pairs, and the estimate is held against true patching.
+length. Here every neuron is scored, over padded batches of pairs, and the estimate is compared with true patching.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,14 +37,14 @@ ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How far attribution foretells true patching.
+    """How well attribution predicts true patching.
 
     Attributes:
         pearson, spearman: correlations over neurons or layers; nan where either side does not vary.
         n: neurons, or layers.
         pairs: pairs that both are means over.
         by: `neuron` or `layer`.
-        table: a row each: layer, neuron (for neurons), attribution, patched, as shares of the donor's effect.
+        table: a row for each neuron or layer: layer, neuron, attribution, patched, as shares of the donor's effect.
     """
 
     pearson: float
@@ -72,7 +72,7 @@ class Attribution:
         layers: absolute 0-based layer of each row.
         scores: `(layer, d_mlp)` mean over pairs of gradient times (donor - base), as shares of the donor's effect.
             Their sum over a set estimates its joint effect.
-        metric: what was read; None is the projection on each pair's own difference.
+        metric: what a run was read by; None is the projection on each pair's own difference.
         n: pairs.
         dropped: pairs whose runs agree, left out.
     """
@@ -111,7 +111,7 @@ class Attribution:
         """The `k` neurons of greatest |attribution|."""
         width = self.scores.shape[1]
         chosen = self.scores.abs().flatten().topk(min(k, self.scores.numel())).indices.tolist()
-        return NeuronSet.of((self.layers[place // width], place % width) for place in chosen)
+        return NeuronSet.of((self.layers[index // width], index % width) for index in chosen)
 
     def sample(self, k: int, *, seed: int = 0) -> NeuronSet:
         """`k` neurons of each layer: the half that are strongest by |attribution|, and as many random others."""
@@ -137,7 +137,7 @@ class Attribution:
         """The correlation of attribution with true patching, both over the pairs of `contrast`.
 
         Args:
-            contrast: some rows are enough, e.g. `contrast.rows(range(16))`; attribution is taken anew on them.
+            contrast: some rows are enough, e.g. `contrast.rows(range(16))`; attribution is computed anew on them.
             neurons: which to patch; a number takes that many of each layer, see `sample`.
             by: `neuron` patches each alone; `layer` patches each layer's neurons jointly.
 
@@ -154,7 +154,7 @@ class Attribution:
             "metric": self.metric,
             "max_tokens": max_tokens,
         }
-        here = attribution(model, contrast, layers=self.layers, **same)
+        estimated = attribution(model, contrast, layers=self.layers, **same)
         if by == "neuron":
             runs = run_poles(
                 model,
@@ -166,21 +166,22 @@ class Attribution:
                 max_tokens=max_tokens,
             )
             truth = _each_alone(model, runs, chosen, max_tokens=max_tokens)
-            table = chosen.frame().assign(attribution=here.scores[here._places(chosen)].numpy(), patched=truth.numpy())
+            attributions = estimated.scores[estimated._places(chosen)]
+            table = chosen.frame().assign(attribution=attributions.numpy(), patched=truth.numpy())
         else:
             frame = patch(model, contrast, chosen, mode="by_layer", **same).frame(resamples=1)
             parts = [NeuronSet.of((layer, int(unit)) for unit in chosen.at(layer)) for layer in frame["layer"]]
             table = pd.DataFrame(
                 {
                     "layer": frame["layer"],
-                    "attribution": [here.estimate(part) for part in parts],
+                    "attribution": [estimated.estimate(part) for part in parts],
                     "patched": frame["effect"],
                 }
             )
         if len(table) < 2:
             raise ValueError(f"A correlation needs at least 2 {by}s, but {len(table)} arrived.")
         pearson, spearman = _correlations(table["attribution"].to_numpy(), table["patched"].to_numpy())
-        return Agreement(pearson, spearman, len(table), here.n, by, table)
+        return Agreement(pearson, spearman, len(table), estimated.n, by, table)
 
     def _places(self, neurons: NeuronSet) -> tuple[Tensor, Tensor]:
         lacking = sorted(set(neurons.layer.tolist()) - set(self.layers))
@@ -207,9 +208,9 @@ def attribution(
     metric: Metric | None = None,
     max_tokens: int = 16_384,
 ) -> Attribution:
-    """Gradient of the readout in the base run times what patching would change, for every neuron of some layers.
+    """The gradient of the readout in the base run, times what patching would change, for every neuron of some layers.
 
-    A screen, exact only where the readout is linear in the neuron: see `Attribution.agreement`.
+    It is exact only where the readout is linear in the neuron; `Attribution.agreement` says how near it comes.
 
     Args:
         direction, base, metric: as in `patch`; the metric must be differentiable.
@@ -235,17 +236,17 @@ def attribution(
             kept = runs.scale.kept[rows]
             shares = runs.metric(logits, rows).cpu().double()[kept] / way[rows][kept]
             gradients = torch.autograd.grad(shares.sum(), [probes[layer] for layer in chosen])
-            for place, (layer, gradient) in enumerate(zip(chosen, gradients, strict=True)):
-                donor, own = (runs.values[pole].values[layer] for pole in (runs.donor, runs.base))
-                change = (donor - own)[rows.to(own.device), 0].double()
-                total[place] += (gradient.double() * change.to(gradient.device)).sum(0).cpu()
+            for i, (layer, gradient) in enumerate(zip(chosen, gradients, strict=True)):
+                donor, base_values = (runs.values[pole].values[layer] for pole in (runs.donor, runs.base))
+                change = (donor - base_values)[rows.to(donor.device), 0].double()
+                total[i] += (gradient.double() * change.to(gradient.device)).sum(0).cpu()
     n = int(runs.scale.kept.sum())
     return Attribution(contrast.trait, direction, base, chosen, (total / n).float(), metric, n, runs.scale.dropped)
 
 
 @contextmanager
 def _probed(model: Model, layers: Sequence[int]) -> Iterator[dict[int, Tensor]]:
-    """Zeros added to the last position of `hook_post`, to differentiate by; new ones in each pass."""
+    """Zeros that are added at the last position of `hook_post`, to differentiate by; each pass gets new ones."""
     probes: dict[int, Tensor] = {}
 
     def prober(layer: int) -> Callable[[Tensor], Tensor]:
@@ -275,7 +276,7 @@ def _frozen(model: Model) -> Iterator[None]:
 
 
 def _each_alone(model: Model, runs: Poles, neurons: NeuronSet, *, max_tokens: int) -> Float64[Tensor, " k"]:
-    """The mean effect of patching each neuron alone: each a row of a batch, beside the same prompt's others."""
+    """The mean effect of patching each neuron alone; a batch holds a copy of the prompts for each of many neurons."""
     check_neurons(model, neurons)
     base, pairs = runs.tokens[runs.base], len(runs.tokens[runs.base])
     donor = runs.values[runs.donor]
@@ -284,24 +285,25 @@ def _each_alone(model: Model, runs: Poles, neurons: NeuronSet, *, max_tokens: in
     at_once = max(1, ROWS_AT_ONCE // pairs)
     for start in range(0, len(members), at_once):
         block = members[start : start + at_once]
-        here = NeuronSet.of(block)
-        held = {layer: donor.of(layer, here.at(layer))[:, 0] for layer in layers_of(here)}
+        patched = NeuronSet.of(block)
+        held = {layer: donor.of(layer, patched.at(layer))[:, 0] for layer in layers_of(patched)}
         with ExitStack() as hooks:
             for layer, values in held.items():
                 hook = _own_neuron(model, layer, block, values)
                 hooks.enter_context(model.hooked_at(HOOK_POST, layer, hook))
             hooks.enter_context(model.rows_apart())
-            found = scores(
+            metrics = scores(
                 model, base * len(block), lambda logits, rows: runs.metric(logits, rows % pairs), max_tokens=max_tokens
             )
-        effects += [float(runs.scale.share(one)[runs.scale.kept].mean()) for one in found.reshape(len(block), pairs)]
+        shares = [runs.scale.share(of_neuron) for of_neuron in metrics.reshape(len(block), pairs)]
+        effects += [float(share[runs.scale.kept].mean()) for share in shares]
     return torch.tensor(effects, dtype=torch.float64)
 
 
 def _own_neuron(
     model: Model, layer: int, block: Sequence[tuple[int, int]], donor: Float[Tensor, "pair k"]
 ) -> Callable[[Tensor], Tensor]:
-    """A hook that patches in each row the one neuron that it is for, where that is in this layer."""
+    """A hook that patches one neuron in each row: the row's own, if that is in this layer."""
     units = [neuron for at, neuron in block if at == layer]
     column = torch.tensor([units.index(neuron) if at == layer else -1 for at, neuron in block])
     neuron = torch.tensor([neuron for _, neuron in block])

@@ -1,4 +1,4 @@
-"""Controls of an edit: as many values, of the same norm in every layer, where they should do less."""
+"""Controls of an edit: edits that are as strong as it in every layer but should move the trait less."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from workbench.vocabulary import NeuronSet
 
 
 def random_control(edit: Edit, *, seed: int = 0) -> Edit:
-    """The edit's own values on random other neurons of the same layers: equal in count and norm, layer by layer.
+    """The edit's values on random other neurons of the same layers: equal in count and norm, layer by layer.
 
     Raises:
         ValueError: if a layer has too few other neurons.
@@ -21,25 +21,25 @@ def random_control(edit: Edit, *, seed: int = 0) -> Edit:
     generator = torch.Generator().manual_seed(seed)
     moved = {}
     for layer in edit.layers:
-        own = edit.unit[edit.layer == layer]
+        edited = edit.unit[edit.layer == layer]
         others = torch.ones(edit.width, dtype=torch.bool)
-        others[own] = False
+        others[edited] = False
         free = others.nonzero()[:, 0]
-        if free.numel() < own.numel():
+        if free.numel() < edited.numel():
             raise ValueError(
-                f"Layer {layer} has {edit.width} neurons of which {own.numel()} are edited: too few are left for a "
+                f"Layer {layer} has {edit.width} neurons of which {edited.numel()} are edited: too few are left for a "
                 "control of as many others."
             )
-        moved[layer] = free[torch.randperm(free.numel(), generator=generator)[: own.numel()]]
+        moved[layer] = free[torch.randperm(free.numel(), generator=generator)[: edited.numel()]]
     return _moved(edit, moved, method="random", control=f"random, seed {seed}")
 
 
 def matched_control(edit: Edit, neurons: NeuronSet, effects: Effects) -> Edit:
-    """The edit's own values on other neurons whose |s| match, in each layer the largest where |s| is largest.
+    """The edit's values on other neurons that match its own in |s|, paired by the rank of |s| in each layer.
 
     Args:
-        neurons: as many others in every layer that `edit` touches, matched to its own on |s|.
-        effects: whose mean difference s ranks both.
+        neurons: in every layer that `edit` touches, as many others, with an |s| like that of its own.
+        effects: their mean difference s ranks both.
 
     Raises:
         ValueError: if a neuron is the edit's own, or a layer's counts differ.
@@ -50,16 +50,16 @@ def matched_control(edit: Edit, neurons: NeuronSet, effects: Effects) -> Edit:
     counts = {layer: (int((edit.layer == layer).sum()), len(neurons.at(layer))) for layer in edit.layers}
     wrong = {layer: count for layer, count in counts.items() if count[0] != count[1]}
     if wrong or len(neurons) != len(edit):
-        layer, (own, theirs) = next(iter(wrong.items()), (None, (len(edit), len(neurons))))
+        layer, (wanted, arrived) = next(iter(wrong.items()), (None, (len(edit), len(neurons))))
         where = "in all" if layer is None else f"in layer {layer}"
-        raise ValueError(f"A matched control has as many neurons, but {where} {theirs} arrived for {own}.")
+        raise ValueError(f"A matched control has as many neurons, but {where} {arrived} arrived for {wanted}.")
     moved = {}
     for layer in edit.layers:
         s = effects.at(layer)[0].abs()
-        own, others = edit.unit[edit.layer == layer], neurons.at(layer)
-        taken = torch.empty_like(own)
-        taken[s[own].argsort(stable=True)] = others[s[others].argsort(stable=True)]
-        moved[layer] = taken
+        edited, others = edit.unit[edit.layer == layer], neurons.at(layer)
+        matched = torch.empty_like(edited)
+        matched[s[edited].argsort(stable=True)] = others[s[others].argsort(stable=True)]
+        moved[layer] = matched
     return _moved(edit, moved, method="matched random", control="matched on count, layer and |s|")
 
 
@@ -68,8 +68,8 @@ def shuffled_control(edit: Edit, *, seed: int = 0) -> Edit:
     generator = torch.Generator().manual_seed(seed)
     value = edit.value.clone()
     for layer in edit.layers:
-        here = (edit.layer == layer).nonzero()[:, 0]
-        value[here] = edit.value[here[torch.randperm(len(here), generator=generator)]]
+        at_layer = (edit.layer == layer).nonzero()[:, 0]
+        value[at_layer] = edit.value[at_layer[torch.randperm(len(at_layer), generator=generator)]]
     return _named(replace(edit, value=value), method="shuffled", control=f"values shuffled in layers, seed {seed}")
 
 
@@ -88,11 +88,11 @@ def other_trait_control(
 ) -> Edit:
     """Another trait's edit, as strong in each layer as `edit`, and labelled with `edit`'s trait and direction.
 
-    Where `other` lacks some of `edit`'s layers, the others carry their strength, so that the whole is as strong.
+    Where `other` lacks some of `edit`'s layers, those that both have are made stronger, so that the whole is as strong.
 
     Args:
         other: another trait's edit at the same site; only its values in `edit`'s layers are used.
-        w_out: match the norm of what is written, `delta @ W_out`, instead of the values' own norm.
+        w_out: match the norm of what is written, `delta @ W_out`, instead of the norm of the values.
 
     Raises:
         ValueError: if either does not add, the sites differ, or there is no layer in common.
@@ -103,8 +103,8 @@ def other_trait_control(
             f"Both edits are at one site, but {edit.site} ({edit.width}) met {other.site} ({other.width})."
         )
 
-    def strength(one: Edit, layer: int) -> float:
-        delta = one.with_gamma(1.0).delta(layer)
+    def strength(measured: Edit, layer: int) -> float:
+        delta = measured.with_gamma(1.0).delta(layer)
         return float(delta.norm() if w_out is None else (delta.to(w_out[layer].device) @ w_out[layer].float()).norm())
 
     aimed = {layer: strength(edit, layer) for layer in edit.layers}
@@ -112,7 +112,7 @@ def other_trait_control(
     if not shared:
         raise ValueError(f"{other!r} has no layer of {edit!r}: it edits {list(other.layers)}, not {list(aimed)}.")
     carried = sum(aimed[layer] ** 2 for layer in shared) ** 0.5
-    lift = sum(each**2 for each in aimed.values()) ** 0.5 / carried if len(shared) < len(aimed) else 1.0
+    lift = sum(norm**2 for norm in aimed.values()) ** 0.5 / carried if len(shared) < len(aimed) else 1.0
     plain = other.with_gamma(1.0)
     control = Edit.of(
         {layer: plain.delta(layer) * (lift * aimed[layer] / strength(other, layer)) for layer in shared},
@@ -134,12 +134,12 @@ def _require_add(*edits: Edit) -> None:
 
 
 def _moved(edit: Edit, moved: Mapping[int, Int[Tensor, " k"]], *, method: str, control: str) -> Edit:
-    """The edit with each layer's values, in their order, on other units."""
+    """The edit with each layer's values on other units, in the same order."""
     unit, value = edit.unit.clone(), edit.value.clone()
     for layer, units in moved.items():
-        here = edit.layer == layer
+        at_layer = edit.layer == layer
         order = units.argsort()
-        unit[here], value[here] = units[order], edit.value[here][order]
+        unit[at_layer], value[at_layer] = units[order], edit.value[at_layer][order]
     return _named(replace(edit, unit=unit, value=value), method=method, control=control)
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -17,7 +16,11 @@ _SETTLE_AFTER = 512  # passes whose masks are held before they are counted
 
 @dataclass(frozen=True)
 class Place:
-    """A site and layer of a run, and which of its edits do something there; the last entry is "no edit"."""
+    """A site and layer that a run edits.
+
+    Attributes:
+        active: for each edit of the run whether it acts there; the last entry stands for "no edit".
+    """
 
     site: str
     layer: int
@@ -33,7 +36,7 @@ class EditedRun:
         scope: where it edits: `all` positions; `generated`, the last prompt position and every later one, so
             that the first new token is steered; `decode`, decode steps alone, as published, so that it is not.
         places: the sites and layers that it edits.
-        assigned: for each prompt of the run, the place of its edit, or -1; None where all have one edit.
+        assigned: for each prompt of the run, the index of its edit, or -1 for none; None where all have one edit.
     """
 
     def __init__(
@@ -63,32 +66,21 @@ class EditedRun:
 
     @property
     def by_edit(self) -> Counter[int]:
-        """Edited (position, layer) pairs by the place of the edit."""
+        """Edited (position, layer) pairs by the index of the edit."""
         self._settle()
         return self._by_edit
 
     @property
     def edited(self) -> int:
-        """Edited (position, layer) pairs in all."""
+        """Edited (position, layer) pairs altogether."""
         return sum(self.pairs.values())
-
-    def certificate(self) -> dict[str, Any]:
-        """What was edited, as a manifest keeps it: scope, pairs and passes by phase, pairs by edit, sites, layers."""
-        return {
-            "scope": self.scope,
-            "pairs": {phase: count for phase, count in self.pairs.items() if count},
-            "passes": dict(self.passes),
-            "by_edit": {str(place): count for place, count in sorted(self.by_edit.items())},
-            "sites": sorted({place.site for place in self.places}),
-            "layers": sorted({place.layer for place in self.places}),
-        }
 
     def reach(self, current: Pass | None, place: int, activation: Tensor) -> Reach:
         """Where the run acts in the pass under way, worked out once for all places.
 
         Args:
-            current: the pass; None for one that somebody else runs.
-            place: the number of the place whose hook runs.
+            current: the pass; None for one that the workbench did not start.
+            place: the index of the place whose hook runs.
         """
         last = self._last
         if current is None:
@@ -106,14 +98,14 @@ class EditedRun:
         return reach
 
     def _edits_of(self, step: Pass) -> Int[Tensor, " batch"] | None:
-        """The place of each row's edit; that of "no edit" is the last."""
+        """The index of each row's edit; the last one stands for "no edit"."""
         if self.assigned is None:
             return None
         which = self.assigned[step.rows]
         return torch.where(which < 0, len(self.places[0].active) - 1, which)
 
     def _guessed(self, activation: Tensor, place: int) -> Pass:
-        """What a pass that somebody else runs must be: one position is a decode step, more are a prompt."""
+        """What a pass that the workbench did not start must be: one position is a decode step, more are a prompt."""
         shape, last = activation.shape[:2], self._last
         if self._last_is_guessed and last is not None and last.step.real.shape == shape and place not in last.ran:
             return last.step

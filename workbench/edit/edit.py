@@ -141,8 +141,8 @@ class Edit:
                 f"Only edits that always add have a constant delta, but {self!r} has {what}. Run it with edited()."
             )
         dense = torch.zeros(self.width)
-        here = self.layer == layer
-        dense[self.unit[here]] = self.gamma * self.value[here]
+        at_layer = self.layer == layer
+        dense[self.unit[at_layer]] = self.gamma * self.value[at_layer]
         return dense
 
     def with_gamma(self, gamma: float) -> "Edit":
@@ -244,11 +244,11 @@ class Composite:
         if not self.edits:
             raise ValueError("A composite needs at least 1 edit, but none arrived.")
         widths: dict[str, int] = {}
-        for one in self.edits:
-            if widths.setdefault(one.site, one.width) != one.width:
+        for edit in self.edits:
+            if widths.setdefault(edit.site, edit.width) != edit.width:
                 raise ValueError(
-                    f"A composite is for one model, but its edits at {one.site} are {widths[one.site]} and "
-                    f"{one.width} wide."
+                    f"A composite is for one model, but its edits at {edit.site} are {widths[edit.site]} and "
+                    f"{edit.width} wide."
                 )
         check_provenance(self.provenance)
         _ = self.parts  # so that a dose that an operation cannot take is refused here
@@ -256,37 +256,37 @@ class Composite:
     @property
     def parts(self) -> tuple[Edit, ...]:
         """The edits, each at the dose that it is applied at."""
-        return tuple(one.with_gamma(self.gamma * one.gamma) for one in self.edits)
+        return tuple(edit.with_gamma(self.gamma * edit.gamma) for edit in self.edits)
 
     @property
     def acts(self) -> bool:
         """Whether any part does anything."""
-        return any(one.acts for one in self.parts)
+        return any(part.acts for part in self.parts)
 
     @property
     def trait(self) -> str:
         """The trait it moves."""
-        return _joined(*(one.trait for one in self.edits))
+        return _joined(*(edit.trait for edit in self.edits))
 
     @property
     def method(self) -> str:
         """The arm's name."""
-        return self.name or _joined(*(one.method for one in self.edits))
+        return self.name or _joined(*(edit.method for edit in self.edits))
 
     @property
     def direction(self) -> str:
         """`increase` or `decrease`, or both where parts differ."""
-        return _joined(*(one.direction for one in self.edits))
+        return _joined(*(edit.direction for edit in self.edits))
 
     @property
     def site(self) -> str:
         """Its sites' names."""
-        return _joined(*(one.site for one in self.edits))
+        return _joined(*(edit.site for edit in self.edits))
 
     @property
     def layers(self) -> tuple[int, ...]:
         """The layers it touches, ascending."""
-        return tuple(sorted({layer for one in self.edits for layer in one.layers}))
+        return tuple(sorted({layer for edit in self.edits for layer in edit.layers}))
 
     def delta(self, layer: int) -> Float[Tensor, " width"]:
         """Always refused, as what several sites or operations do is no constant.
@@ -315,11 +315,11 @@ class Composite:
     def frame(self) -> pd.DataFrame:
         """Columns part, site, operation, and those of `Edit.frame`."""
         frames = []
-        for place, one in enumerate(self.parts):
-            frame = one.frame()
-            frame.insert(0, "part", place)
-            frame.insert(1, "site", one.site)
-            frame.insert(2, "operation", one.operation)
+        for number, part in enumerate(self.parts):
+            frame = part.frame()
+            frame.insert(0, "part", number)
+            frame.insert(1, "site", part.site)
+            frame.insert(2, "operation", part.operation)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
@@ -327,10 +327,10 @@ class Composite:
         """Write all parts into one safetensors file with a JSON header."""
         headers: list[dict[str, Any]] = []
         tensors: dict[str, Tensor] = {}
-        for place, one in enumerate(self.edits):
-            header, fields = one.state()
+        for number, edit in enumerate(self.edits):
+            header, fields = edit.state()
             headers.append(header)
-            tensors |= {f"{place}.{name}": tensor for name, tensor in fields.items()}
+            tensors |= {f"{number}.{name}": tensor for name, tensor in fields.items()}
         whole = {"gamma": self.gamma, "name": self.name, "provenance": self.provenance, "edits": headers}
         return write_tensors(path, format=COMPOSITE_FORMAT, header=whole, tensors=tensors)
 
@@ -356,8 +356,8 @@ def load_edit(path: str | Path) -> AnyEdit:
         if "edits" not in header:
             return _edit_of(header, tensors)
         edits = [
-            _edit_of(fields, {name: tensors[f"{place}.{name}"] for name in _TENSORS})
-            for place, fields in enumerate(header["edits"])
+            _edit_of(fields, {name: tensors[f"{number}.{name}"] for name in _TENSORS})
+            for number, fields in enumerate(header["edits"])
         ]
         return Composite(tuple(edits), header["gamma"], header["name"], header["provenance"])
     except (KeyError, TypeError) as error:

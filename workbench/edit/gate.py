@@ -1,4 +1,4 @@
-"""The activation function's output: read and changed through the hooks around it."""
+"""Hooks at every site, among them the activation function's output, which TransformerLens itself does not hook."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,8 +13,8 @@ from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, HOOK_PRE_LINEAR, Site
 def hooked_at(model: Model, site: Site, layer: int, function: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
     """`Model.hooked_at`, at the site `act` too.
 
-    There a gated MLP computes `h = a * u` from `a = act(hook_pre)` and `u = hook_pre_linear`; with a' what `function`
-    makes of a, h becomes `h + (a' - a) * u`, which is `a' * u`. Where nothing is gated, a is `hook_post` itself.
+    A gated MLP computes `h = a * u` from `a = act(hook_pre)` and `u = hook_pre_linear`. Where `function` turns a into
+    a', h becomes `h + (a' - a) * u`, which is `a' * u`. In an MLP without a gate, a is `hook_post` itself.
     """
     if site != ACT or not model.is_gated(layer):
         with model.hooked_at(HOOK_POST if site == ACT else site, layer, function):

@@ -1,4 +1,4 @@
-"""NPTI's numbers of each neuron, as its files hold them, and the edit that they make."""
+"""The numbers that NPTI keeps of each neuron, and the edit that is made of them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,14 +22,14 @@ def npti_values(
     pole: Pole | str,
     activation: Callable[[Tensor], Tensor] = torch.nn.functional.silu,
 ) -> pd.DataFrame:
-    """What NPTI writes down of these neurons, as neurons of `pole`.
+    """The numbers that NPTI keeps of these neurons, as neurons of `pole`.
 
     Args:
         tally: a capture at `hook_pre` with `positive=True` and `sample=`.
         activation: the model's activation function, as `model.activation_function(layer)` gives it.
 
     Returns:
-        a row a neuron, by layer and neuron: `delta` (share of positive a on the pole, minus that on the other),
+        a row for each neuron, by layer and neuron: `delta` (share of positive a on the pole, minus that on the other),
         `probability` (the share on the pole), `q95` (95th percentile of a on the pole, from the sample).
 
     Raises:
@@ -37,25 +37,25 @@ def npti_values(
     """
     if tally.site != HOOK_PRE.name:
         raise ValueError(f"NPTI's neurons are at hook_pre, but this tally is of {tally.site}. Capture site='hook_pre'.")
-    own = Pole(pole)
-    other = Pole.LOW if own is Pole.HIGH else Pole.HIGH
-    shares = {side: tally.probability_positive(side) for side in (own, other)}
+    pole = Pole(pole)
+    opposite = Pole.LOW if pole is Pole.HIGH else Pole.HIGH
+    shares = {side: tally.probability_positive(side) for side in (pole, opposite)}
     if not tally.samples:
         raise ValueError("No sample was kept to read q95 from. Capture with sample=, e.g. sample=1024.")
     missing = sorted(set(neurons.layer.tolist()) - set(tally.layers))
     if missing:
         raise ValueError(f"This capture covers layers {list(tally.layers)}, but lacks {missing}.")
-    q95 = torch.stack([activation(rows).quantile(0.95, dim=0) for rows in tally.samples[own].rows.unbind(1)])
+    q95 = torch.stack([activation(rows).quantile(0.95, dim=0) for rows in tally.samples[pole].rows.unbind(1)])
     rows = torch.tensor([tally.layers.index(layer) for layer in neurons.layer.tolist()], dtype=torch.int64)
     at = (rows, neurons.neuron)
     return neurons.frame().assign(
-        delta=(shares[own] - shares[other])[at].numpy(), probability=shares[own][at].numpy(), q95=q95[at].numpy()
+        delta=(shares[pole] - shares[opposite])[at].numpy(), probability=shares[pole][at].numpy(), q95=q95[at].numpy()
     )
 
 
 def npti_from_values(
-    own: pd.DataFrame,
-    other: pd.DataFrame,
+    driven: pd.DataFrame,
+    silenced: pd.DataFrame,
     *,
     trait: str,
     width: int,
@@ -68,31 +68,32 @@ def npti_from_values(
     """NPTI's edit from the values of its neurons, `npti_values`' or a file's.
 
     Args:
-        own, other: columns `layer, neuron`, and of the own pole's `delta, q95`: the neurons to drive, and to silence.
+        driven: the neurons to drive, those of the pole that is moved to: columns `layer, neuron, delta, q95`.
+        silenced: the neurons to silence, those of the other pole: columns `layer, neuron`.
         width: neurons in a layer of the model.
-        direction: `increase` where the own pole is the high one; names the edit, the poles being what they are.
-        mask: share of the own pole's neurons that each step leaves out.
+        direction: the edit's direction, `increase` where the driven neurons are the high pole's. It changes no number.
+        mask: share of the driven neurons that each step leaves out.
 
     Raises:
         ValueError: if a neuron stands twice, in one pole or in both, or is not below the width.
     """
     sign_of(direction)
-    drive, silence = (_neurons(frame) for frame in (own, other))
+    drive, silence = (_neurons(frame) for frame in (driven, silenced))
     if len(drive & silence):
         raise ValueError(f"A neuron is of one pole, but {next(iter(drive & silence))} is of both.")
-    ordered = own.sort_values(["layer", "neuron"])
+    ordered = driven.sort_values(["layer", "neuron"])
     delta, q95 = (torch.tensor(ordered[name].to_numpy(dtype="float64")) for name in ("delta", "q95"))
     strength = q95 * torch.sigmoid(10 * (delta - 0.15))
     named = {"trait": trait, "method": "NPTI", "direction": direction, "site": ACT.name, "width": width}
-    silenced = Edit.on(silence, 0.0, operation="cap", **named)
-    driven = replace(Edit.on(drive, strength, operation="add", **named), mask=mask, seed=seed)
-    return Composite((silenced, driven), gamma, "NPTI", provenance or {})
+    cap = Edit.on(silence, 0.0, operation="cap", **named)
+    add = replace(Edit.on(drive, strength, operation="add", **named), mask=mask, seed=seed)
+    return Composite((cap, add), gamma, "NPTI", provenance or {})
 
 
 def _neurons(frame: pd.DataFrame) -> NeuronSet:
     pairs = list(zip(frame["layer"].tolist(), frame["neuron"].tolist(), strict=True))
-    found = NeuronSet.of(pairs)
-    if len(found) < len(pairs):
-        twice, times = Counter(pairs).most_common(1)[0]
-        raise ValueError(f"A neuron stands once, but {twice} stands {times} times.")
-    return found
+    neurons = NeuronSet.of(pairs)
+    if len(neurons) < len(pairs):
+        repeated, times = Counter(pairs).most_common(1)[0]
+        raise ValueError(f"Each neuron is listed once, but {repeated} is listed {times} times.")
+    return neurons

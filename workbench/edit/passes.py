@@ -1,4 +1,4 @@
-"""Whole prompts through a model, some of its neurons read on the way and some overwritten."""
+"""Runs of whole prompts, in which some neurons are read and some are overwritten."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,9 +23,9 @@ class NeuronValues:
     """Activations of some neurons in some prompts.
 
     Attributes:
-        neurons: whose they are.
+        neurons: the neurons.
         positions: where they were read, counted from the prompt's end (-1 is its last token).
-        values: by layer `(row, position, k)`, that layer's neurons ascending.
+        values: by layer, `(row, position, k)` with the layer's neurons ascending.
     """
 
     neurons: NeuronSet
@@ -34,21 +34,21 @@ class NeuronValues:
 
     def of(self, layer: int, units: Int[Tensor, " k"]) -> Float[Tensor, "row position k"]:
         """The activations of some of a layer's neurons."""
-        places = torch.searchsorted(self.neurons.at(layer), units)
+        columns = torch.searchsorted(self.neurons.at(layer), units)
         held = self.values[layer]
-        return held[:, :, places.to(held.device)]
+        return held[:, :, columns.to(held.device)]
 
 
 @dataclass(frozen=True, eq=False)
 class Poles:
-    """Two poles of a contrast run as they are: the ends of the scale that interventions are told on.
+    """Two poles of a contrast, run as they are: the ends of the scale on which interventions are measured.
 
     Attributes:
-        base, donor: which poles; the scale's 0 and 1.
-        tokens: each pole's prompts.
-        values: what the neurons asked for did in each pole.
-        metric: what the runs are read by.
-        scale: its values in both.
+        base, donor: the poles at the scale's 0 and 1.
+        tokens: the token ids of each pole's prompts.
+        values: the activations of the neurons asked for, in each pole.
+        metric: what a run is read by.
+        scale: the metric's values in both.
     """
 
     base: Pole
@@ -108,24 +108,24 @@ def run_poles(
     check_neurons(model, neurons)
     check_positions(positions, [row for rows in tokens.values() for row in rows])
     logits: dict[Pole, list[Tensor]] = {}
-    found: dict[Pole, Tensor] = {}
+    metrics: dict[Pole, Tensor] = {}
     values: dict[Pole, NeuronValues] = {}
     for pole in poles:
         with neurons_read(model, neurons, positions, rows=len(contrast)) as values[pole]:
             if metric is None:
                 logits[pole] = [torch.empty(0)] * len(contrast)
                 for rows, batch in final_logits(model, tokens[pole], max_tokens=max_tokens):
-                    for row, one in zip(rows.tolist(), batch, strict=True):
-                        logits[pole][row] = one
+                    for row, logits_of_row in zip(rows.tolist(), batch, strict=True):
+                        logits[pole][row] = logits_of_row
             else:
-                found[pole] = scores(model, tokens[pole], metric, max_tokens=max_tokens)
+                metrics[pole] = scores(model, tokens[pole], metric, max_tokens=max_tokens)
     base, donor = poles
     if metric is None:
         ends = {pole: torch.stack(logits.pop(pole)) for pole in poles}
         metric = Projection.between(ends[base], ends[donor])
         every = torch.arange(len(contrast))
-        found = {pole: metric(ends[pole], every).double().cpu() for pole in poles}
-    return Poles(base, donor, tokens, values, metric, Scale.between(found[base], found[donor]))
+        metrics = {pole: metric(ends[pole], every).double().cpu() for pole in poles}
+    return Poles(base, donor, tokens, values, metric, Scale.between(metrics[base], metrics[donor]))
 
 
 def final_logits(model: Model, tokens: Sequence[Sequence[int]], *, max_tokens: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -152,38 +152,38 @@ def scores(
     Raises:
         ValueError: if the metric gives anything but one number a row.
     """
-    found = torch.empty(len(tokens), dtype=torch.float64)
+    metrics = torch.empty(len(tokens), dtype=torch.float64)
     for rows, logits in final_logits(model, tokens, max_tokens=max_tokens):
         values = metric(logits, rows)
         if values.shape != rows.shape:
             raise ValueError(
                 f"A metric gives one number a row, but {tuple(values.shape)} came from {len(rows)} rows of logits."
             )
-        found[rows] = values.detach().double().cpu()
-    return found
+        metrics[rows] = values.detach().double().cpu()
+    return metrics
 
 
 @contextmanager
 def neurons_read(model: Model, neurons: NeuronSet, positions: Sequence[int], *, rows: int) -> Iterator[NeuronValues]:
-    """Keep what `neurons` do at `positions` of every prompt that runs inside the `with`, by its row number."""
-    found: dict[int, Tensor] = {}
+    """Keep the activations of `neurons` at `positions` of every prompt that runs inside the `with`, by its row."""
+    kept: dict[int, Tensor] = {}
 
     def reader(layer: int) -> Callable[[Tensor], None]:
-        units, places = neurons.at(layer), torch.tensor(list(positions))
+        units, columns = neurons.at(layer), torch.tensor(list(positions))
 
         def read(activation: Tensor) -> None:
             device = activation.device
-            taken = activation.detach()[:, places.to(device)[:, None], units.to(device)]
-            if layer not in found:
-                found[layer] = taken.new_zeros(rows, *taken.shape[1:])
-            found[layer][rows_of(model, activation).to(device)] = taken
+            values = activation.detach()[:, columns.to(device)[:, None], units.to(device)]
+            if layer not in kept:
+                kept[layer] = values.new_zeros(rows, *values.shape[1:])
+            kept[layer][rows_of(model, activation).to(device)] = values
 
         return read
 
     with ExitStack() as hooks, torch.no_grad():
         for layer in layers_of(neurons):
             hooks.enter_context(model.hooked_at(HOOK_POST, layer, reader(layer)))
-        yield NeuronValues(neurons, tuple(positions), found)
+        yield NeuronValues(neurons, tuple(positions), kept)
 
 
 @contextmanager
@@ -197,7 +197,8 @@ def neurons_set(
     """Run `model` with the activations of `neurons` replaced; no hook is left behind, whatever happens.
 
     Args:
-        value: from a layer and the row numbers of a batch, something that broadcasts to `(batch, position, k)`.
+        value: takes a layer and the row numbers of a batch; gives what replaces the activations there, which
+            broadcasts to `(batch, position, k)`.
         positions: counted from the end; None is every position, of the prompt and of the answer.
     """
 
@@ -224,7 +225,7 @@ def neurons_set(
 
 
 def rows_of(model: Model, activation: Tensor) -> Int[Tensor, " batch"]:
-    """Which prompt of the run each batch row is; in passes that somebody else runs, its place in the batch."""
+    """Which prompt of the run each batch row is; in a pass that the workbench did not start, its index in the batch."""
     return torch.arange(activation.shape[0]) if model.current is None else model.current.rows
 
 
@@ -234,7 +235,7 @@ def layers_of(neurons: NeuronSet) -> list[int]:
 
 
 def named_sets(neurons: NeuronSet | Mapping[str, NeuronSet]) -> dict[str, NeuronSet]:
-    """Neuron sets by name; one alone is `selected`.
+    """Neuron sets by name; a single set is called `selected`.
 
     Raises:
         ValueError: if there is none.
@@ -247,7 +248,7 @@ def named_sets(neurons: NeuronSet | Mapping[str, NeuronSet]) -> dict[str, Neuron
 
 def union(sets: Mapping[str, NeuronSet]) -> NeuronSet:
     """All neurons of some sets."""
-    return NeuronSet.of(pair for own in sets.values() for pair in own)
+    return NeuronSet.of(pair for neurons in sets.values() for pair in neurons)
 
 
 def check_neurons(model: Model, neurons: NeuronSet) -> None:

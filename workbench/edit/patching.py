@@ -1,7 +1,7 @@
 """Interchange: what inserting some neurons' activations from a matched prompt causes.
 
 TransformerLens' own `tools.analysis.interchange` sets a dense subspace of one hook at one position, without padding
-and without the state of a pass that edits rely on; many layers at once, and many sets on the same pairs, need this.
+and without the state of a pass that edits rely on. Here many layers are set at once, for many sets on the same pairs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,19 +35,36 @@ from workbench.vocabulary import RESID_POST, NeuronSet, Pole
 
 MODES = ("joint", "by_layer", "cumulative")
 JOINT = -1
-"""The layer that a row of all layers at once is given."""
+"""What stands for the layer where all layers are changed at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One way in which a set of neurons is changed.
+
+    Attributes:
+        set: the set's name.
+        mode: see `patch`.
+        layer: the layer that the mode is at; -1 where all are changed at once.
+        neurons: those of the set that are changed.
+    """
+
+    set: str
+    mode: str
+    layer: int
+    neurons: NeuronSet
 
 
 @dataclass(frozen=True, eq=False)
 class Patching:
-    """What inserting neurons' activations did, pair by pair, as a share of the whole way to the donor run.
+    """What inserting neurons' activations did in each pair, as a share of the whole way to the donor run.
 
     Attributes:
         trait: the contrast's trait.
         settings: what every row shares: direction, base, donor, positions, direct.
-        table: a row per condition and pair: set, mode, layer (-1: all of the set's layers), neurons, pair, the
-            quantity, and the metric: `base`, `donor` and `patched`. The quantity is missing for dropped pairs.
-        labels: a description id a pair, by pole; intervals are clustered by it. Empty where none is known.
+        table: a row for each condition and pair: set, mode, layer (-1: all of the set's layers), neurons, pair, the
+            quantity, and the metric in each run: `base`, `donor` and `patched`. Dropped pairs have no quantity.
+        labels: by pole, the description id of each pair; intervals are clustered by it. Empty where none is known.
     """
 
     quantity: ClassVar[str] = "effect"
@@ -66,25 +83,25 @@ class Patching:
 
         Returns:
             columns trait, the settings, set, mode, layer, neurons, the quantity (mean over pairs) with `low` and
-            `high`, `n` (pairs), `clusters`, and `dropped` (pairs whose runs agree, left out).
+            `high`, `n` (pairs), `clusters`, and `dropped` (pairs left out because their runs agree).
         """
-        found = []
-        for key, own in self.table.groupby(["set", "mode", "layer"], sort=False):
-            interval = self.interval(own, level=level, resamples=resamples, seed=seed)
+        summaries = []
+        for key, rows in self.table.groupby(["set", "mode", "layer"], sort=False):
+            interval = self.interval(rows, level=level, resamples=resamples, seed=seed)
             assert isinstance(key, tuple)
-            found.append(
+            summaries.append(
                 {
                     **dict(zip(("set", "mode", "layer"), key, strict=True)),
-                    "neurons": int(own["neurons"].iloc[0]),
+                    "neurons": int(rows["neurons"].iloc[0]),
                     self.quantity: interval.estimate,
                     "low": interval.low,
                     "high": interval.high,
                     "n": interval.n,
                     "clusters": interval.clusters,
-                    "dropped": int(own[self.quantity].isna().sum()),
+                    "dropped": int(rows[self.quantity].isna().sum()),
                 }
             )
-        return _with_settings(pd.DataFrame(found), self.trait, self.settings)
+        return _with_settings(pd.DataFrame(summaries), self.trait, self.settings)
 
     def values(self, name: str, *, mode: str = "joint", layer: int = JOINT) -> pd.DataFrame:
         """The rows of one condition, by pair.
@@ -93,29 +110,31 @@ class Patching:
             ValueError: if it was not run, with what was.
         """
         table = self.table
-        own = table[(table["set"] == name) & (table["mode"] == mode) & (table["layer"] == layer)]
-        if own.empty:
+        rows = table[(table["set"] == name) & (table["mode"] == mode) & (table["layer"] == layer)]
+        if rows.empty:
             ran = ", ".join(dict.fromkeys(f"{a} {b}" for a, b in zip(table["set"], table["mode"], strict=True)))
             raise ValueError(f"There is no row of set {name!r}, mode {mode!r}, layer {layer}; these were run: {ran}.")
-        return own
+        return rows
 
-    def interval(self, own: pd.DataFrame, *, level: float = 0.95, resamples: int = 2000, seed: int = 0) -> Interval:
-        """The mean of a quantity over a condition's pairs that were kept, with its interval.
+    def interval(self, rows: pd.DataFrame, *, level: float = 0.95, resamples: int = 2000, seed: int = 0) -> Interval:
+        """The mean of the quantity over a condition's rows, without the dropped pairs, with its interval.
 
-        Where both poles' descriptions recur, each is resampled in turn and the wider interval is given.
+        Where both poles have descriptions, an interval is computed with the clusters of each, and the wider one is
+        returned.
         """
-        kept = own[own[self.quantity].notna()]
+        kept = rows[rows[self.quantity].notna()]
         groups = [np.asarray(ids)[kept["pair"]] for ids in self.labels.values()] or [None]
         intervals = [
             bootstrap_mean(kept[self.quantity], clusters=ids, level=level, resamples=resamples, seed=seed)
             for ids in groups
         ]
-        return max(intervals, key=lambda one: one.high - one.low)
+        return max(intervals, key=lambda interval: interval.high - interval.low)
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         pairs = self.table["pair"].nunique()
-        return f"{type(self).__name__}({self.trait!r}, {len(self.table) // pairs} conditions on {pairs} pairs, {told})"
+        count = len(self.table) // pairs
+        return f"{type(self).__name__}({self.trait!r}, {count} conditions on {pairs} pairs, {settings})"
 
 
 _METRIC_COLUMNS = {"base": "base_metric", "donor": "donor_metric", "patched": "patched_metric"}
@@ -144,8 +163,8 @@ def patch(
             several of these.
         positions: counted from the prompts' end, where the template's common ending aligns them.
         metric: what is read from the final logits; by default their projection on the pair's own difference.
-        direct: add what the change writes to the final residual stream instead, past every later layer: the effect
-            on the logits that no other component passes on.
+        direct: add what the change writes to the final residual stream instead, past every later layer. This is the
+            effect on the logits that no other component passes on.
 
     Returns:
         effects as shares of the donor's: 0 is the base run, 1 the donor run; see `Patching.frame`.
@@ -164,12 +183,13 @@ def patch(
     every = union(sets)
     runs = run_poles(model, contrast, poles, neurons=every, positions=positions, metric=metric, max_tokens=max_tokens)
     tables = []
-    for name, one, layer, own in conditions(sets, modes):
-        found = runs.scale.base
-        if len(own):
-            with _written_directly(model, runs, own) if direct else inserted(model, runs, own):
-                found = scores(model, runs.tokens[runs.base], runs.metric, max_tokens=max_tokens)
-        tables.append(condition_rows(runs, name, one, layer, own, found, runs.scale.share(found), Patching.quantity))
+    change = _written_directly if direct else inserted
+    for condition in conditions(sets, modes):
+        metrics = runs.scale.base
+        if len(condition.neurons):
+            with change(model, runs, condition.neurons):
+                metrics = scores(model, runs.tokens[runs.base], runs.metric, max_tokens=max_tokens)
+        tables.append(condition_rows(runs, condition, metrics, {Patching.quantity: runs.scale.share(metrics)}))
     settings = {
         "direction": direction,
         "base": str(runs.base),
@@ -181,7 +201,7 @@ def patch(
 
 
 def inserted(model: Model, runs: Poles, neurons: NeuronSet) -> AbstractContextManager[None]:
-    """The context in which prompts run with these neurons as they are in the donor prompts of the same rows."""
+    """The context in which each prompt runs with these neurons as they are in the donor prompt of its row."""
     donor = runs.values[runs.donor]
     values = {layer: donor.of(layer, neurons.at(layer)) for layer in layers_of(neurons)}
     return neurons_set(
@@ -190,7 +210,7 @@ def inserted(model: Model, runs: Poles, neurons: NeuronSet) -> AbstractContextMa
 
 
 def _written_directly(model: Model, runs: Poles, neurons: NeuronSet) -> AbstractContextManager[None]:
-    """The context in which the final residual stream gets what the change of these neurons writes, and nothing else."""
+    """The context in which what the change of these neurons writes is added to the final residual stream alone."""
     write = torch.zeros(len(runs.tokens[runs.base]), model.d_model)
     for layer in layers_of(neurons):
         units = neurons.at(layer)
@@ -206,46 +226,47 @@ def _written_directly(model: Model, runs: Poles, neurons: NeuronSet) -> Abstract
     return model.hooked_at(RESID_POST, model.n_layers - 1, add)
 
 
-def conditions(sets: Mapping[str, NeuronSet], modes: Sequence[str]) -> Iterator[tuple[str, str, int, NeuronSet]]:
-    """Every condition: the set's name, the mode, the layer, and the neurons that are changed in it."""
+def conditions(sets: Mapping[str, NeuronSet], modes: Sequence[str]) -> Iterator[Condition]:
+    """Every condition that the sets are run in."""
     for name, neurons in sets.items():
         for mode in modes:
             if mode == "joint":
-                yield name, mode, JOINT, neurons
+                yield Condition(name, mode, JOINT, neurons)
                 continue
             for layer in layers_of(neurons):
-                here = neurons.layer == layer if mode == "by_layer" else neurons.layer <= layer
-                yield name, mode, layer, NeuronSet(neurons.layer[here], neurons.neuron[here])
+                changed = neurons.layer == layer if mode == "by_layer" else neurons.layer <= layer
+                yield Condition(name, mode, layer, NeuronSet(neurons.layer[changed], neurons.neuron[changed]))
 
 
 def condition_rows(
     runs: Poles,
-    name: str,
-    mode: str,
-    layer: int,
-    neurons: NeuronSet,
-    found: Float64[Tensor, " pair"],
-    shares: Float64[Tensor, " pair"],
-    quantity: str,
+    condition: Condition,
+    metrics: Float64[Tensor, " pair"],
+    quantity: Mapping[str, Float64[Tensor, " pair"]],
 ) -> pd.DataFrame:
-    """The rows of one condition, as `Patching.table` holds them."""
+    """The rows of one condition, as `Patching.table` holds them.
+
+    Args:
+        metrics: what the changed runs were read by.
+        quantity: by its name, the share that follows from them.
+    """
     return pd.DataFrame(
         {
-            "set": name,
-            "mode": mode,
-            "layer": layer,
-            "neurons": len(neurons),
-            "pair": np.arange(len(found)),
-            quantity: shares.numpy(),
+            "set": condition.set,
+            "mode": condition.mode,
+            "layer": condition.layer,
+            "neurons": len(condition.neurons),
+            "pair": np.arange(len(metrics)),
+            **{name: shares.numpy() for name, shares in quantity.items()},
             "base": runs.scale.base.numpy(),
             "donor": runs.scale.donor.numpy(),
-            "patched": found.numpy(),
+            "patched": metrics.numpy(),
         }
     )
 
 
 def trait_labels(contrast: Contrast, poles: Sequence[Pole]) -> dict[Pole, tuple[str, ...]]:
-    """Description ids of those poles that tell the trait; a neutral arm's few personas are no sample of anything."""
+    """Description ids of the poles that show the trait; a neutral arm's few personas are no sample of anything."""
     return {
         pole: contrast.descriptions[pole]
         for pole in poles
@@ -260,7 +281,7 @@ def chosen_modes(mode: str | Sequence[str]) -> tuple[str, ...]:
         ValueError: naming those that there are not, or if none is asked for.
     """
     modes = (mode,) if isinstance(mode, str) else tuple(dict.fromkeys(mode))
-    unknown = [one for one in modes if one not in MODES]
+    unknown = [name for name in modes if name not in MODES]
     if unknown or not modes:
         raise ValueError(f"The mode is among {', '.join(MODES)}, but {unknown or modes!r} arrived.")
     return modes

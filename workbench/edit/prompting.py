@@ -1,4 +1,4 @@
-"""Arms that steer by words alone: an instruction put into the system prompt."""
+"""Steering by words alone: an instruction that is put into the system prompt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Instruction:
         trait: the trait it moves.
         direction: `increase` or `decrease`.
         method: the arm's name.
-        text: what stands in the system prompt.
+        text: what is put into the system prompt.
     """
 
     trait: str
@@ -87,14 +87,14 @@ def description_prompt(
         raise ValueError(f"A description needs at least 1 sentence, but {sentences} arrived.")
     trait, pole, rng = _asked(trait, direction, speaks, seed)
     if speaks == "testbed":
-        told = [grammar.persona(rng, trait, pole, held_out=held_out) for _ in range(sentences)]
+        texts = [grammar.persona(rng, trait, pole, held_out=held_out) for _ in range(sentences)]
     else:
-        told = _of_each_facet(read_bank(trait)["descriptions"][pole], sentences, rng)
-    return Instruction(trait, direction, "description prompt", " ".join(told))
+        texts = _of_each_facet(read_bank(trait)["descriptions"][pole], sentences, rng)
+    return Instruction(trait, direction, "description prompt", " ".join(texts))
 
 
 def neutral_prompt(trait: str, direction: str, *, speaks: Speaks | str = "testbed", seed: int = 0) -> Instruction:
-    """The control of prompting: a description that says nothing of the trait.
+    """The control of prompting: a description that says nothing about the trait.
 
     Raises:
         ValueError: for an unknown trait, direction or vocabulary.
@@ -116,11 +116,11 @@ def _asked(trait: str, direction: str, speaks: str, seed: int) -> tuple[str, Pol
 
 
 def _of_each_facet(descriptions: Sequence[dict[str, str]], count: int, rng: Random) -> list[str]:
-    """Descriptions in shuffled order, a facet's second one only after every facet's first."""
+    """Descriptions in a shuffled order in which a facet's second comes only after the first of every facet."""
     order = rng.sample(list(descriptions), len(descriptions))
     seen: dict[str, int] = {}
     turns = []
-    for place, description in enumerate(order):
+    for index, description in enumerate(order):
         turn = seen[description["facet"]] = seen.get(description["facet"], -1) + 1
-        turns.append((turn, place, description["text"]))
+        turns.append((turn, index, description["text"]))
     return [text for _, _, text in sorted(turns)[:count]]

@@ -1,4 +1,4 @@
-"""Where an edited run acts in one forward pass: the one place that writes edits, and that records having done so."""
+"""Where an edited run acts in one forward pass: what writes the edits there, and records that it has."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from workbench.model.passing import Pass
 
 Change = Callable[[Tensor, "Reach"], Tensor]
-"""What becomes of the activations `(batch, pos, width)` from position `Reach.start` on, were they all in scope."""
+"""Takes the activations `(batch, pos, width)` from position `Reach.start` on, and gives them all edited."""
 
 
 class Reach:
@@ -18,11 +18,11 @@ class Reach:
     Attributes:
         step: the pass.
         mask: the positions in scope.
-        which: each row's edit; None where all rows have the first.
+        which: the index of each row's edit; None where all rows have the first.
         start: the first position that is in scope in any row; the pass's length where none is.
         whole: whether every position from there on is in scope in every row.
-        ran: the places whose hooks have run in this pass.
-        wrote: those of them that have changed the positions in `mask`.
+        ran: the indices of the places whose hooks have run in this pass.
+        wrote: those of them at which the positions in `mask` were changed.
     """
 
     def __init__(self, step: Pass, scope: str, which: Int[Tensor, " batch"] | None = None) -> None:
@@ -39,9 +39,10 @@ class Reach:
         self._which_on: dict[torch.device, Tensor] = {}
 
     def write(self, activation: Tensor, place: int, change: Change) -> Tensor | None:
-        """The activations with `change` made at the positions in scope and nowhere else; None where none is in scope.
+        """The activations with the positions in scope changed and all others as they were; records the place.
 
-        The place is recorded as written.
+        Returns:
+            None, with nothing recorded, if no position is in scope.
         """
         if self.start == activation.shape[1]:
             return None

@@ -1,4 +1,4 @@
-"""What a run is read by: one number a prompt from its final logits, and the scale from a base run to a donor run."""
+"""How a run is read: one number for each prompt from its final logits, on a scale from a base run to a donor run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class TokenDifference:
 
 
 def token_difference(model: Model, high_words: Sequence[str], low_words: Sequence[str]) -> TokenDifference:
-    """The metric that sets the words of one side against those of the other, each by its first token.
+    """The metric that compares the words of one side with those of the other, each by its first token.
 
     Words are tokenised as they stand: write a leading space where the answer would begin with one.
 
@@ -86,8 +86,8 @@ class Scale:
 
     Attributes:
         base, donor: `(pair,)` the metric in either run.
-        kept: `(pair,)` False where the runs agree, so that there is nothing to take a share of: those apart by under
-            1 % of the median pair's distance.
+        kept: `(pair,)` False where the two runs lie closer together than 1 % of the median pair's distance, so that
+            there is nothing to take a share of.
     """
 
     base: Float64[Tensor, " pair"]

@@ -1,4 +1,4 @@
-"""Published ways to steer a trait by other means than DPN-LE's, each as an edit at a comparable strength."""
+"""Published ways to steer a trait, each as an edit of comparable strength."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,8 @@ from workbench.model.model import Model
 from workbench.select.rules import select_neurons
 from workbench.vocabulary import HOOK_PRE, Pole, Z, sign_of
 
-PUBLISHED_LEAST, PUBLISHED_NEURONS = 2_000, 32 * 14_336  # NPTI's least neurons a pole, of LLaMA-3-8B's
+# NPTI takes at least 2,000 neurons a pole, and was published for LLaMA-3-8B.
+PUBLISHED_LEAST, PUBLISHED_NEURONS = 2_000, 32 * 14_336
 
 
 def npti_edit(
@@ -55,22 +56,19 @@ def npti_edit(
     sign_of(direction)
     if tally.site != HOOK_PRE.name:
         raise ValueError(f"NPTI's neurons are at hook_pre, but this tally is of {tally.site}. Capture site='hook_pre'.")
-    own_pole = Pole.HIGH if direction == "increase" else Pole.LOW
+    poles = (Pole.HIGH, Pole.LOW) if direction == "increase" else (Pole.LOW, Pole.HIGH)
     total = len(tally.layers) * tally.width
     least = min_neurons
     if least is None:
         least = min(PUBLISHED_LEAST, max(1, round(total * PUBLISHED_LEAST / PUBLISHED_NEURONS)))
-    tally.probability_positive(own_pole)  # says what is missing
+    tally.probability_positive(poles[0])  # raises with what is missing
     effects = effect_sizes(tally)
     chosen = select_neurons(effects, rule="npti", min_probability=min_delta, least=least)
-    own, other = (chosen.high, chosen.low) if direction == "increase" else (chosen.low, chosen.high)
-    poles = (own_pole, Pole.LOW if own_pole is Pole.HIGH else Pole.HIGH)
-    values = [
-        npti_values(tally, neurons, pole=pole, activation=activation)
-        for neurons, pole in zip((own, other), poles, strict=True)
-    ]
+    neurons = {Pole.HIGH: chosen.high, Pole.LOW: chosen.low}
+    driven, silenced = (npti_values(tally, neurons[pole], pole=pole, activation=activation) for pole in poles)
     return npti_from_values(
-        *values,
+        driven,
+        silenced,
         trait=tally.trait,
         width=tally.width,
         direction=direction,
@@ -98,8 +96,8 @@ def head_edit(
         edit: the edit at `hook_post` to match, whose gamma and direction are kept.
         model: whose projections say what is written.
         k: heads to edit; by default 5 % of those that the effects cover. With `matched="layer"`, in each layer.
-        matched: `total` takes the k best of all and matches the norm of everything written; `layer` takes the k best
-            of each layer that `edit` touches and matches it there.
+        matched: `total` takes the k best of all and matches the norm of all that is written; `layer` takes the k best
+            of each layer that `edit` touches and matches the norm in each layer.
 
     Raises:
         ValueError: if the effects are of another site, lack a layer, or there are not k heads.
@@ -121,8 +119,8 @@ def head_edit(
     if not 1 <= wanted <= pools.shape[1]:
         raise ValueError(f"k is from 1 to the {pools.shape[1]} heads to choose from, but it is {wanted}.")
     best = torch.zeros_like(pools, dtype=torch.bool).scatter_(1, pools.topk(wanted, dim=1).indices, True)
-    taken = best.view_as(score).repeat_interleave(heads.width // count, dim=1)
-    deltas = dict(zip(heads.layers, sign * heads.mean_difference * taken, strict=True))
+    chosen = best.view_as(score).repeat_interleave(heads.width // count, dim=1)
+    deltas = dict(zip(heads.layers, sign * heads.mean_difference * chosen, strict=True))
     aimed = {layer: _written(edit.with_gamma(1.0).delta(layer), model.w_out(layer)) for layer in edit.layers}
     written = {layer: _written(delta, model.w_o(layer)) for layer, delta in deltas.items()}
     if matched == "layer":

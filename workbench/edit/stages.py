@@ -1,4 +1,4 @@
-"""Edits made ready to run: at each site and layer, one operation after the other, for every edit of a run at once."""
+"""Edits made ready to run: at each site and layer a list of operations, each for every edit of a run at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,11 @@ class Stage:
 
     Attributes:
         operation: see `Edit`.
-        tables: its operands, each `(edit and none, width)`; where an edit leaves a unit alone, so do its operands.
-        edits: the edits that act in it, by their places in the run.
-        masks: by edit, the share that its mask leaves alone, and its seed.
-        layer: where it is, so that layers draw different masks.
+        tables: its operands, each `(edit and none, width)`: a row for each edit of the run and one for "no edit". The
+            operands of a unit that an edit does not have leave it as it is.
+        edits: the indices of the edits that act in it.
+        masks: by edit, the share of units that its mask leaves alone, and its seed.
+        layer: so that layers draw different masks.
     """
 
     operation: str
@@ -46,34 +47,34 @@ class Stage:
             steps: each position's step of the answer; only masks need it.
         """
         tables = self.at(h.device, h.dtype)
-        own = [table[0] if which is None else table[which][:, None] for table in tables]
-        changed = operate(self.operation, h, own)
+        operands = [table[0] if which is None else table[which][:, None] for table in tables]
+        changed = operate(self.operation, h, operands)
         if not self.masks or steps is None:
             return changed
-        kept = self._kept(steps.clamp(min=0).cpu())
+        edited = self._edited_units(steps.clamp(min=0).cpu())
         rows = torch.zeros(len(h), dtype=torch.int64) if which is None else which.cpu()
-        return torch.where(kept[steps.clamp(min=0).cpu(), rows[:, None]].to(h.device), changed, h)
+        return torch.where(edited[steps.clamp(min=0).cpu(), rows[:, None]].to(h.device), changed, h)
 
-    def _kept(self, steps: Tensor) -> Tensor:
-        """By step and edit, which units are edited: `(step, edit and none, width)`."""
+    def _edited_units(self, steps: Tensor) -> Tensor:
+        """Which units the masks let each edit change at each step: `(step, edit and none, width)`."""
         edits, width = self.tables[0].shape
-        kept = torch.ones(int(steps.max()) + 1, edits, width, dtype=torch.bool)
+        edited = torch.ones(int(steps.max()) + 1, edits, width, dtype=torch.bool)
         for step in set(steps.flatten().tolist()):
             for edit, (share, seed) in self.masks.items():
                 generator = torch.Generator().manual_seed(((seed * 1_000_003 + self.layer) * 1_000_003 + step) % 2**63)
-                kept[step, edit] = torch.rand(width, generator=generator) >= share
-        return kept
+                edited[step, edit] = torch.rand(width, generator=generator) >= share
+        return edited
 
 
-def operate(operation: str, h: Tensor, own: Sequence[Tensor]) -> Tensor:
+def operate(operation: str, h: Tensor, operands: Sequence[Tensor]) -> Tensor:
     """An operation on activations, with the operands of a stage."""
     if operation == "add":
-        return h + own[0]
+        return h + operands[0]
     if operation == "scale":
-        return h * own[0]
+        return h * operands[0]
     if operation == "set":
-        return torch.lerp(h, own[1], own[0])
-    return torch.minimum(h, own[0])
+        return torch.lerp(h, operands[1], operands[0])
+    return torch.minimum(h, operands[0])
 
 
 NEUTRAL = {"add": (0.0,), "scale": (1.0,), "set": (0.0, 0.0), "cap": (torch.inf,)}
@@ -91,22 +92,29 @@ def _operands(part: Edit, value: Float[Tensor, " k"]) -> tuple[Float[Tensor, " k
 
 
 def stages_at(parts: Sequence[Sequence[Edit]], site: str, layer: int) -> list[Stage]:
-    """What each edit's parts do at a site and layer, in their order; like operations of like place share a stage."""
-    told: dict[tuple[int, str], dict[int, tuple[Edit, Tensor]]] = {}
-    for number, own in enumerate(parts):
-        place = 0
-        for part in own:
-            here = part.layer == layer
-            if part.acts and part.site == site and bool(here.any()):
-                told.setdefault((place, part.operation), {})[number] = (part, here)
-                place += 1
+    """What edits do at a site and layer, one operation after the other.
+
+    Each edit's parts follow each other in their order. Edits share a stage where their parts of the same turn have the
+    same operation.
+
+    Args:
+        parts: the parts of each edit.
+    """
+    acting: dict[tuple[int, str], dict[int, tuple[Edit, Tensor]]] = {}
+    for edit, several in enumerate(parts):
+        turn = 0
+        for part in several:
+            units = part.layer == layer
+            if part.acts and part.site == site and bool(units.any()):
+                acting.setdefault((turn, part.operation), {})[edit] = (part, units)
+                turn += 1
     stages = []
-    for (_, operation), found in sorted(told.items(), key=lambda item: item[0]):
-        width = next(part.width for part, _ in found.values())
+    for (_, operation), by_edit in sorted(acting.items(), key=lambda item: item[0]):
+        width = next(part.width for part, _ in by_edit.values())
         tables = tuple(torch.full((len(parts) + 1, width), neutral) for neutral in NEUTRAL[operation])
-        for number, (part, here) in found.items():
-            for table, operand in zip(tables, _operands(part, part.value[here]), strict=True):
-                table[number, part.unit[here]] = operand
-        masks = {number: (part.mask, part.seed) for number, (part, _) in found.items() if part.mask}
-        stages.append(Stage(operation, tables, frozenset(found), masks, layer))
+        for edit, (part, units) in by_edit.items():
+            for table, operand in zip(tables, _operands(part, part.value[units]), strict=True):
+                table[edit, part.unit[units]] = operand
+        masks = {edit: (part.mask, part.seed) for edit, (part, _) in by_edit.items() if part.mask}
+        stages.append(Stage(operation, tables, frozenset(by_edit), masks, layer))
     return stages

@@ -1,4 +1,4 @@
-"""Whether neurons cause what they correlate with: a set against its controls on the same pairs."""
+"""Whether neurons cause what they correlate with: a set is compared with its controls on the same pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from workbench.measure.bootstrap import Interval
 
 @dataclass(frozen=True)
 class CausalVerdict:
-    """What interchange says of a set of neurons.
+    """What interchange shows about a set of neurons.
 
     Attributes:
         verdict: `causes`, `does not cause`, or `undecided` at this n.
         selected: the set's name.
         effect: its joint effect, or the share lost by its ablation.
-        controls: the same of each control.
+        controls: each control's effect, or the share lost by its ablation.
         differences: the set minus each control, over the same pairs.
-        smallest: the effect under which a set counts as causing nothing.
+        smallest: a set with a smaller effect than this counts as causing nothing.
         text: the verdict in words, with its numbers.
     """
 
@@ -53,14 +53,14 @@ def compare_sets(
         if name not in set(table["set"]):
             raise ValueError(f"There is no set {name!r}; these were run: {', '.join(dict.fromkeys(table['set']))}.")
     ran = [
-        list(dict.fromkeys(zip(own["mode"], own["layer"], strict=True)))
-        for own in (table[table["set"] == a], table[table["set"] == b])
+        list(dict.fromkeys(zip(rows["mode"], rows["layer"], strict=True)))
+        for rows in (table[table["set"] == a], table[table["set"] == b])
     ]
-    found = []
+    differences = []
     for mode, layer in ran[0]:
         if (mode, layer) in ran[1]:
             interval = _difference(patching, a, b, mode, int(layer), level=level, resamples=resamples, seed=seed)
-            found.append(
+            differences.append(
                 {
                     "mode": mode,
                     "layer": int(layer),
@@ -73,9 +73,9 @@ def compare_sets(
                     "clusters": interval.clusters,
                 }
             )
-    if not found:
+    if not differences:
         raise ValueError(f"{a!r} and {b!r} share no mode and layer. Patch both with mode='joint'.")
-    return pd.DataFrame(found)
+    return pd.DataFrame(differences)
 
 
 def causal_verdict(
@@ -88,17 +88,17 @@ def causal_verdict(
     resamples: int = 2000,
     seed: int = 0,
 ) -> CausalVerdict:
-    """Whether a set's joint effect is there and is its own, rather than any such neurons'.
+    """Whether a set has a joint effect, and one that its controls do not have.
 
-    `does not cause` where the effect, or what it has over some control, is less than `smallest` with its whole
-    interval; else `causes` where the effect and what it has over every control lie above 0 with theirs; else
-    `undecided`.
+    The verdict is `does not cause` where the whole interval of the effect, or of its difference from some control, lies
+    under `smallest`. Otherwise it is `causes` where the whole interval of the effect and of its difference from every
+    control lies above 0, and `undecided` in any other case.
 
     Args:
         patching: from `patch` (what the neurons can bring about) or `ablate` (what is lost without them), with
             `mode="joint"` among its modes.
-        control: one or more sets in it, e.g. of `matched_neurons`.
-        smallest: fix it before looking.
+        control: one or more of the sets in it, e.g. of `matched_neurons`.
+        smallest: choose it before looking at any result.
 
     Raises:
         ValueError: if a set was not run jointly, none is a control, or `smallest` is not positive.
@@ -107,7 +107,7 @@ def causal_verdict(
     if not names or selected in names:
         raise ValueError(f"A verdict on {selected!r} needs a control that is another set, but {names} arrived.")
     if not smallest > 0:
-        raise ValueError(f"smallest is the least effect worth speaking of, above 0, but {smallest} arrived.")
+        raise ValueError(f"smallest is the least effect that matters, above 0, but {smallest} arrived.")
     settings: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
     effect = patching.interval(patching.values(selected), **settings)
     controls = {name: patching.interval(patching.values(name), **settings) for name in names}
@@ -119,7 +119,7 @@ def causal_verdict(
     elif beaten := [name for name in names if differences[name].high < smallest]:
         over = beaten[0]
         verdict, why = "does not cause", f"it has less than {smallest:g} more than {over}"
-    elif effect.low > 0 and all(one.low > 0 for one in differences.values()):
+    elif effect.low > 0 and all(interval.low > 0 for interval in differences.values()):
         verdict, why = "causes", "it is above 0 and above every control"
     elif not effect.low > 0:
         verdict, why = "undecided", "the effect's interval does not exclude 0"
@@ -128,8 +128,8 @@ def causal_verdict(
         verdict, why = "undecided", f"the difference from {over} has an interval that does not exclude 0"
     what = {"effect": "Patched in, it brings", "lost": "Ablated, it costs"}[patching.quantity]
     text = (
-        f"{selected}: {verdict}{' at this n' if verdict == 'undecided' else ''}. {what} {_told(effect)} of the donor's "
-        f"effect on the readout, and {over} {_told(controls[over])}: a difference of {_told(differences[over])} over "
+        f"{selected}: {verdict}{' at this n' if verdict == 'undecided' else ''}. {what} {_text(effect)} of the donor's "
+        f"effect on the readout, and {over} {_text(controls[over])}: a difference of {_text(differences[over])} over "
         f"{effect.n} pairs in {effect.clusters} clusters. So {why}."
     )
     return CausalVerdict(verdict, selected, effect, controls, differences, float(smallest), text)
@@ -144,5 +144,5 @@ def _difference(
     return patching.interval(paired, level=level, resamples=resamples, seed=seed)
 
 
-def _told(interval: Interval) -> str:
+def _text(interval: Interval) -> str:
     return f"{interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
