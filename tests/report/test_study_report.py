@@ -43,10 +43,10 @@ def letters(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture(scope="module")
 def words(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Open answers and a cost that is not built in; the residual shift is under test."""
+    """Open answers, a cost and a second quantity of the trait that are not built in; the residual shift under test."""
     arms = ("DPN-LE", "broad", "residual", "random")
     config = wb.StudyConfig(**{**SMALL, "traits": ("Extraversion", "Openness"), "arms": arms, "method": "residual"})
-    return wb.run_study(config, tmp_path_factory.mktemp("words"), outcomes=["answers", Words()], model=model)
+    return wb.run_study(config, tmp_path_factory.mktemp("words"), outcomes=["answers", Letters(), Words()], model=model)
 
 
 @pytest.fixture(params=["study", "letters", "words"])
@@ -113,7 +113,7 @@ def test_figures_cover_what_the_study_asked(study: Study, letters: Study, words:
     ]
     assert [figure.name for figure in study_figures(words)] == [
         *names[:12],
-        *("dose-curves", "arms-at-equal-dose", "against-controls"),
+        *("dose-curves", "dose-letters", "arms-at-equal-dose", "against-controls"),
         *("trait-against-wellformed", "trait-against-words", "cost-by-breadth"),
         *("dose-wellformed", "dose-coverage", "dose-words"),
     ]
@@ -165,6 +165,19 @@ def test_a_cost_that_is_not_built_in_is_compared_like_any_other(words: Study) ->
     text = told(words)
     assert "answer, words" in text
     assert "Arms at equal trait shift" in text
+
+
+def test_a_second_quantity_of_the_trait_stands_beside_the_target(words: Study) -> None:
+    figures = {figure.name: figure.figures["all"] for figure in study_figures(words) if "all" in figure.figures}
+    assert "length of an answer (letters)" in axes(figures["dose-letters"])
+    assert "trait score of open answers (points of 4)" in axes(figures["dose-curves"])
+    assert "shift of length of an answer (letters, intended direction)" in axes(figures["arms-at-equal-dose"])
+    [verdict] = [each for each in study_report(words).verdicts if each.claim.endswith("moves the length of an answer")]
+    assert verdict.shown == ("dose-letters", "table-shifts-letters")
+    [table] = study_tables(words, only=["shifts-letters"])
+    assert table.title == "Shift of the length of an answer by trait and direction"
+    row = words.tables["equal_dose"].set_index("arm").loc["residual"]
+    assert f"{row['letters_shift']:+.2f}" in told(words, width=200)
 
 
 def test_another_arm_may_be_under_test(words: Study) -> None:
