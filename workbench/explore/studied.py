@@ -135,7 +135,7 @@ def facts(study: Study) -> dict[str, str]:
     }
     for cost in shown_costs(study):
         change = legend.change(cost)
-        named[change.label.capitalize()] = _interval(row, f"{cost}_change", change)
+        named[change.label[:1].upper() + change.label[1:]] = _interval(row, f"{cost}_change", change)
     return named
 
 
