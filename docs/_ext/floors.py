@@ -39,7 +39,7 @@ def packages() -> list[ModuleType]:
 def homes(package: ModuleType) -> dict[str, str]:
     """The module of each public name, read from the imports in the package's stub, or in the package if it has none.
 
-    Names of modules are left out, as these have pages of their own.
+    Modules, which have pages of their own, and classes of other libraries are left out.
     """
     path = Path(str(package.__file__))
     stub = path.with_suffix(".pyi")
