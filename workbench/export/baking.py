@@ -1,4 +1,4 @@
-"""An edit written into a stock checkpoint as biases, kept only once it is shown to be the edited model."""
+"""An edit written into a stock checkpoint as biases, which is kept only if it computes what the edited model does."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _PROMPTS = (
 
 @dataclass(frozen=True)
 class Baked(Agreement):
-    """What was shown of a baked checkpoint before it was kept.
+    """A baked checkpoint, and how it agreed with the edited model before it was kept.
 
     Attributes:
         folder: the checkpoint's folder, for plain transformers.
@@ -59,21 +59,21 @@ def bake(
     What the edit adds to the residual stream becomes the bias of each edited block's down projection: Llama by
     `mlp_bias`; Qwen2 and Mistral (without a sliding window) as Llama with biases; GPT-2, GPT-NeoX, OPT, BLOOM, Phi and
     GPT-J in the bias they have. The folder is written under another name, loaded again by plain transformers and
-    compared with the hooked model under `edited(model, edit, scope="all")`, on texts and on random tokens; it appears
-    under its name only if both agree, see `agreement`. The checkpoint is in the model's own number type, with its
-    tokenizer, chat template and generation configuration.
+    compared with the hooked model under `edited(model, edit, scope="all")`, on texts and on random tokens. It gets its
+    name only if both agree, see `agreement`. The checkpoint is in the model's own number type, with its tokenizer, chat
+    template and generation configuration.
 
-    In float32 it holds the weights twice; in bfloat16 and float16 three times, for the float32 copy that rounding is
-    measured against.
+    Memory holds the weights twice in float32, and three times in bfloat16 and float16, where rounding is measured
+    against a float32 copy.
 
     Args:
-        scope: what the edit stands for; only `all`, every position, can be a bias.
-        prompts: texts that both must answer alike.
-        any_weights: whether an edit that was made on other weights of this shape is baked all the same.
+        scope: where the edit is to act; a bias acts at every position, so only `all` is accepted.
+        prompts: texts that both models must answer alike.
+        any_weights: bake the edit even if it was made on other weights of this shape.
 
     Raises:
         FileExistsError: if the folder is there and not empty.
-        ValueError: if the edit cannot be baked exactly, with the reason; nothing is left behind.
+        ValueError: with the reason, if the edit cannot be baked exactly; nothing is left behind.
     """
     folder = Path(folder)
     with whole_folder(folder) as temporary:
@@ -85,8 +85,8 @@ def bake(
         baker_of(kind)
         changed = _write(model, kind, writes, temporary)
         wanted = expected(model, edit, prompts, new_tokens)
-        architecture, shown = _read_back(model, temporary, wanted)
-        baked = Baked(**vars(shown), folder=folder, architecture=architecture, changed=changed)
+        architecture, agreed = _read_back(model, temporary, wanted)
+        baked = Baked(**vars(agreed), folder=folder, architecture=architecture, changed=changed)
         record = asdict(baked) | {
             "folder": folder.name,
             "dtype": str(model.dtype).removeprefix("torch."),
@@ -102,8 +102,8 @@ def bake(
 def _check_asked(model: Model, edit: AnyEdit, scope: str) -> None:
     if scope != "all":
         raise ValueError(
-            f"A bias acts at every position, so only scope 'all' can be baked, but {scope!r} arrived: to act in "
-            "decoding alone, or from the last prompt position on, is no property of a checkpoint."
+            f"A bias acts at every position, so only scope 'all' can be baked, but {scope!r} arrived. Use edited() for "
+            "a scope that begins later."
         )
     if not edit.layers or edit.gamma == 0:
         raise ValueError(f"There is nothing to bake: {edit!r} adds nothing.")
@@ -112,7 +112,7 @@ def _check_asked(model: Model, edit: AnyEdit, scope: str) -> None:
 
 
 def _check_weights(model: Model, edit: AnyEdit) -> None:
-    """Refuse an edit made on other weights; the same checkpoint in another number type is not other weights."""
+    """Refuse an edit made on other weights; the same checkpoint in another number type counts as the same weights."""
     for part in edit.parts:
         made_on = part.provenance
         rounded = made_on.get("dtype") != str(model.dtype) and made_on.get("model") == model.name
@@ -120,7 +120,7 @@ def _check_weights(model: Model, edit: AnyEdit) -> None:
 
 
 def _write(model: Model, kind: str, writes: Writes, folder: Path) -> tuple[str, ...]:
-    """Fill a folder with the baked checkpoint; the parameters that changed."""
+    """Fill a folder with the baked checkpoint, and return the names of the parameters that changed."""
     recipe = dict(model.recipe or {})
     name = str(recipe["name_or_path"])
     source = str(files("workbench.testbed") / "weights") if name == "testbed" else name
@@ -144,7 +144,7 @@ def _write(model: Model, kind: str, writes: Writes, folder: Path) -> tuple[str, 
 
 
 def _read_back(model: Model, folder: Path, wanted: Sequence[Expected]) -> tuple[str, Agreement]:
-    """The class that loads a written checkpoint, and how what it computes agrees with the edited model."""
+    """The class that loads a written checkpoint, and how its logits agree with those of the edited model."""
     device_map = (model.recipe or {}).get("device_map")
     with quiet():
         baked: Any = AutoModelForCausalLM.from_pretrained(

@@ -1,4 +1,4 @@
-"""Where each architecture can hold an edit as biases."""
+"""Writes an edit into the biases of each architecture that has a place for it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,8 @@ from torch import Tensor
 
 Writes = dict[int, Float[Tensor, " d_model"]]
 Baker = Callable[[Any, Writes], tuple[Any, tuple[str, ...]]]
-"""Takes a network and what to write at each layer; gives the network with it, and the parameters that changed."""
+"""Takes a network and what to add at each layer; returns the network with that added, and the names of the parameters
+that changed."""
 
 
 def baker_of(kind: str) -> Baker:
@@ -21,7 +22,7 @@ def baker_of(kind: str) -> Baker:
     """
     if kind not in BAKERS:
         raise ValueError(
-            f"The model is a {kind}: no bias is known there that an edit could be written into. Baked are "
+            f"The model is a {kind}: no bias is known there that an edit could be written into. These can be baked: "
             f"{', '.join(BAKERS)}."
         )
     return BAKERS[kind]
@@ -48,7 +49,7 @@ def _into_bias(path: str) -> Baker:
 
 
 def _as_llama(stock: Any, writes: Writes) -> tuple[Any, tuple[str, ...]]:
-    """The same network as a Llama with biases in its MLPs, the new ones zero but for the edit; shares its weights."""
+    """The same network as a Llama with biases in its MLPs, zero except for the edit; the weights are shared."""
     old = stock.config
     if _has_window(old):
         raise ValueError(
@@ -110,7 +111,7 @@ _SHARED = frozenset(
         "pretraining_tp",
     }
 )
-"""What the configurations of Llama, Qwen2 and Mistral mean alike."""
+"""The settings that mean the same in the configurations of Llama, Qwen2 and Mistral."""
 
 BAKERS: dict[str, Baker] = {
     "llama": _as_llama,

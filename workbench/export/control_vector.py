@@ -24,7 +24,7 @@ except ImportError:  # it comes with the extra of that name
 ARCHITECTURE = "controlvector"
 _DIRECTION = re.compile(r"direction\.(\d{1,5})")
 _LLAMA_CPP = {"mistral": "llama", "phi": "phi2"}
-"""Architectures that llama.cpp calls by a name that differs in more than punctuation."""
+"""Architectures for which llama.cpp's name differs in more than punctuation."""
 
 
 def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scope: str = "all") -> Path:
@@ -35,7 +35,7 @@ def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scop
     from; llama.cpp does not read them.
 
     Args:
-        scope: what the edit stands for; a control vector acts at every position, so only `all`.
+        scope: where the edit is to act; a control vector acts at every position, so only `all` is accepted.
 
     Raises:
         ImportError: if the package gguf is not installed.
@@ -82,11 +82,12 @@ def read_control_vector(
     gamma: float = 1.0,
     any_weights: bool = False,
 ) -> Edit:
-    """A control vector as an edit at `resid_post`, at gamma 1 as strong as the file says.
+    """A control vector as an edit at `resid_post`; gamma 1 is the file's own strength.
 
     Args:
-        model: whose architecture, blocks, width and weights the file is checked against, as far as it names them.
-        trait, direction: what it moves and which way; by default what the file says, else its name and `increase`.
+        model: its architecture, blocks, width and weights must be those of the file, as far as the file names them.
+        trait, direction: what the edit moves and which way; by default what the file says, or else its name and
+            `increase`.
         any_weights: accept a file made on other weights.
 
     Raises:
@@ -144,10 +145,10 @@ def _described(model: Model, edit: AnyEdit) -> dict[str, str]:
 
 
 def _check_architecture(model: Model, name: str, hint: Any) -> None:
-    own = model_type(model)
-    alike = {_bare(own), _bare(_LLAMA_CPP.get(own, own))}
-    if isinstance(hint, str) and hint and _bare(hint) not in alike:
-        raise ValueError(f"{name} is for the architecture {hint!r}, but {model.name} is a {own!r}.")
+    kind = model_type(model)
+    names = {_bare(kind), _bare(_LLAMA_CPP.get(kind, kind))}
+    if isinstance(hint, str) and hint and _bare(hint) not in names:
+        raise ValueError(f"{name} is for the architecture {hint!r}, but {model.name} is a {kind!r}.")
 
 
 def _bare(kind: str) -> str:
@@ -155,7 +156,7 @@ def _bare(kind: str) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[int, np.ndarray]]:
-    """The keys and the directions, of a file whose header was checked."""
+    """The keys and the directions of a file whose header was checked."""
     try:
         reader = _library().GGUFReader(path)
         keys = {name: field.contents() for name, field in reader.fields.items()}

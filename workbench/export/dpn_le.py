@@ -1,4 +1,4 @@
-"""DPN-LE's own files: `layer{L}_{Trait}_steering_data.pt`, one a layer, in a folder, each with a `.json` beside it."""
+"""DPN-LE's own files: a folder with one `layer{L}_{Trait}_steering_data.pt` for each layer and a `.json` beside it."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _NAME = re.compile(r"layer(\d{1,5})_(.+)_steering_data\.(?:pt|json)", re.DOTALL)
 
 @dataclass(frozen=True, eq=False)
 class SteeringData:
-    """What a folder of DPN-LE holds of one trait.
+    """What a folder of DPN-LE's files holds about one trait.
 
     Attributes:
         trait: the trait.
@@ -34,7 +34,7 @@ class SteeringData:
         cohens_d: `(layer, d_mlp)` float32; not finite where it is not known.
         high, low: the High and Low neurons.
         quantile, min_d: the thresholds they were chosen by, tau_q's quantile and tau_d.
-        said: what the workbench wrote beside: dose, direction, method, model. Empty in files of others.
+        record: what the workbench adds to its files: dose, direction, method, model. Empty in files of other programs.
     """
 
     trait: str
@@ -45,7 +45,7 @@ class SteeringData:
     low: NeuronSet
     quantile: float
     min_d: float
-    said: dict[str, Any]
+    record: dict[str, Any]
 
     def edit(
         self,
@@ -58,36 +58,36 @@ class SteeringData:
         """The edit that `dpn_edit` makes of these neurons.
 
         Args:
-            gamma, direction: by default those that the files say, else 1 and `increase`.
+            gamma, direction: by default those that the files record; 1 and `increase` where they record none.
             weighted, neurons: as in `dpn_edit`.
 
         Raises:
-            ValueError: if a weighted edit is asked for and d is not known; else as `dpn_edit`.
+            ValueError: if a weighted edit is asked for and d is not known; otherwise as `dpn_edit`.
         """
         chosen = (self.high | self.low).mask(self.layers, self.steering_vector.shape[1])
         if weighted and not bool(torch.isfinite(self.cohens_d[chosen]).all()):
             raise ValueError("A weighted edit ranks neurons by d, but these files were made of an edit and hold none.")
         counts = pd.DataFrame({"layer": list(self.layers), "neurons": self.steering_vector.shape[1]})
-        provenance = {key: str(self.said[key]) for key in ("model", "model_fingerprint") if key in self.said}
+        provenance = {key: str(self.record[key]) for key in ("model", "model_fingerprint") if key in self.record}
         effects = Effects(
             self.trait, HOOK_POST.name, self.layers, self.steering_vector, self.cohens_d, 0, 0, provenance
         )  # fmt: skip
         return dpn_edit(
             effects,
-            Selection(self.trait, str(self.said.get("rule", "dual")), self.high, self.low, counts),
-            gamma=float(self.said.get("gamma", 1.0)) if gamma is None else gamma,
-            direction=direction or str(self.said.get("direction", "increase")),
+            Selection(self.trait, str(self.record.get("rule", "dual")), self.high, self.low, counts),
+            gamma=float(self.record.get("gamma", 1.0)) if gamma is None else gamma,
+            direction=direction or str(self.record.get("direction", "increase")),
             weighted=weighted,
             neurons=neurons,
-            method=self.said.get("method"),
+            method=self.record.get("method"),
         )
 
 
 def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) -> list[Path]:
-    """Write effects and the neurons chosen of them as DPN-LE's files, one a layer that the rule considered.
+    """Write effects and a selection of their neurons as DPN-LE's files, one for each layer that the rule considered.
 
-    Beside the format's own keys stands `workbench`, which DPN-LE's code does not read. Its code chooses the neurons
-    anew from the vector and d unless it is told not to, so keep its thresholds at those of the selection.
+    A key `workbench` is added to those of the format; DPN-LE's code does not read it. That code selects the neurons
+    again from the vector and d unless it is told not to, so give it the thresholds of the selection.
 
     Raises:
         FileExistsError: if the folder holds files of the trait.
@@ -99,7 +99,7 @@ def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) 
     if effects.site != HOOK_POST.name:
         raise ValueError(f"DPN-LE's neurons are at hook_post, but these effects are at {effects.site}.")
     layers = [int(layer) for layer in selection.layers["layer"]]
-    said = {
+    record = {
         "rule": selection.rule,
         "layers": layers,
         **{key: effects.provenance[key] for key in ("model", "model_fingerprint") if key in effects.provenance},
@@ -119,7 +119,7 @@ def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) 
                 low=selection.low.at(layer),
                 quantile=number_of(selection.parameters.get("quantile")),
                 min_d=number_of(selection.parameters.get("min_d")),
-                said=said,
+                record=record,
             )
         )
     return written
@@ -128,10 +128,10 @@ def write_dpn_le(folder: str | Path, *, effects: Effects, selection: Selection) 
 def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[Path]:
     """Write an edit as DPN-LE's files, one for every layer of the model, for a run at the edit's gamma and direction.
 
-    An edit keeps neither the other neurons' mean differences nor d. The former stand as 0; d is infinite, with the
-    sign of the difference, at the edit's neurons and NaN elsewhere: no measured value is pretended, and thresholds
-    choose the edit's neurons, as long as these are no more of a layer than the quantile leaves. Where effects are at
-    hand, `write_dpn_le` writes the measured ones.
+    An edit keeps neither d nor the mean differences of other neurons. The differences are written as 0. d is written as
+    infinite, with the sign of the difference, at the edit's neurons and as NaN elsewhere. So no measured value is
+    pretended, and thresholds select the edit's neurons as long as the quantile leaves that many in a layer. Where
+    effects are at hand, use `write_dpn_le`, which writes the measured values.
 
     Raises:
         FileExistsError: if the folder holds files of the trait.
@@ -141,8 +141,8 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
         raise ValueError(f"DPN-LE's files hold constants added at hook_post, but {edit!r} arrived.")
     check_shape(model, "The edit", site=HOOK_POST, width=edit.width, layers=edit.layers)
     sign = sign_of(edit.direction)
-    unit = edit.with_gamma(sign)  # the mean difference, whichever way the edit goes
-    said = {
+    difference = edit.with_gamma(sign)  # its delta is high minus low, whichever way the edit goes
+    record = {
         "rule": edit.provenance.get("rule", "dual"),
         "method": edit.method,
         "gamma": float(edit.gamma),
@@ -154,7 +154,7 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
     folder = _room_for(folder, edit.trait)
     written = []
     for layer in range(model.n_layers):
-        s = unit.delta(layer)
+        s = difference.delta(layer)
         d = torch.where(s == 0, torch.nan, s.sign() * torch.inf)
         high, low = (torch.nonzero(side).flatten() for side in (s > 0, s < 0))
         written.append(
@@ -168,7 +168,7 @@ def write_dpn_le_edit(model: Model, edit: AnyEdit, folder: str | Path) -> list[P
                 low=low,
                 quantile=torch.nan,
                 min_d=torch.nan,
-                said=said,
+                record=record,
             )
         )
     return written
@@ -181,7 +181,7 @@ def read_dpn_le(
 
     Args:
         trait: needed where the folder holds several.
-        model: whose width, layers and, where the files say them, weights are checked.
+        model: its width, layers and, where the files name them, weights must be those of the files.
 
     Raises:
         FileNotFoundError: if the folder holds no such files.
@@ -196,14 +196,14 @@ def read_dpn_le(
     if len(widths) != 1:
         raise ValueError(f"{folder.name}: steering vectors are equally wide, but widths {sorted(widths)} arrived.")
     layers = tuple(sorted(paths))
-    said = rows[0]["workbench"]
-    if any(row["workbench"] != said for row in rows):
+    record = rows[0]["workbench"]
+    if any(row["workbench"] != record for row in rows[1:]):
         raise ValueError(f"{folder.name} mixes files of {trait} that were written at different times. Keep one set.")
-    if said.get("layers", list(layers)) != list(layers):
-        raise ValueError(f"{folder.name} was written with layers {said['layers']}, but holds {list(layers)}.")
+    if record.get("layers", list(layers)) != list(layers):
+        raise ValueError(f"{folder.name} was written with layers {record['layers']}, but holds {list(layers)}.")
     if model is not None:
         check_shape(model, f"{folder.name} ({trait})", site=HOOK_POST, width=widths.pop(), layers=layers)
-        check_same_weights(model, f"{folder.name} ({trait})", said.get("model_fingerprint"), any_weights=any_weights)
+        check_same_weights(model, f"{folder.name} ({trait})", record.get("model_fingerprint"), any_weights=any_weights)
     high, low = (
         NeuronSet.of((layer, i) for layer, row in zip(layers, rows, strict=True) for i in row[pole].tolist())
         for pole in ("high_exclusive_indices", "low_exclusive_indices")
@@ -211,12 +211,12 @@ def read_dpn_le(
     return SteeringData(
         trait, layers, torch.stack([row["steering_vector"] for row in rows]),
         torch.stack([row["cohens_d_values"] for row in rows]), high, low,
-        rows[0]["quantile"], rows[0]["cohens_d_threshold"], said,
+        rows[0]["quantile"], rows[0]["cohens_d_threshold"], record,
     )  # fmt: skip
 
 
 def _room_for(folder: str | Path, trait: str) -> Path:
-    """The folder, if it holds no files of the trait that would be mixed with new ones."""
+    """The folder; refused if it holds files of the trait, which new ones would be mixed with."""
     folder = Path(folder)
     name = file_part(trait, what="trait")
     held = (_NAME.fullmatch(path.name) for path in folder.glob("layer*_steering_data.*"))
@@ -226,21 +226,20 @@ def _room_for(folder: str | Path, trait: str) -> Path:
 
 
 def _paths(folder: Path, trait: str | None) -> dict[int, tuple[Path, str]]:
-    """One trait's files by layer; those in `.json` where there is no `.pt`."""
-    found: dict[str, dict[int, tuple[Path, str]]] = {}
-    kept = sorted(folder.glob("layer*_steering_data.pt")) or sorted(folder.glob("layer*_steering_data.json"))
-    for path in kept:
+    """One trait's files by layer, each with the trait; the `.json` files where there is no `.pt` file."""
+    by_trait: dict[str, dict[int, tuple[Path, str]]] = {}
+    for path in sorted(folder.glob("layer*_steering_data.pt")) or sorted(folder.glob("layer*_steering_data.json")):
         named = _NAME.fullmatch(path.name)
         if named is not None:
-            found.setdefault(named[2], {})[int(named[1])] = (path, named[2])
-    if not found:
+            by_trait.setdefault(named[2], {})[int(named[1])] = (path, named[2])
+    if not by_trait:
         raise FileNotFoundError(f"{folder} holds no files layer*_TRAIT_steering_data.pt.")
-    if trait is None and len(found) > 1:
-        raise ValueError(f"{folder.name} holds {len(found)} traits. Choose one with trait=: {', '.join(found)}.")
-    wanted = next(iter(found)) if trait is None else trait
-    if wanted not in found:
-        raise ValueError(f"{folder.name} holds no trait {wanted!r}, but {', '.join(found)}.")
-    for path, _ in found[wanted].values():
+    if trait is None and len(by_trait) > 1:
+        raise ValueError(f"{folder.name} holds {len(by_trait)} traits. Choose one with trait=: {', '.join(by_trait)}.")
+    wanted = next(iter(by_trait)) if trait is None else trait
+    if wanted not in by_trait:
+        raise ValueError(f"{folder.name} holds no trait {wanted!r}, but {', '.join(by_trait)}.")
+    for path, _ in by_trait[wanted].values():
         if path.resolve().parent != folder.resolve():
             raise ValueError(f"{path.name} leads out of {folder.name}. Put the file itself there.")
-    return found[wanted]
+    return by_trait[wanted]

@@ -1,4 +1,4 @@
-"""One layer's files of DPN-LE: `layer{L}_{Trait}_steering_data.pt`, and the `.json` beside it that sums it up."""
+"""DPN-LE's files of one layer: `layer{L}_{Trait}_steering_data.pt`, and a `.json` beside it with its summary."""
 
 import json
 import math
@@ -17,7 +17,7 @@ KEYS = (
     *("layer", "steering_vector", "cohens_d_values", "high_exclusive_indices", "low_exclusive_indices"),
     *("quantile", "cohens_d_threshold", "num_high_exclusive", "num_low_exclusive", "num_total_exclusive"),
 )
-"""What the format asks for."""
+"""The keys that a file must have."""
 _TENSORS = {
     "steering_vector": torch.float32,
     "cohens_d_values": torch.float32,
@@ -25,12 +25,12 @@ _TENSORS = {
     "low_exclusive_indices": torch.int64,
 }
 _MOST_JSON = 64 << 20  # bytes; the widest layers take some 2 MB
-_SAID: dict[str, type | tuple[type, ...]] = {
+_RECORD: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("rule", "method", "direction", "model", "model_fingerprint"), str),
     "gamma": (int, float),
     "layers": list,
 }
-"""What the workbench adds under the key `workbench`."""
+"""What the workbench adds under the key `workbench`, with its types."""
 
 
 def write_layer(
@@ -44,12 +44,12 @@ def write_layer(
     low: Int[Tensor, " l"],
     quantile: float,
     min_d: float,
-    said: dict[str, Any],
+    record: dict[str, Any],
 ) -> Path:
-    """Write one layer's file whole or not at all, and beside it the `.json` that people look into.
+    """Write one layer's `.pt` file, and beside it the `.json` for people to read, each whole or not at all.
 
     Returns:
-        the `.pt`.
+        the path of the `.pt` file.
     """
     path = folder / f"layer{layer}_{file_part(trait, what='trait')}_steering_data.pt"
     with whole_file(path) as temporary:
@@ -65,11 +65,11 @@ def write_layer(
                 "num_high_exclusive": len(high),
                 "num_low_exclusive": len(low),
                 "num_total_exclusive": len(high) + len(low),
-                "workbench": said,
+                "workbench": record,
             },
             temporary,
         )
-    told = {
+    summary = {
         "trait": trait,
         "layer": layer,
         "steering_vector_norm": float(steering_vector.norm()),
@@ -83,16 +83,16 @@ def write_layer(
         "quantile": quantile,
         "cohens_d_threshold": min_d,
     }
-    unknown = {key: None for key, value in told.items() if isinstance(value, float) and not math.isfinite(value)}
-    write_whole(path.with_suffix(".json"), json.dumps(told | unknown, indent=2, ensure_ascii=False) + "\n")
+    unknown = {key: None for key, value in summary.items() if isinstance(value, float) and not math.isfinite(value)}
+    write_whole(path.with_suffix(".json"), json.dumps(summary | unknown, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
 def read_layer(path: Path, layer: int) -> dict[str, Any]:
-    """One layer's content, checked; under `workbench` what the workbench wrote beside.
+    """One layer's content, checked; under `workbench` what the workbench added, if anything.
 
     Raises:
-        ValueError: if it is not as the format says, or for another layer.
+        ValueError: if the file is not as the format says, or is of another layer.
     """
     data = _load_json(path) if path.suffix == ".json" else load_pt(path)
     if not isinstance(data, dict):
@@ -119,14 +119,14 @@ def read_layer(path: Path, layer: int) -> dict[str, Any]:
     both = set(poles["high_exclusive_indices"].tolist()) & set(poles["low_exclusive_indices"].tolist())
     if both:
         raise ValueError(f"{path.name}: a neuron is High or Low, but {min(both)} is both.")
-    said = data.get("workbench")
-    said = said if isinstance(said, dict) else {}
+    record = data.get("workbench")
+    record = record if isinstance(record, dict) else {}
     return {
         "steering_vector": vector,
         "cohens_d_values": d,
         **poles,
         **{key: number_of(data[key]) for key in ("quantile", "cohens_d_threshold")},
-        "workbench": {key: said[key] for key, kind in _SAID.items() if isinstance(said.get(key), kind)},
+        "workbench": {key: record[key] for key, kind in _RECORD.items() if isinstance(record.get(key), kind)},
     }
 
 
@@ -134,7 +134,7 @@ def _load_json(path: Path) -> Any:
     """A layer's content as JSON, which DPN-LE's code reads too: vectors and indices as lists.
 
     Raises:
-        ValueError: if it is no JSON, too large, or the summary that stands beside a `.pt`, without vectors.
+        ValueError: if it is no JSON, is too large, or is the summary of a `.pt` file, which has no vectors.
     """
     if path.stat().st_size > _MOST_JSON:
         raise ValueError(f"{path.name} is refused: a layer's JSON takes at most {_MOST_JSON >> 20} MB.")
@@ -147,7 +147,7 @@ def _load_json(path: Path) -> Any:
     for key, kind in _TENSORS.items():
         values = data.get(key)
         if not isinstance(values, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in values):
-            raise ValueError(f"{path.name}: {key} should be a list of numbers, but it is none.")
+            raise ValueError(f"{path.name}: {key} should be a list of numbers, but it is not.")
         try:
             data[key] = torch.tensor(values, dtype=torch.float64).to(kind)
         except (OverflowError, RuntimeError) as error:
@@ -156,5 +156,5 @@ def _load_json(path: Path) -> Any:
 
 
 def number_of(value: Any) -> float:
-    """A threshold; NaN where there was none."""
+    """A threshold as a number; NaN where there was none."""
     return float(value) if isinstance(value, int | float) else float("nan")

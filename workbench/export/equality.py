@@ -1,4 +1,4 @@
-"""Whether a checkpoint is the edited model: equal in float32, in shorter types no further off than rounding."""
+"""Whether a checkpoint is the edited model: equal in float32, and in shorter types equal up to rounding."""
 
 import gc
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from workbench.model.model import Model
 TOLERANCE = 1e-4
 """Largest difference of logits in float32, as a share of their spread."""
 MOST_ROUNDING = 1.5
-"""In shorter types: how many times as far from the float32 logits as the hooked model itself a checkpoint may be."""
+"""In shorter types, a checkpoint's error against float32 may be this many times the hooked model's own."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Expected:
     Attributes:
         tokens: the prompt and what followed it.
         prompt: how many of them are the prompt.
-        logits: in the model's own number type, read as float32, on the CPU.
-        exact: the same of a float32 copy of these very weights; None where the model is in float32 itself.
+        logits: computed in the model's own number type, kept as float32 on the CPU.
+        exact: the logits of a float32 copy of the same weights; None where the model is in float32 itself.
     """
 
     tokens: Int[Tensor, " pos"]
@@ -41,12 +41,12 @@ class Agreement:
     """How a checkpoint agrees with the hooked, edited model.
 
     Attributes:
-        max_logit_difference: largest difference of the two's logits, over every position of all prompts.
-        logit_spread: standard deviation of the hooked model's.
-        greedy_tokens: new tokens compared.
-        greedy_ties: those that differ, each between two tokens that rounding alone cannot tell apart; 0 in float32.
+        max_logit_difference: largest difference between their logits, over every position of all prompts.
+        logit_spread: standard deviation of the hooked model's logits.
+        greedy_tokens: how many new tokens were compared.
+        greedy_ties: how many of them differ, each being one of two tokens that rounding can swap; 0 in float32.
         rounding: root mean square error of the hooked model's logits against float32; None in float32.
-        error: the same of the checkpoint's.
+        error: root mean square error of the checkpoint's logits against float32; None in float32.
         prompts: how many prompts of text and of random tokens were compared.
     """
 
@@ -66,21 +66,21 @@ def expected(model: Model, edit: AnyEdit, prompts: Sequence[str], new_tokens: in
     vocabulary = min(len(model.tokenizer), model.runner.embedding.shape[0])
     drawn = torch.randint(vocabulary, (4, 24), generator=generator).tolist()
     chat = bool(getattr(model.tokenizer, "chat_template", None))
-    found = []
+    computed = []
     with edited(model, edit, scope="all"):
         for tokens in [*model.tokens(list(prompts), chat=chat), *drawn]:
             ids = torch.tensor([tokens], device=model.device)
             for _ in range(new_tokens):  # the whole sequence anew at each step, so that no cache is involved
                 ids = torch.cat([ids, model.hooked(ids)[:, -1:].argmax(-1)], dim=1)
-            found.append(Expected(ids[0].cpu(), len(tokens), model.hooked(ids)[0].float().cpu()))
+            computed.append(Expected(ids[0].cpu(), len(tokens), model.hooked(ids)[0].float().cpu()))
     if model.dtype in (torch.float32, torch.float64):
-        return found
+        return computed
     full = _in_float32(model)
     with edited(full, edit, scope="all"):
-        exact = [full.hooked(one.tokens[None].to(full.device))[0].float().cpu() for one in found]
+        exact = [full.hooked(one.tokens[None].to(full.device))[0].float().cpu() for one in computed]
     del full
-    gc.collect()  # a hooked model refers to itself, and the next copy of the weights is about to come
-    return [replace(one, exact=logits) for one, logits in zip(found, exact, strict=True)]
+    gc.collect()  # a hooked model refers to itself, and another copy of the weights is loaded next
+    return [replace(one, exact=logits) for one, logits in zip(computed, exact, strict=True)]
 
 
 def _in_float32(model: Model) -> Model:
@@ -100,12 +100,12 @@ def agreement(
     *,
     dtype: torch.dtype,
 ) -> Agreement:
-    """How a checkpoint agrees with the edited model; anything but the edited model is refused.
+    """How a checkpoint agrees with the edited model; one that is not the edited model is refused.
 
-    In float32 every greedy token must be equal and no logit differ by more than `TOLERANCE` of their spread. In a
-    shorter type two sums in another order differ by rounding alone, so both are held against the same weights in
-    float32: the checkpoint's root mean square error may be at most `MOST_ROUNDING` times the hooked model's, and a
-    greedy token may differ only where float32 has the two so near each other that such an error can swap them.
+    In float32 every greedy token must be equal, and no logit may differ by more than `TOLERANCE` of their spread. In a
+    shorter type the order of a sum alone changes its rounding, so both are compared with the same weights in float32:
+    the checkpoint's root mean square error may be at most `MOST_ROUNDING` times the hooked model's, and a greedy token
+    may differ only where the two tokens' float32 logits are so close that an error of this size can swap them.
 
     Raises:
         ValueError: with the place or the size of the difference, and what is allowed.
@@ -151,7 +151,7 @@ def agreement(
 
 
 def _is_tie(one: Expected, at: int, mine: int, chosen: int) -> bool:
-    """Whether float32 has two tokens so near each other that a checkpoint within bounds may swap them."""
+    """Whether two tokens' float32 logits are so close that a checkpoint within bounds may swap them."""
     if one.exact is None:
         return False
     error = float((one.logits - one.exact).abs().max())

@@ -1,4 +1,4 @@
-"""One door out: an edit as whatever file another tool reads."""
+"""Export of an edit as a file that another tool reads, whichever tool it is."""
 
 import pkgutil
 from pathlib import Path
@@ -24,8 +24,8 @@ def export_edit(
 
     Args:
         path: a folder for `hf`, `dpn-le` and `npti`, a file for `gguf` and `lm-eval` (ending in .pt).
-        to: `hf`, a stock checkpoint; `gguf`, a control vector; `lm-eval`, a file for its model `steered`; `dpn-le`,
-            `npti`, those methods' own files.
+        to: `hf`, a stock checkpoint; `gguf`, a control vector; `lm-eval`, a file for its model `steered`; `dpn-le` and
+            `npti`, the files of these methods' own code.
         settings: the other arguments of that writer: `scope` of `hf`, `gguf` and `lm-eval`, `tally` of `npti`.
 
     Returns:
@@ -49,6 +49,6 @@ def check_format(to: str, *, has_tally: bool) -> None:
         raise ValueError(f"There is no export to {to!r}. Choose one of {', '.join(WRITERS)}.")
     if to == "npti" and not has_tally:
         raise ValueError(
-            "NPTI's files hold each neuron's delta, P and q95, which an edit does not keep. Give the capture that they "
-            "are read from: tally=capture_sites(..., sites=['hook_pre']) with positive=True and sample=1024."
+            "NPTI's files hold each neuron's delta, P and q95, which an edit does not keep. Give a capture to compute "
+            "them from: tally=capture_sites(..., sites=['hook_pre']) with positive=True and sample=1024."
         )

@@ -1,4 +1,4 @@
-"""Whether a file was made for a model: its blocks, width, architecture and weights."""
+"""Whether a file fits a model: its blocks, width, architecture and weights."""
 
 from collections.abc import Collection
 from typing import Any
@@ -26,7 +26,7 @@ def model_type(model: Model) -> str:
 
 
 def check_same_weights(model: Model, name: str, fingerprint: str | None, *, any_weights: bool = False) -> None:
-    """Refuse a file that says it was made on other weights; one that says nothing passes.
+    """Refuse a file that names other weights than the model's; a file that names none is accepted.
 
     Raises:
         ValueError: with both fingerprints.
@@ -44,16 +44,17 @@ def check_shape(
     """Refuse a file whose width or layers are not the model's.
 
     Args:
-        layers: those that it reaches, 0-based.
-        n_layers: how many blocks it says its model has.
+        layers: the layers that the file reaches, 0-based.
+        n_layers: how many blocks the file says that its model has.
 
     Raises:
         ValueError: with both values.
     """
-    own = model.width(site)
-    if width != own:
+    model_width = model.width(site)
+    if width != model_width:
         raise ValueError(
-            f"{name} is for a {site.name} of width {width}, but {model.name} has {own}. Use a file made for this model."
+            f"{name} is for a {site.name} of width {width}, but {model.name} has {model_width}. Use a file made for "
+            "this model."
         )
     if n_layers is not None and n_layers != model.n_layers:
         raise ValueError(f"{name} is for a model of {n_layers} blocks, but {model.name} has {model.n_layers}.")

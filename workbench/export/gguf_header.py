@@ -1,4 +1,4 @@
-"""A GGUF file's header, walked before a library trusts it: no count or length in it may exceed the file."""
+"""Checks a GGUF file's header before a library reads it: no count or length in it may exceed the file."""
 
 import struct
 from pathlib import Path
@@ -42,7 +42,7 @@ def check_header(path: Path) -> None:
 
 
 class _Walk:
-    """Steps over a header's fields; each length is compared with what is left before anything is read."""
+    """Steps over a header's fields, and compares each length with what is left of the file before it reads on."""
 
     def __init__(self, file: BinaryIO, name: str, size: int) -> None:
         self.file, self.name, self.size = file, name, size

@@ -41,8 +41,8 @@ def write_lm_eval(model: Model, edit: AnyEdit, path: str | Path, *, scope: str =
 
     `{hookpoint: {"steering_vector": (d_model,) float32, "steering_coefficient": gamma, "action": "add", "bias": None,
     "head_index": None}}`, the vector at gamma 1. An edit at `hook_post` or `mlp_out` goes to the down projection's
-    output, one at `resid_post` to the block's. A further entry `workbench` in each, which lm-eval does not read, says
-    where it comes from.
+    output, one at `resid_post` to the block's. Each also gets an entry `workbench`, which lm-eval does not read and
+    which says where the vector comes from.
 
     Args:
         scope: what the edit stands for; lm-eval adds at every position, so only `all`.
@@ -63,7 +63,7 @@ def write_lm_eval(model: Model, edit: AnyEdit, path: str | Path, *, scope: str =
     unit = edit.with_gamma(1.0)
     writes = projected_writes(model, unit) if edit.site == HOOK_POST.name else residual_writes(model, unit)
     pattern = _patterns(model)[RESID_POST if edit.site == RESID_POST.name else MLP_OUT]
-    said = {
+    record = {
         "trait": edit.trait,
         "method": edit.method,
         "direction": edit.direction,
@@ -78,7 +78,7 @@ def write_lm_eval(model: Model, edit: AnyEdit, path: str | Path, *, scope: str =
             "action": "add",
             "bias": None,
             "head_index": None,
-            "workbench": said,
+            "workbench": record,
         }
         for layer, write in writes.items()
     }
@@ -99,9 +99,10 @@ def read_lm_eval(
     """A steering file of lm-eval as an edit at `mlp_out` or `resid_post`; a composite where it has hookpoints of both.
 
     Args:
-        model: whose hookpoints they are, checked for width, layers and, where the file says them, weights.
-        trait, direction: what it moves and which way, as names; by default what the file says.
-        gamma: another dose than the file's coefficients; 1 where these differ, so that it then multiplies them.
+        model: its hookpoints, width, layers and, where the file names them, weights must be those of the file.
+        trait, direction: what the edit moves and which way, as names; by default what the file says.
+        gamma: the dose; by default the file's coefficient. Where a file has several coefficients, each vector is
+            multiplied by its own and gamma is 1.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -112,28 +113,31 @@ def read_lm_eval(
     if not isinstance(content, dict) or not content or not all(isinstance(key, str) for key in content):
         raise ValueError(f"{path.name} holds no steering vectors by hookpoint.")
     vectors: dict[Site, dict[int, tuple[torch.Tensor, float]]] = {}
-    said: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     for hookpoint, entry in content.items():
         site, layer = _place(model, path.name, hookpoint)
         vector, coefficient = _entry(f"{path.name}, {hookpoint}", entry)
-        n_layers = _said(entry).get("n_layers")
+        n_layers = _record(entry).get("n_layers")
         check_shape(model, path.name, site=site, width=len(vector), layers=[layer], n_layers=n_layers)
         vectors.setdefault(site, {})[layer] = (vector, coefficient)
-        said |= _said(entry)
-    check_same_weights(model, path.name, said.get("model_fingerprint"), any_weights=any_weights)
+        record |= _record(entry)
+    check_same_weights(model, path.name, record.get("model_fingerprint"), any_weights=any_weights)
     edits = []
     for site, by_layer in vectors.items():
         coefficients = {coefficient for _, coefficient in by_layer.values()}
         common = coefficients.pop() if len(coefficients) == 1 else None
         edits.append(
             Edit.of(
-                {k: vector if common is not None else own * vector for k, (vector, own) in by_layer.items()},
-                trait=trait or str(said.get("trait", path.stem)),
-                method=str(said.get("method", "lm-eval steered")),
-                direction=direction or str(said.get("direction", "increase")),
+                {
+                    layer: vector if common is not None else coefficient * vector
+                    for layer, (vector, coefficient) in by_layer.items()
+                },
+                trait=trait or str(record.get("trait", path.stem)),
+                method=str(record.get("method", "lm-eval steered")),
+                direction=direction or str(record.get("direction", "increase")),
                 site=site.name,
                 gamma=1.0 if common is None else common,
-                provenance={key: str(said[key]) for key in ("model", "model_fingerprint") if key in said}
+                provenance={key: str(record[key]) for key in ("model", "model_fingerprint") if key in record}
                 | {"source": path.name, "format": "lm-eval"},
             )
         )
@@ -142,7 +146,7 @@ def read_lm_eval(
 
 
 def is_lm_eval(content: object) -> bool:
-    """Whether what a `.pt` file holds is steering vectors by hookpoint."""
+    """Whether the content of a `.pt` file is steering vectors by hookpoint."""
     return (
         isinstance(content, dict)
         and bool(content)
@@ -164,15 +168,15 @@ def _patterns(model: Model) -> dict[Site, str]:
 def _place(model: Model, name: str, hookpoint: str) -> tuple[Site, int]:
     patterns = _patterns(model)
     for site, pattern in patterns.items():
-        found = re.fullmatch(re.escape(pattern).replace(r"\{layer\}", r"(\d{1,5})"), hookpoint)
-        if found is None:
+        named = re.fullmatch(re.escape(pattern).replace(r"\{layer\}", r"(\d{1,5})"), hookpoint)
+        if named is None:
             continue
         if site is MLP_OUT and normalises_mlp_output(model):
             raise ValueError(
                 f"{name} adds at {hookpoint}, but {model.name} normalises the MLP's output after it, so that what "
                 "reaches the residual stream is no constant."
             )
-        return site, int(found[1])
+        return site, int(named[1])
     raise ValueError(
         f"{name} has the hookpoint {hookpoint!r}, but in {model.name} they are {' or '.join(patterns.values())}."
     )
@@ -192,6 +196,6 @@ def _entry(where: str, entry: Any) -> tuple[torch.Tensor, float]:
     return reals_of(entry["steering_vector"], where), float(coefficient)
 
 
-def _said(entry: dict[str, Any]) -> dict[str, Any]:
-    said = entry.get("workbench")
-    return said if isinstance(said, dict) else {}
+def _record(entry: dict[str, Any]) -> dict[str, Any]:
+    record = entry.get("workbench")
+    return record if isinstance(record, dict) else {}

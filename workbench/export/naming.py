@@ -1,11 +1,11 @@
-"""Names that become parts of file names: checked, so that none can lead elsewhere."""
+"""Checks names that become part of a file's name, so that none can lead out of its folder."""
 
 MOST_BYTES = 120
 _RESERVED = frozenset('/\\:*?"<>|')
 
 
 def file_part(name: str, *, what: str) -> str:
-    """`name` itself, fit to be a part of a file's name on every system.
+    """`name`, checked to be allowed in a file's name on every system.
 
     Raises:
         ValueError: if it is empty or too long, begins with a dot, begins or ends with a space, or holds a character

@@ -1,4 +1,4 @@
-"""NPTI's neuron sets: `{Trait}_dict.json` and `{Trait}_reversed_dict.json`, a trait's high and low pole."""
+"""NPTI's neuron sets: `{Trait}_dict.json` holds a trait's high pole, `{Trait}_reversed_dict.json` its low pole."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def read_npti(path: str | Path) -> NeuronSet:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not as the format says, naming the entry.
+        ValueError: if the file is not as the format says, naming the entry.
 
     Reference:
         Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
@@ -37,11 +37,14 @@ def read_npti(path: str | Path) -> NeuronSet:
 
 
 def read_npti_values(path: str | Path) -> pd.DataFrame:
-    """The same with its values, in the file's order: `layer, neuron, delta, probability, q95`; see `npti_values`.
+    """The neurons of one of NPTI's files with their values, in the file's order.
+
+    Returns:
+        columns `layer, neuron, delta, probability, q95`; see `npti_values`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not as the format says, naming the entry.
+        ValueError: if the file is not as the format says, naming the entry.
     """
     path = Path(path)
     rows = _entries(path)
@@ -54,7 +57,7 @@ def read_npti_values(path: str | Path) -> pd.DataFrame:
 
 
 def write_npti(path: str | Path, values: pd.DataFrame) -> Path:
-    """Write the values of a pole's neurons as one of NPTI's files, each layer's by falling delta.
+    """Write the values of a pole's neurons as one of NPTI's files, the neurons of a layer by falling delta.
 
     Args:
         values: columns `layer, neuron, delta, probability, q95`, as `npti_values` gives them.
@@ -77,11 +80,12 @@ def write_npti(path: str | Path, values: pd.DataFrame) -> Path:
 def write_npti_edit(model: Model, edit: AnyEdit, folder: str | Path, *, tally: Tally) -> dict[str, Path]:
     """Write the neurons of an edit, by pole, as NPTI's two files, with the values that a capture gives them.
 
-    NPTI's own edit drives the own pole's neurons and silences the other's. Of any other edit of MLP neurons the
-    neurons are written, High ones (raised to increase the trait) and Low ones; NPTI's code edits them its own way.
+    NPTI's edit has the neurons of one pole to drive and those of the other to silence. Any other edit of MLP neurons is
+    split into those that it raises to increase the trait, the High ones, and the Low ones. Only which neurons they are
+    is written: NPTI's code edits them in its own way.
 
     Args:
-        tally: a capture at `hook_pre` with `positive=True` and `sample=`: an edit does not keep delta, P and q95.
+        tally: a capture at `hook_pre` with `positive=True` and `sample=`, as an edit does not keep delta, P and q95.
 
     Raises:
         ValueError: if the edit is of no neurons, or the capture lacks what is needed.
@@ -104,7 +108,7 @@ def read_npti_edit(
     """NPTI's edit from the two files of a trait in a folder.
 
     Args:
-        model: whose width and layers they are checked against.
+        model: the files must fit its width and layers.
         trait: needed where the folder holds several.
         direction: `increase` drives the high pole's neurons and silences the low pole's.
 
@@ -127,10 +131,10 @@ def read_npti_edit(
         raise ValueError(
             f"{folder.name} ({name}) has neuron {most}, but {model.name} has neurons 0 to {model.d_mlp - 1}."
         )
-    own, other = (Pole.HIGH, Pole.LOW) if sign > 0 else (Pole.LOW, Pole.HIGH)
+    driven, silenced = (Pole.HIGH, Pole.LOW) if sign > 0 else (Pole.LOW, Pole.HIGH)
     return npti_from_values(
-        frames[own],
-        frames[other],
+        frames[driven],
+        frames[silenced],
         trait=name,
         width=model.d_mlp,
         direction=direction,
@@ -140,35 +144,35 @@ def read_npti_edit(
 
 
 def read_npti_folder(folder: str | Path) -> dict[tuple[str, str], NeuronSet]:
-    """Every set in a folder, by trait and pole; a trait's `reversed` file is its low pole.
+    """Every neuron set in a folder, by trait and pole.
 
     Raises:
         FileNotFoundError: if the folder holds none.
     """
-    found = {}
+    sets = {}
     for path in sorted(Path(folder).glob("*_dict.json")):
         suffix = next(suffix for suffix in _SUFFIXES if path.name.endswith(suffix))
-        found[big_five(path.name.removesuffix(suffix)), str(_SUFFIXES[suffix])] = read_npti(path)
-    if not found:
+        sets[big_five(path.name.removesuffix(suffix)), str(_SUFFIXES[suffix])] = read_npti(path)
+    if not sets:
         raise FileNotFoundError(f"{folder} holds no NPTI sets: there is no file *_dict.json.")
-    return found
+    return sets
 
 
 def _poles(edit: AnyEdit) -> Mapping[Pole, NeuronSet]:
-    """An edit's neurons by the pole that they are of."""
+    """An edit's neurons by pole."""
     sign = sign_of(edit.direction)
-    own, other = (Pole.HIGH, Pole.LOW) if sign > 0 else (Pole.LOW, Pole.HIGH)
+    driven, silenced = (Pole.HIGH, Pole.LOW) if sign > 0 else (Pole.LOW, Pole.HIGH)
     parts = edit.parts
     if [(part.site, part.operation) for part in parts] == [(ACT.name, "cap"), (ACT.name, "add")]:
-        return {own: parts[1].neurons, other: parts[0].neurons}
+        return {driven: parts[1].neurons, silenced: parts[0].neurons}
     if len(parts) != 1 or parts[0].site != HOOK_POST.name or parts[0].operation != "add":
         raise ValueError(
             f"NPTI's files hold MLP neurons by pole: NPTI's edit or one at hook_post, but {edit!r} arrived."
         )
-    one = parts[0]
-    raised = sign * one.value > 0
+    (part,) = parts
+    raised = sign * part.value > 0
     return {
-        pole: NeuronSet(one.layer[chosen], one.unit[chosen])
+        pole: NeuronSet(part.layer[chosen], part.unit[chosen])
         for pole, chosen in ((Pole.HIGH, raised), (Pole.LOW, ~raised))
     }
 

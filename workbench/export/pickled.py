@@ -1,4 +1,4 @@
-"""Foreign `.pt` files: read without running anything in them and without taking more memory than they are long."""
+"""Reads foreign `.pt` files without running anything in them, and in no more memory than the file is long."""
 
 import pickle
 import zipfile
@@ -14,7 +14,7 @@ MOST_BYTES = 1 << 30
 
 
 def load_pt(path: str | Path) -> Any:
-    """What a file of `torch.save` holds, if that is tensors, numbers, text and containers alone.
+    """What a file of `torch.save` holds, if it holds only tensors, numbers, text and containers.
 
     Tensors are views of the mapped file; take them with `reals_of` and `indices_of`, which copy.
 
@@ -39,7 +39,7 @@ def load_pt(path: str | Path) -> Any:
 
 
 def _check_archive(path: Path) -> None:
-    """torch.save stores its entries as they are, so together they are never longer than the file."""
+    """Refuse an archive whose entries would unpack to more than the file holds; torch.save does not compress."""
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise ValueError(f"{path.name} has {size:,} bytes, but steering files have at most {MOST_BYTES:,}.")
@@ -91,7 +91,7 @@ def indices_of(value: Any, where: str) -> Int[Tensor, " k"]:
 
 
 def _plain(value: Any, where: str, *, axes: int) -> Tensor:
-    """A dense tensor that has its own values: not a small storage shown as a large tensor."""
+    """A dense tensor; refused if its storage holds fewer values than its shape claims."""
     if not isinstance(value, Tensor) or value.layout is not torch.strided or value.device.type != "cpu":
         raise ValueError(f"{where} is a dense tensor, but a {type(value).__name__} arrived.")
     if value.ndim != axes:

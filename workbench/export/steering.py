@@ -1,4 +1,4 @@
-"""One door for steering files of every kind: what they are is seen, not said."""
+"""Reads steering files of every kind, and recognises the kind by the file's name and content."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,18 +26,18 @@ Reader = Callable[..., AnyEdit]
 def read_steering(
     path: str | Path, *, model: Model, format: str | None = None, any_weights: bool = False, **settings: Any
 ) -> AnyEdit:
-    """The edit that a file or folder holds, of whichever kind, checked against the model it is for.
+    """The edit that a file or folder of any kind holds, checked against the model that it is for.
 
     A file that names no weights (persona vectors, CAA, NPTI and what other tools wrote) is checked by shape alone.
-    Known are `edit` (the workbench's own safetensors), `gguf`, `lm-eval`, `dpn-le`, `npti`, `persona-vectors` and
-    `caa`.
+    The formats are `edit` (the workbench's own safetensors), `gguf`, `lm-eval`, `dpn-le`, `npti`, `persona-vectors`
+    and `caa`.
 
     Args:
         model: the file's blocks, width and, where it names them, architecture and weights must be this model's.
-        format: what it is; by default seen from its name and content.
-        any_weights: accept a file made on other weights, the same model in another number type say.
-        settings: the other arguments of that kind's reader: `gamma`; of foreign files `trait` and `direction`; of
-            residual vectors `layers`; of DPN-LE's `weighted` and `neurons`.
+        format: the file's format; by default it is recognised by name and content.
+        any_weights: accept a file made on other weights, for example on the same model in another number type.
+        settings: the other arguments of that format's reader: `gamma` for all; `trait` and `direction` for foreign
+            files; `layers` for residual vectors; `weighted` and `neurons` for DPN-LE's.
 
     Raises:
         FileNotFoundError: if there is nothing there.
@@ -55,7 +55,7 @@ def read_steering(
 
 
 def _format(path: Path) -> str:
-    """What a file or folder is, by its first bytes, names and content."""
+    """The format of a file or folder, by its first bytes, names and content."""
     if path.is_dir():
         if (path / "config.json").is_file():
             raise ValueError(f"{path.name} is a whole checkpoint, an edit baked in or not. Load it with load_model.")

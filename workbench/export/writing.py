@@ -1,4 +1,4 @@
-"""What an edit writes to the residual stream: the one thing that other programs can take over."""
+"""What an edit writes to the residual stream, which is the form that other programs can read an edit in."""
 
 from jaxtyping import Float
 from torch import Tensor
