@@ -132,7 +132,6 @@ MISTAKES = [
     (["locate", "--trait", "Openness", "--model", "no-such/model"], "There is no model 'no-such/model'"),
     (["locate", "--trait", "Openness", "--n", "4", "--layers", "6-9"], "Layers of testbed are 0 to 7, but [8, 9]"),
     (["locate", "--trait", "Openness", "--n", "4", "--min-d", "1e9"], "the d criterion binds"),
-    (["locate", "--trait", "Openness", "--n", "4", "--out", "one.jsonl/sub"], ": one.jsonl"),
     (["steer", "bad.csv", "Hello?"], "bad.csv is no steering file"),
     (["steer", "EDIT", "Hello?", "--scope", "decode", "--max-new-tokens", "1"], "The edit never fired"),
     (["export", "EDIT", "--to", "hf", "--scope", "decode", "--out", "x"], "only scope 'all' can be baked"),
@@ -146,7 +145,6 @@ def test_a_mistake_is_one_line_and_status_2_and_leaves_nothing(
     workbench, located: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     (tmp_path / "bad.csv").write_text("up,down\na,b\n")
-    (tmp_path / "one.jsonl").write_text('{"high": "a", "low": "b"}\n')
     before = sorted(path.name for path in tmp_path.rglob("*"))
     named = [str(located / "increase.safetensors") if word == "EDIT" else word for word in arguments]
     status, out, err = workbench(*named)

@@ -47,6 +47,8 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("locate", "--pairs", "bad.csv"), "bad.csv needs columns high and low"),
     (("locate", "--pairs", "one.jsonl"), "at least 2 pairs, but 1 arrived"),
     (("locate", "--pairs", "study.toml"), "A table comes as .jsonl, .csv, .parquet, but study.toml ends in '.toml'"),
+    ((*LOCATE, "--out", "begun"), "begun is there already and holds something else"),
+    ((*LOCATE, "--out", "one.jsonl/below"), "one.jsonl"),
     (("locate", "--pairs", "folder"), "A bank needs --trait"),
     (("locate", "--pairs", "folder", "--trait", "Openness"), "folder"),
     ((*LOCATE, "--n", "1"), "Invalid value for '--n'"),

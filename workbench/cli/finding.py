@@ -32,6 +32,7 @@ from workbench.vocabulary import SITES, Scope
 from workbench.whole import whole_folder
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
+_RECORD = "located.json"  # what `write_located` calls it
 RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 
 
@@ -84,14 +85,13 @@ def locate(
     clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
     wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
     drawn = pairs_asked(trait, model, pairs, n, seed)
-
-    from workbench.report.terminal import selection_table
-    from workbench.study.located import RECORD, locate_trait, write_located
-
-    contrast = wb.Contrast.of(drawn)
-    folder = out or Path("runs") / f"locate-{contrast.trait.casefold()}"
+    folder = out or Path("runs") / f"locate-{drawn.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
-    with kept_when_stopped(captured), whole_folder(folder, mark=RECORD) as temporary:
+    with kept_when_stopped(captured), whole_folder(folder, mark=_RECORD) as temporary:
+        from workbench.report.terminal import selection_table
+        from workbench.study.located import locate_trait, write_located
+
+        contrast = wb.Contrast.of(drawn)
         loaded = load_asked(model, dtype, device, device_map)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
@@ -123,7 +123,7 @@ def locate(
     console.print(selection_table(selection))
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
     if as_json:
-        print_json(json.loads((folder / "located.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
+        print_json(json.loads((folder / _RECORD).read_text(encoding="utf-8")) | {"folder": str(folder)})
 
 
 @app.command(
