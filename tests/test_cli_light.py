@@ -95,7 +95,10 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("judge", "bad.csv", "--judge", "m", "--out", "x", "--price", "m:1"), "--price is written NAME=VALUE"),
     (("judge", "bad.csv", "--judge", "m", "--out", "x", "--price", "m=dear"), "A price is written PROMPT/ANSWER"),
     (("judge", "bad.csv", "--judge", "m", "--out", "x", "--plan"), "question"),
-    (("judge", "answers.jsonl", "--judge", "m", "--out", "x", "--plan", "--price", "k=1"), "there is no judge ['k']"),
+    (
+        ("judge", "answers.jsonl", "--judge", "m", "--out", "x", "--plan", "--price", "k=1"),
+        "by the judges' names, but ['k'] arrived",
+    ),
     # export
     (("export", "edit.safetensors", "--to", "onnx", "--out", "x"), "There is no export to 'onnx'. Choose one of hf"),
     (("export", "none.safetensors", "--to", "hf", "--out", "x"), "There is no file none.safetensors"),
