@@ -196,7 +196,7 @@ def test_a_baked_edit_is_a_model_of_its_own(workbench, upper: Path) -> None:
 def test_npti_files_need_the_capture_that_holds_their_values(workbench, upper: Path, tmp_path: Path) -> None:
     status, _, err = workbench("export", str(upper), "--to", "npti", "--out", "npti")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "Give the capture that they are read from" in err
+    assert "Give a capture to compute them from" in err
     read = ("capture", "--trait", "Extraversion", "--n", "20", "--positive", "--sample", "64")
     assert workbench(*read, "--site", "hook_pre", "--out", "values")[0] == 0
     assert workbench("export", str(upper), "--to", "npti", "--capture", "values", "--out", "npti")[0] == 0

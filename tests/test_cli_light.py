@@ -104,7 +104,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     # export
     (("export", "edit.safetensors", "--to", "onnx", "--out", "x"), "There is no export to 'onnx'. Choose one of hf"),
     (("export", "none.safetensors", "--to", "hf", "--out", "x"), "There is no file none.safetensors"),
-    (("export", "edit.safetensors", "--to", "npti", "--out", "x"), "Give the capture that they are read from"),
+    (("export", "edit.safetensors", "--to", "npti", "--out", "x"), "Give a capture to compute them from"),
     (("export", "edit.safetensors", "--to", "npti", "--capture", "none", "--out", "x"), "There is no folder none"),
     (("export", "edit.safetensors", "--to", "hf", "--gamma", "inf", "--out", "x"), "gamma must be finite, but inf"),
     # studies
