@@ -51,4 +51,5 @@ class Pass:
             >>> [prompt.mask(scope).int().tolist() for scope in ("all", "generated", "decode")]
             [[[1, 1, 1]], [[0, 0, 1]], [[0, 0, 0]]]
         """
-        return self.real if scope == "all" else self.real & (self.steps() >= _FIRST_STEP[scope])
+        every = scope == "all" or (self.step is None and self.phase == "decode")  # a decode step is in every scope
+        return self.real if every else self.real & (self.steps() >= _FIRST_STEP[scope])
