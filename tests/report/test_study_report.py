@@ -16,6 +16,7 @@ from tests.report.studies import EVERYTHING, SMALL, Letters, Words, with_tables
 from workbench.outcome.finding import Finding
 from workbench.plots.palette import METHOD
 from workbench.report.cells import table_cells
+from workbench.report.measured import shown_costs
 from workbench.report.steered import steered_answers
 from workbench.report.study_figures import study_figures
 from workbench.report.study_figures.figure import curve_arms
@@ -167,6 +168,20 @@ def test_a_cost_that_is_not_built_in_is_compared_like_any_other(words: Study) ->
     assert "Arms at equal trait shift" in text
 
 
+def test_costs_that_no_verdict_rests_on_stand_in_tables_alone(words: Study) -> None:
+    assert shown_costs(words) == ["wellformed", "words"]
+    columns = [name for name in words.tables["equal_shift"].columns if str(name).startswith("words_")]
+    not_compared = with_tables(words, equal_shift=words.tables["equal_shift"].drop(columns=columns))
+    assert shown_costs(not_compared) == ["wellformed", "words"]  # it has a margin
+    quantities = [{**row, "margin": None} for row in words.manifest["quantities"]]
+    without_margin = replace(words, manifest={**words.manifest, "quantities": quantities})
+    assert shown_costs(with_tables(without_margin, **not_compared.tables)) == ["wellformed"]
+    nothing = words.tables["equal_shift"][["arm", "reached", "gamma", "shift"]]
+    assert shown_costs(with_tables(without_margin, **{**words.tables, "equal_shift": nothing})) == [
+        *("wellformed", "coverage", "words")
+    ]
+
+
 def test_a_second_quantity_of_the_trait_stands_beside_the_target(words: Study) -> None:
     figures = {figure.name: figure.figures["all"] for figure in study_figures(words) if "all" in figure.figures}
     assert "length of an answer (letters)" in axes(figures["dose-letters"])
@@ -190,6 +205,11 @@ def test_another_arm_may_be_under_test(words: Study) -> None:
     assert {trace.line.color for trace in lines if trace.name == "residual"} == {METHOD.colour}
     assert METHOD.colour not in {trace.line.color for trace in lines if trace.name != "residual"}
     assert {trace.name for trace in lines} == {"DPN-LE", "broad", "residual", "random"}
+    [against] = study_figures(words, only=["trait-against-words"])
+    for trait in ("all", "Openness"):
+        drawn: Any = against.figures[trait]
+        at_gamma = words.tables["tradeoff"].query("arm == 'residual' and trait == @trait and gamma == @words.gamma")
+        assert [shape.x0 for shape in drawn.layout.shapes] == at_gamma["shift"].tolist()
     answers = words.tables["answers"]
     steered = answers[(answers["arm"] == "residual") & (answers["gamma"] == words.gamma)]
     shown = steered_answers(words)
