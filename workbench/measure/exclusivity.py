@@ -6,30 +6,33 @@ they do not overlap shows nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
+from workbench.measure.contrast_correlation import (
+    LEAST_DESCRIPTIONS,
+    Products,
+    correlation_of,
+    products_of,
+)
 from workbench.measure.effect_size import cohens_d
 from workbench.measure.effects import HasMoments
+from workbench.measure.matched import BINS, shared_by_chance, size_classes
+from workbench.measure.moments import Moments
 from workbench.measure.overlap import overlap
-from workbench.measure.units import reweighted, stacks
-from workbench.vocabulary import NeuronSet
+from workbench.measure.units import Stack, moments_of, part_of, stacks
+from workbench.vocabulary import NeuronSet, neutral_kind
 
-
-class _Halves(NamedTuple):
-    """Effects in the two halves of the prompts, for many random splits.
-
-    Attributes:
-        of: what was split: `descriptions` or `questions`.
-        parts: d(high - neutral) of both halves and d(low - neutral) of both halves, each `(split, layer, d_mlp)`.
-    """
-
-    of: str
-    parts: tuple[Tensor, Tensor, Tensor, Tensor]
+_TOLD = {
+    "none": "no system prompt",
+    "persona": "neutral personas",
+    "neutral": "the neutral arm",
+    "all": "all neutral prompts",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +45,23 @@ class Exclusivity:
             `jaccard`, `overlap_coefficient`, `lift` over chance, hypergeometric `p_enrichment` and `p_depletion`;
             `matched_expected`, `matched_lift`, `p_matched_enrichment` and `p_matched_depletion` against sets drawn
             from neurons of similar activation size within the layer; `correlation` of d(high - neutral) with
-            d(low - neutral) over neurons; `correlation_halves` with its range `correlation_low` to
-            `correlation_high`: the same correlation between two halves of the prompts, which share no noise of the
-            neutral arm, corrected for the unreliability of halves; `halves`: whether descriptions or questions were
-            split, empty if neither are known or enough. The correlation is nan then, and if halves do not correlate
-            with each other.
+            d(low - neutral) over neurons, which the noise of the neutral arm raises; `correlation_halves` with its
+            95 % interval `correlation_low` to `correlation_high`, the same without that noise, over all ways to halve
+            the descriptions and over other descriptions (see `contrast_correlation`). These are nan where descriptions
+            are not known, or the contrasts do not vary more than their noise.
+        kinds: the row for all layers, once for each kind of neutral prompt: `kind` (`none`: no system prompt;
+            `persona`; `neutral` where ids do not tell), `descriptions` (of a prompt without any, its questions),
+            `enough` of them, the columns of `layers`, and the `verdict` against this kind alone.
         contrasts: `(layer, d_mlp)` d(high - neutral) and d(low - neutral).
         min_d: tau_d.
         verdict: `exclusive`, `shared` or `undecided`.
-        text: the numbers behind the verdict, in words.
+        text: the numbers behind the verdict, in words, and the reason where it is undecided.
     """
 
     high: NeuronSet
     low: NeuronSet
     layers: pd.DataFrame
+    kinds: pd.DataFrame
     contrasts: tuple[Tensor, Tensor]
     min_d: float
     verdict: str
@@ -71,16 +77,7 @@ class Exclusivity:
         return f"Exclusivity({self.verdict}: {len(self.high)} high, {len(self.low)} low, {both} in both)"
 
 
-def exclusivity(
-    tally: HasMoments,
-    *,
-    min_d: float = 0.8,
-    bins: int = 10,
-    draws: int = 10_000,
-    splits: int = 20,
-    alpha: float = 0.05,
-    seed: int = 0,
-) -> Exclusivity:
+def exclusivity(tally: HasMoments, *, min_d: float = 0.8, bins: int = BINS, alpha: float = 0.05) -> Exclusivity:
     """Compare both poles with a neutral arm, and test whether their neurons overlap less than by chance.
 
     High = {d(high - neutral) > min_d} and Low = {d(low - neutral) > min_d} may or may not overlap. They are judged
@@ -88,22 +85,23 @@ def exclusivity(
     `shared` if they overlap more and the contrasts agree, as when any persona raises the same neurons. Otherwise they
     are `undecided`.
 
-    Both contrasts subtract the neutral arm, so its noise alone correlates them. `correlation_halves` therefore takes
-    d(high - neutral) from one half of every pole's descriptions and d(low - neutral) from the other half, and divides
-    by how well the two halves of each contrast correlate. Questions are split instead if descriptions are not known,
-    or a pole has fewer than 8 of them.
+    Both contrasts subtract the neutral arm, so its noise alone correlates them and lets the sets overlap. What decides
+    is therefore the correlation without that noise, whose interval lets the descriptions of every pole vary. It needs
+    `LEAST_DESCRIPTIONS` of each pole, below which nothing is decided: one neutral persona, or none, is one condition,
+    and what it does to the neurons cannot be told from what neutral prompts do.
+
+    Where the neutral arm holds prompts of several kinds, the verdict must come out alike against each kind that has
+    enough of them; against no system prompt alone it is never decided, as that is one condition however often it is
+    asked.
 
     Args:
+        tally: kept rows with description ids, or a tally that kept descriptions apart. Ids made by
+            `workbench.vocabulary.neutral_id` tell the kinds of neutral prompts apart.
         bins: number of classes of activation size (root mean square under the neutral arm) within each layer.
-        draws: number of sets drawn for the matched null.
-        splits: number of random splits of the descriptions, or questions.
-        alpha: level of both one-sided overlap tests.
+        alpha: level of both one-sided overlap tests; they share the neutral arm's noise and never decide alone.
 
     Raises:
         ValueError: if the tally has no neutral arm.
-
-    Reference:
-        Spearman (1904), The proof and measurement of association between two things, for the correction.
     """
     moments = {str(pole): each for pole, each in tally.moments.items()}
     if "neutral" not in moments:
@@ -111,36 +109,75 @@ def exclusivity(
             "Exclusivity compares each pole with a neutral arm, but this tally has none. "
             "Give the contrast a neutral arm: High and Low of one contrast are disjoint by construction."
         )
-    neutral = moments["neutral"]
-    contrasts = cohens_d(moments["high"], neutral).cpu(), cohens_d(moments["low"], neutral).cpu()
+    units = _descriptions(tally)
+    whole = _against("all", tally.layers, (moments["high"], moments["low"], moments["neutral"]), units, min_d, bins)
+    compared = [whole]
+    if units is not None:
+        by_kind = _by_kind(units[2])
+        compared = [
+            _against(
+                kind, tally.layers, (moments["high"], moments["low"], moments_of(part)), (*units[:2], part), min_d, bins
+            )
+            for kind, part in by_kind.items()
+            if part.count.sum() > 1
+        ] or [whole]
+    kinds = pd.DataFrame([{**each.rows[-1], **each.size, "verdict": _verdict(each, alpha)} for each in compared])
+    verdict, text = _together(kinds, whole, min_d)
+    sets = [NeuronSet.from_mask(mask, tally.layers) for mask in whole.masks]
+    return Exclusivity(
+        sets[0], sets[1], pd.DataFrame(whole.rows), kinds.drop(columns="layer"), whole.contrasts, min_d, verdict, text
+    )
+
+
+class _Compared(NamedTuple):
+    """Both poles against one kind of neutral prompt: rows by layer and in total, and the number of descriptions."""
+
+    rows: list[dict[str, Any]]
+    size: dict[str, Any]
+    masks: tuple[Tensor, Tensor]
+    contrasts: tuple[Tensor, Tensor]
+
+
+def _against(
+    kind: str,
+    layers: tuple[int, ...],
+    poles: tuple[Moments, Moments, Moments],
+    units: tuple[Stack, Stack, Stack] | None,
+    min_d: float,
+    bins: int,
+) -> _Compared:
+    high, low, neutral = poles
+    contrasts = cohens_d(high, neutral).cpu(), cohens_d(low, neutral).cpu()
     masks = contrasts[0] > min_d, contrasts[1] > min_d
     size = (neutral.mean.square() + neutral.m2 / neutral.count).sqrt().cpu()
-    halves = _halves(tally, splits, seed)
-    generator = np.random.default_rng(seed)
-    counts = [_matched(a, b, s, bins, draws, generator) for a, b, s in zip(*masks, size, strict=True)]
-    rows = [
-        _row(layer, (masks[0][i : i + 1], masks[1][i : i + 1]), contrasts, [i], counts[i], halves)
-        for i, layer in enumerate(tally.layers)
-    ]
-    everything = list(range(len(tally.layers)))
-    rows.append(_row(-1, masks, contrasts, everything, np.sum(counts, axis=0), halves))
-    table = pd.DataFrame(rows)
-    verdict, text = _verdict(rows[-1], min_d, alpha)
-    sets = [NeuronSet.from_mask(mask, tally.layers) for mask in masks]
-    return Exclusivity(sets[0], sets[1], table, contrasts, min_d, verdict, text)
+    classes = size_classes(size, bins=bins)
+    products: list[Products] = []
+    if units is not None:
+        degrees = high.count + low.count + neutral.count - 3
+        scale = ((high.m2 + low.m2 + neutral.m2) / degrees).sqrt().cpu()
+        products = [products_of(units, scale[i], i) for i in range(len(layers))]
+    rows = []
+    for i, layer in enumerate((*layers, -1)):
+        at = slice(None) if layer == -1 else slice(i, i + 1)
+        row = _row(layer, (masks[0][at], masks[1][at]), (contrasts[0][at], contrasts[1][at]), classes[at])
+        found = (float("nan"),) * 3
+        if units is not None:
+            part = reduce(Products.plus, products) if layer == -1 else products[i]
+            correlation = correlation_of(part, units)
+            found = (correlation.estimate, correlation.low, correlation.high)
+        names = ("correlation_halves", "correlation_low", "correlation_high")
+        rows.append(row | dict(zip(names, found, strict=True)))
+    counts = [0, 0, 0] if units is None else [len(each) for each in units]
+    enough = min(counts) >= LEAST_DESCRIPTIONS
+    poles_have = {"descriptions_high": counts[0], "descriptions_low": counts[1], "descriptions": counts[2]}
+    return _Compared(rows, {"kind": kind, **poles_have, "enough": enough}, masks, contrasts)
 
 
-def _row(
-    layer: int,
-    masks: tuple[Tensor, Tensor],
-    contrasts: tuple[Tensor, Tensor],
-    indices: list[int],
-    drawn: np.ndarray,
-    halves: _Halves | None,
-) -> dict[str, Any]:
+def _row(layer: int, masks: tuple[Tensor, Tensor], contrasts: tuple[Tensor, Tensor], classes: Tensor) -> dict[str, Any]:
     shared = overlap(NeuronSet.from_mask(masks[0]), NeuronSet.from_mask(masks[1]), population=masks[0].numel())
-    expected = float(drawn.mean())
-    row: dict[str, Any] = {
+    chance = shared_by_chance(*masks, classes)
+    expected = float(chance @ np.arange(len(chance)))
+    return {
         "layer": layer,
         "neurons": shared.population,
         "high": shared.size_a,
@@ -153,70 +190,26 @@ def _row(
         "p_depletion": shared.p_depletion,
         "matched_expected": expected,
         "matched_lift": shared.intersection / expected if expected else float("nan"),
-        "p_matched_enrichment": float((1 + (drawn >= shared.intersection).sum()) / (1 + len(drawn))),
-        "p_matched_depletion": float((1 + (drawn <= shared.intersection).sum()) / (1 + len(drawn))),
-        "correlation": _correlation(contrasts[0][indices], contrasts[1][indices]),
+        "p_matched_enrichment": float(min(1.0, chance[shared.intersection :].sum())),
+        "p_matched_depletion": float(min(1.0, chance[: shared.intersection + 1].sum())),
+        "correlation": _correlation(*contrasts),
     }
-    by_split = np.array([])
-    if halves is not None:
-        parts = halves.parts
-        by_split = np.array([_across([part[split][indices] for part in parts]) for split in range(len(parts[0]))])
-        by_split = by_split[np.isfinite(by_split)]
-    nothing = (float("nan"),) * 3
-    interval = (by_split.mean(), *np.quantile(by_split, [0.025, 0.975])) if len(by_split) else nothing
-    names = ("correlation_halves", "correlation_low", "correlation_high")
-    return row | dict(zip(names, map(float, interval), strict=True)) | {"halves": "" if halves is None else halves.of}
 
 
-def _matched(a: Tensor, b: Tensor, size: Tensor, bins: int, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """Sizes of the intersection of one layer's sets when membership is shuffled among neurons of similar size."""
-    classes = torch.zeros(len(size), dtype=torch.int64)
-    classes[size.argsort()] = torch.arange(len(size)) * bins // len(size)
-    totals = torch.bincount(classes, minlength=bins).numpy()
-    first, second = (torch.bincount(classes[mask], minlength=bins).numpy() for mask in (a, b))
-    return generator.hypergeometric(first, totals - first, second, size=(draws, bins)).sum(1)
-
-
-def _halves(tally: object, splits: int, seed: int) -> _Halves | None:
-    for kind in ("description", "question"):
-        try:
-            high, neutral = stacks(tally, kind=kind, poles=("high", "neutral"))
-            low, _ = stacks(tally, kind=kind, poles=("low", "neutral"))
-        except ValueError:  # the source has no such clusters
-            continue
-        if min(len(high), len(low), len(neutral)) >= 8:
-            break
-    else:
+def _descriptions(tally: object) -> tuple[Stack, Stack, Stack] | None:
+    try:
+        high, neutral = stacks(tally, kind="description", poles=("high", "neutral"))
+        low, _ = stacks(tally, kind="description", poles=("low", "neutral"))
+    except ValueError:  # the source has no description ids
         return None
-    generator = np.random.default_rng(seed)
-    if kind == "question":  # the same questions for all poles, so that each contrast keeps its pairs
-        code_of = {name: i for i, name in enumerate(dict.fromkeys(high.labels[kind]))}
-        drawn = _random_halves(len(code_of), splits, generator)
-        chosen = [drawn[:, [code_of[name] for name in stack.labels[kind]]] for stack in (high, low, neutral)]
-    else:
-        chosen = [_random_halves(len(stack), splits, generator) for stack in (high, low, neutral)]
-    by_layer: list[list[Tensor]] = [[], [], [], []]
-    for layer in range(high.mean.shape[1]):
-        for i, (stack, pole) in enumerate(((high, 0), (high, 0), (low, 1), (low, 1))):
-            of_pole, of_neutral = (half if i % 2 == 0 else 1 - half for half in (chosen[pole], chosen[2]))
-            by_layer[i].append(reweighted(stack, neutral, of_pole, of_neutral, layer)[1])
-    high_a, high_b, low_a, low_b = (torch.stack(part, 1) for part in by_layer)
-    return _Halves(f"{kind}s", (high_a, high_b, low_a, low_b))
+    return high, low, neutral
 
 
-def _random_halves(units: int, splits: int, generator: np.random.Generator) -> Tensor:
-    chosen = torch.zeros(splits, units, dtype=torch.float64)
-    for row in chosen:
-        row[torch.from_numpy(generator.permutation(units)[: units // 2])] = 1
-    return chosen
-
-
-def _across(parts: list[Tensor]) -> float:
-    """The correlation between halves, corrected for their unreliability; nan if halves do not correlate positively."""
-    high_a, high_b, low_a, low_b = parts
-    between = (_correlation(high_a, low_b) + _correlation(high_b, low_a)) / 2
-    reliability = _correlation(high_a, high_b) * _correlation(low_a, low_b)
-    return float(np.clip(between / reliability**0.5, -1, 1)) if reliability > 0 else float("nan")
+def _by_kind(neutral: Stack) -> dict[str, Stack]:
+    kinds: dict[str, list[int]] = {}
+    for i, name in enumerate(neutral.labels["description"]):
+        kinds.setdefault(neutral_kind(name), []).append(i)
+    return {kind: part_of(neutral, chosen) for kind, chosen in sorted(kinds.items())}
 
 
 def _correlation(a: Tensor, b: Tensor) -> float:
@@ -224,28 +217,57 @@ def _correlation(a: Tensor, b: Tensor) -> float:
     a, b = a[finite].double(), b[finite].double()
     if len(a) < 3 or float(a.std()) == 0 or float(b.std()) == 0:
         return float("nan")
-    return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
+    return float(np.corrcoef(a.numpy(), b.numpy())[0, 1])
 
 
-def _verdict(total: Mapping[str, Any], min_d: float, alpha: float) -> tuple[str, str]:
+def _verdict(compared: _Compared, alpha: float) -> str:
+    """What one kind of neutral prompt says."""
+    total = compared.rows[-1]
+    if compared.size["enough"] and total["p_matched_depletion"] < alpha and total["correlation_high"] < 0:
+        return "exclusive"
+    if compared.size["enough"] and total["p_matched_enrichment"] < alpha and total["correlation_low"] > 0:
+        return "shared"
+    return "undecided"
+
+
+def _together(kinds: pd.DataFrame, whole: _Compared, min_d: float) -> tuple[str, str]:
+    """The verdict that holds against every kind of neutral prompt, and the numbers and reasons in words."""
+    total = whole.rows[-1]
     text = (
         f"{total['high']} neurons rise under high and {total['low']} under low (d > {min_d:g} against neutral); "
         f"{total['intersection']} rise under both, where {total['matched_expected']:.1f} would among neurons of like "
         f"size (p = {total['p_matched_depletion']:.2g} for fewer, {total['p_matched_enrichment']:.2g} for more). "
     )
-    if np.isfinite(total["correlation_halves"]):
-        low, high = total["correlation_low"], total["correlation_high"]
-        text += (
-            f"Their effects correlate at {total['correlation_halves']:+.2f} between independent halves of the "
-            f"{total['halves']} [{low:+.2f}, {high:+.2f} over halves]."
-        )
-    else:
-        low = high = total["correlation"]
-        text += f"Their effects correlate at {low:+.2f}, which the neutral arm's own noise raises."
-    if total["p_matched_depletion"] < alpha and high < 0:
-        return "exclusive", text
-    if total["p_matched_enrichment"] < alpha and low > 0:
-        return "shared", text
-    if total["matched_expected"] < 3 and total["intersection"] <= total["matched_expected"]:
+    rows = [{str(name): value for name, value in row.items()} for row in kinds.to_dict("records")]
+    text += " ".join(_told(row) for row in rows)
+    judged = [row for row in rows if row["enough"]]
+    said = {row["verdict"] for row in judged}
+    if not any(row["kind"] != "none" for row in judged):
+        return "undecided", f"{text} {_too_few(rows)}"
+    if len(said) > 1:
+        return "undecided", f"{text} The kinds of neutral prompts do not agree, so nothing is decided."
+    verdict = said.pop()
+    if verdict == "undecided" and total["matched_expected"] < 3 and total["intersection"] <= total["matched_expected"]:
         text += " The sets are too small to overlap less than chance."
-    return "undecided", text
+    return verdict, text
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    units = "questions" if row["kind"] == "none" else "descriptions"
+    against = f"Against {_TOLD[row['kind']]} ({row['descriptions']} {units})"
+    if not np.isfinite(row["correlation_halves"]):
+        return f"{against} the effects do not vary enough over neurons to be correlated."
+    found = row["verdict"] if row["enough"] else "too few to decide"
+    return (
+        f"{against} the effects correlate at {row['correlation_halves']:+.2f} [{row['correlation_low']:+.2f}, "
+        f"{row['correlation_high']:+.2f}] without the noise that they share: {found}."
+    )
+
+
+def _too_few(rows: list[dict[str, Any]]) -> str:
+    poles = {name: int(rows[0][f"descriptions_{name}"]) for name in ("high", "low")}
+    poles["neutral"] = max((int(row["descriptions"]) for row in rows if row["kind"] != "none"), default=0)
+    if not any(poles.values()):
+        return "Descriptions are not known, so their noise cannot be told from an effect: give description ids."
+    held = ", ".join(f"{name} {count}" for name, count in poles.items())
+    return f"A verdict needs at least {LEAST_DESCRIPTIONS} descriptions of each pole, but there are: {held}."

@@ -184,6 +184,28 @@ def grouped(stack: Stack, kind: str) -> Stack:
     return Stack(count, torch.stack(means, 1), torch.stack(deviations, 1), {kind: tuple(names.tolist())})
 
 
+def part_of(stack: Stack, units: Sequence[int]) -> Stack:
+    """These units alone."""
+    chosen = list(units)
+    return Stack(
+        stack.count[chosen],
+        stack.mean[chosen],
+        None if stack.m2 is None else stack.m2[chosen],
+        {kind: tuple(labels[i] for i in chosen) for kind, labels in stack.labels.items()},
+    )
+
+
+def moments_of(stack: Stack) -> Moments:
+    """The moments of all rows of the units together."""
+    means, deviations = [], []
+    for layer in range(stack.mean.shape[1]):
+        mean, m2 = stack.at(layer)
+        centre = stack.count @ mean / stack.count.sum()
+        means.append(centre)
+        deviations.append((m2 + stack.count[:, None] * (mean - centre).square()).sum(0))
+    return Moments(int(stack.count.sum()), torch.stack(means), torch.stack(deviations))
+
+
 def reweighted(
     high: Stack,
     low: Stack,

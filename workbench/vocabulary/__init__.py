@@ -12,7 +12,20 @@ import lazy_loader
 if TYPE_CHECKING:
     from workbench.vocabulary.neuron_set import NeuronSet as NeuronSet
 
-__all__ = ["Axis", "BIG_FIVE", "Direction", "NeuronSet", "Pole", "SCOPES", "SITES", "Site", "site_named"]
+__all__ = [
+    "Axis",
+    "BIG_FIVE",
+    "Direction",
+    "NEUTRAL_KINDS",
+    "NeuronSet",
+    "Pole",
+    "SCOPES",
+    "SITES",
+    "Site",
+    "site_named",
+    "neutral_id",
+    "neutral_kind",
+]
 __getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"neuron_set": ["NeuronSet"]})
 
 
@@ -52,6 +65,36 @@ class Pole(StrEnum):
     HIGH = "high"
     LOW = "low"
     NEUTRAL = "neutral"
+
+
+NEUTRAL_KINDS: tuple[str, ...] = ("none", "persona")
+"""How a neutral prompt can be made: with no system prompt, or with a persona that shows no trait."""
+
+
+def neutral_id(kind: str, name: str) -> str:
+    """The description id of a neutral prompt, from which its kind can be told.
+
+    Args:
+        kind: one of `NEUTRAL_KINDS`.
+        name: of `none`, the question, as nothing else varies; of `persona`, the persona.
+
+    Example:
+        >>> neutral_id("none", "question 7")
+        'none: question 7'
+    """
+    assert kind in NEUTRAL_KINDS
+    return f"{kind}: {name}"
+
+
+def neutral_kind(description: str) -> str:
+    """The kind that a neutral prompt's description id tells; `neutral` if it tells none.
+
+    Example:
+        >>> neutral_kind("persona: You own a lamp."), neutral_kind("7")
+        ('persona', 'neutral')
+    """
+    kind = description.partition(": ")[0]
+    return kind if kind in NEUTRAL_KINDS else "neutral"
 
 
 class Direction(StrEnum):
