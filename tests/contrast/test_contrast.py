@@ -1,3 +1,7 @@
+import hashlib
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -5,7 +9,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.contrast.banks import read_bank
 from workbench.testbed import grammar
-from workbench.vocabulary import Pole
+from workbench.vocabulary import Pole, neutral_kind
 
 
 @pytest.mark.parametrize("source", [wb.Contrast.testbed, wb.Contrast.builtin])
@@ -73,9 +77,30 @@ def test_a_neutral_arm_is_the_question_without_its_persona() -> None:
     two = wb.Contrast(pairs.trait, pairs.high, pairs.low, None, pairs.questions, ids)
     three = two.with_neutral()
     assert three.neutral == tuple(wb.Prompt(prompt.user) for prompt in pairs.high)
-    assert three.descriptions[Pole.NEUTRAL] == ("none",) * 6
+    assert three.descriptions[Pole.NEUTRAL] == tuple(f"none: {question}" for question in pairs.questions)
     assert (three.high, three.low, three.questions) == (two.high, two.low, two.questions)
     with pytest.raises(ValueError, match="have no persona to leave out. Give each row a neutral text"):
         wb.Contrast.from_texts("Openness", high=["a", "b"], low=["c", "d"]).with_neutral()
     with pytest.raises(ValueError, match="but the rows from texts have responses"):
         two.with_responses(high=["x"] * 6, low=["y"] * 6).with_neutral()
+
+
+@pytest.mark.parametrize("make", [wb.Contrast.testbed, wb.Contrast.builtin])
+def test_neutral_arms_hold_many_personas_and_prompts_without_one(make: Any) -> None:
+    contrast = make("Openness", n=400, seed=3)
+    ids = contrast.descriptions[Pole.NEUTRAL]
+    kinds = [neutral_kind(name) for name in ids]
+    assert kinds.count("none") == 100
+    assert kinds.count("persona") == 300
+    assert len({name for name in ids if neutral_kind(name) == "persona"}) >= 40
+    for prompt, name, question in zip(contrast.neutral, ids, contrast.questions, strict=True):
+        assert name == (f"none: {question}" if prompt.system is None else f"persona: {prompt.system}")
+
+
+@pytest.mark.parametrize(
+    ("make", "digest"), [(wb.Contrast.testbed, "f8d9f7ac107510eb"), (wb.Contrast.builtin, "47cec9282d0a8437")]
+)
+def test_a_seeds_poles_do_not_depend_on_its_neutral_arm(make: Any, digest: str) -> None:
+    contrast = make("Openness", n=30, seed=3)
+    poles = json.dumps([[prompt.system, prompt.user] for prompt in (*contrast.high, *contrast.low)])
+    assert hashlib.sha256(poles.encode()).hexdigest()[:16] == digest

@@ -1,6 +1,7 @@
 """Pairs from the embedded model's bank, the built-in Big Five bank, and PersonalityBench files."""
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -8,7 +9,13 @@ from random import Random
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
 from workbench.testbed import grammar, lexicon
-from workbench.vocabulary import Pole, big_five
+from workbench.vocabulary import Pole, big_five, neutral_id
+
+NO_PERSONA_EVERY = 4
+"""Every fourth neutral prompt of the embedded and the built-in bank has no system prompt; the others have a persona.
+
+What is said of the poles against neutral prompts should not rest on one way to make these.
+"""
 
 
 def testbed_pairs(trait: str, *, n: int, seed: int, held_out: bool) -> Pairs:
@@ -20,9 +27,9 @@ def testbed_pairs(trait: str, *, n: int, seed: int, held_out: bool) -> Pairs:
     systems = {
         Pole.HIGH: [grammar.persona(rng, trait, "high", held_out=held_out) for _ in range(n)],
         Pole.LOW: [grammar.persona(rng, trait, "low", held_out=held_out) for _ in range(n)],
-        Pole.NEUTRAL: [rng.choice(lexicon.NEUTRAL_PERSONAS) for _ in range(n)],
     }
-    return _assemble(trait, questions, systems, systems, source="testbed")
+    neutral = _neutral(lexicon.NEUTRAL_DESCRIPTIONS, questions, rng)
+    return _assemble(trait, questions, systems, systems, neutral, source="testbed")
 
 
 def read_bank(trait: str) -> dict:
@@ -40,13 +47,24 @@ def builtin_pairs(trait: str, *, n: int, seed: int) -> Pairs:
     texts = [question["text"] for question in bank["questions"]]
     questions = _in_rounds(texts, n, rng)
     pairs = [rng.randrange(len(high)) for _ in range(n)]
-    plain = [rng.randrange(len(neutral)) for _ in range(n)]
     systems = {
         Pole.HIGH: [high[i]["text"] for i in pairs],
         Pole.LOW: [low[i]["text"] for i in pairs],
-        Pole.NEUTRAL: [neutral[i]["text"] for i in plain],
     }
-    return _assemble(trait, questions, systems, systems, source="builtin")
+    plain = _neutral([row["text"] for row in neutral], questions, rng)
+    return _assemble(trait, questions, systems, systems, plain, source="builtin")
+
+
+def neutral_ids(questions: Sequence[str]) -> tuple[str, ...]:
+    """Description ids of prompts without a persona: nothing but the question varies, so that it is the cluster."""
+    return tuple(neutral_id("none", question) for question in questions)
+
+
+def _neutral(personas: Sequence[str], questions: list[str], rng: Random) -> tuple[list[str | None], list[str]]:
+    """System prompts of the neutral arm and their ids: personas drawn at random, in every fourth row none."""
+    texts = [rng.choice(personas) if row % NO_PERSONA_EVERY else None for row in range(len(questions))]
+    bare = neutral_ids(questions)
+    return texts, [bare[row] if text is None else neutral_id("persona", text) for row, text in enumerate(texts)]
 
 
 def read_json_lines(path: Path) -> list[dict]:
@@ -163,14 +181,20 @@ def _rows(path: Path, needed: list[str]) -> list[dict]:
 def _assemble(
     trait: str,
     questions: list[str],
-    systems: dict[Pole, list[str]],
-    ids: dict[Pole, list[str]],
+    systems: Mapping[Pole, Sequence[str]],
+    ids: Mapping[Pole, Sequence[str]],
+    neutral: tuple[Sequence[str | None], Sequence[str]] | None = None,
     *,
     source: str,
 ) -> Pairs:
+    """Pairs of these questions, with the system prompts and description ids of both poles and of a neutral arm."""
+    texts: dict[Pole, Sequence[str | None]] = {**systems}
+    names = {pole: tuple(each) for pole, each in ids.items()}
+    if neutral is not None:
+        texts[Pole.NEUTRAL], names[Pole.NEUTRAL] = neutral[0], tuple(neutral[1])
     prompts = {
-        pole: tuple(Prompt(question, system) for question, system in zip(questions, texts, strict=True))
-        for pole, texts in systems.items()
+        pole: tuple(Prompt(question, system) for question, system in zip(questions, each, strict=True))
+        for pole, each in texts.items()
     }
     return Pairs(
         trait,
@@ -178,6 +202,6 @@ def _assemble(
         prompts[Pole.LOW],
         prompts.get(Pole.NEUTRAL),
         questions=tuple(questions),
-        descriptions={pole: tuple(texts) for pole, texts in ids.items()},
+        descriptions=names,
         source=source,
     )

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from workbench.contrast.balance import MEASURES, Balance, Tokenizes, balance_of, confounds
-from workbench.contrast.banks import builtin_pairs, personalitybench_pairs, testbed_pairs
+from workbench.contrast.banks import builtin_pairs, neutral_ids, personalitybench_pairs, testbed_pairs
 from workbench.contrast.embedding import Embedder
 from workbench.contrast.matching import matching_rows
 from workbench.contrast.pairs import Pairs
@@ -49,7 +49,7 @@ class Contrast(Pairs):
     def testbed(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool = False) -> "Contrast":
         """Personas of the embedded model, asked the questions of its training topics; `held_out` takes unseen ones.
 
-        The neutral arm has a persona that shows no trait.
+        The neutral arm has one of many personas that show no trait, or, in every fourth row, no system prompt.
         """
         return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out))
 
@@ -58,7 +58,8 @@ class Contrast(Pairs):
         """The workbench's own Big Five bank for real models: six facets, matched descriptions, a neutral arm.
 
         The high and the low description of a row are written as a pair (same facet, same situation, similar
-        length), so that the two prompts of a row differ in the trait and in little else.
+        length), so that the two prompts of a row differ in the trait and in little else. The neutral arm has one of
+        many descriptions that say nothing of the trait, or, in every fourth row, no system prompt.
         """
         return cls.of(builtin_pairs(trait, n=n, seed=seed))
 
@@ -141,7 +142,8 @@ class Contrast(Pairs):
     def with_neutral(self) -> "Contrast":
         """The contrast with a neutral arm that asks each row's question without a persona.
 
-        A contrast that has a neutral arm already is returned as it is.
+        A contrast that has a neutral arm already is returned as it is. No persona is one condition: it shows that a
+        verdict on exclusivity holds against it too, but decides none by itself.
 
         Raises:
             ValueError: if the rows have no personas to leave out, or have responses, which the new arm would lack.
@@ -155,7 +157,7 @@ class Contrast(Pairs):
                 "row a neutral text, e.g. in a column neutral."
             )
         neutral = tuple(Prompt(prompt.user) for prompt in self.high)
-        ids = {**self.descriptions, Pole.NEUTRAL: ("none",) * len(self)} if self.descriptions else {}
+        ids = {**self.descriptions, Pole.NEUTRAL: neutral_ids(self.questions)} if self.descriptions else {}
         return replace(self, neutral=neutral, descriptions=ids)
 
     def with_responses(

@@ -17,18 +17,20 @@ LEAST_DESCRIPTIONS = 10
 
 @dataclass(frozen=True)
 class Correlation:
-    """The correlation over neurons of two contrasts' true effects, with its 95 % interval over descriptions and neurons.
+    """The correlation over neurons of two contrasts' true effects, with its 95 % interval.
 
     Attributes:
         estimate: -1 to 1; nan if a contrast varies no more over neurons than its noise does, or would without one of
             its descriptions.
-        low, high: its bounds, -1 to 1. They exclude 0 only where the covariance's own interval does. nan with the
-            estimate.
+        low, high: its bounds, -1 to 1; nan with the estimate.
+        pvalue: two-sided, of a correlation of 0: the larger of the tests of the correlation and of the covariance. 1
+            where the estimate is nan.
     """
 
     estimate: float
     low: float
     high: float
+    pvalue: float
 
 
 class Products(NamedTuple):
@@ -92,7 +94,7 @@ def correlation_of(products: Products, stacks: tuple[Stack, Stack, Stack]) -> Co
         Arvesen (1969), Jackknifing U-statistics; Efron and Stein (1981); Satterthwaite (1946) for the degrees of
         freedom.
     """
-    nothing = Correlation(*(float("nan"),) * 3)
+    nothing = Correlation(*(float("nan"),) * 3, pvalue=1.0)
     if products.neurons < 3 or min(map(len, stacks)) < 3:
         return nothing
     weights = [_weights(stack).numpy() for stack in stacks]
@@ -117,19 +119,20 @@ def correlation_of(products: Products, stacks: tuple[Stack, Stack, Stack]) -> Co
     unit = covariance / correlation if correlation else 0.0
     variances.append(np.array([unit**2, 1.0]) / products.neurons)
     degrees = [*(len(stack) - 1 for stack in stacks), products.neurons - 1]
-    reaches = [_reach([variance[which] for variance in variances], degrees) for which in (0, 1)]
-    low, high = correlation - reaches[1], correlation + reaches[1]
-    if abs(covariance) <= reaches[0]:
-        low, high = min(low, 0.0), max(high, 0.0)
-    clipped = np.clip([correlation, low, high], -1, 1)
-    return Correlation(*map(float, clipped))
+    reach, p_correlation = _student(correlation, [variance[1] for variance in variances], degrees)
+    _, p_covariance = _student(covariance, [variance[0] for variance in variances], degrees)
+    clipped = np.clip([correlation, correlation - reach, correlation + reach], -1, 1)
+    return Correlation(*map(float, clipped), pvalue=max(p_correlation, p_covariance))
 
 
-def _reach(variances: list[float], degrees: list[int]) -> float:
-    """Half of the 95 % interval of a statistic whose variance is the sum of these parts."""
+def _student(estimate: float, variances: list[float], degrees: list[int]) -> tuple[float, float]:
+    """Half of the 95 % interval, and the p-value, of a statistic whose variance is the sum of these parts."""
     total = sum(variances)
+    if not total:
+        return 0.0, 1.0
     df = total**2 / sum(part**2 / n for part, n in zip(variances, degrees, strict=True))
-    return float(scipy.stats.t.ppf(0.975, df) * total**0.5)
+    error = total**0.5
+    return float(scipy.stats.t.ppf(0.975, df) * error), float(2 * scipy.stats.t.sf(abs(estimate) / error, df))
 
 
 def _weights(stack: Stack) -> Tensor:

@@ -48,12 +48,15 @@ class Exclusivity:
             d(low - neutral) over neurons, which the noise of the neutral arm raises; `correlation_halves` with its
             95 % interval `correlation_low` to `correlation_high`, the same without that noise, over all ways to halve
             the descriptions and over other descriptions (see `contrast_correlation`). These are nan where descriptions
-            are not known, or the contrasts do not vary more than their noise.
+            are not known, or the contrasts do not vary more than their noise. `p_correlation` tests it, two-sided.
         kinds: the row for all layers, once for each kind of neutral prompt: `kind` (`none`: no system prompt;
             `persona`; `neutral` where ids do not tell), `descriptions` (of a prompt without any, its questions),
-            `enough` of them, the columns of `layers`, and the `verdict` against this kind alone.
+            `enough` of them, the columns of `layers`, `p_exclusive`, `p_shared` and the `verdict` against this kind
+            alone.
         contrasts: `(layer, d_mlp)` d(high - neutral) and d(low - neutral).
         min_d: tau_d.
+        p_exclusive, p_shared: what each verdict is sure by: the largest p of its tests (overlap and correlation), over
+            the kinds of neutral prompts; 1 where there is nothing to decide it by. Correct them over traits.
         verdict: `exclusive`, `shared` or `undecided`.
         text: the numbers behind the verdict, in words, and the reason where it is undecided.
     """
@@ -64,6 +67,8 @@ class Exclusivity:
     kinds: pd.DataFrame
     contrasts: tuple[Tensor, Tensor]
     min_d: float
+    p_exclusive: float
+    p_shared: float
     verdict: str
     text: str
 
@@ -121,11 +126,24 @@ def exclusivity(tally: HasMoments, *, min_d: float = 0.8, bins: int = BINS, alph
             for kind, part in by_kind.items()
             if part.count.sum() > 1
         ] or [whole]
-    kinds = pd.DataFrame([{**each.rows[-1], **each.size, "verdict": _verdict(each, alpha)} for each in compared])
-    verdict, text = _together(kinds, whole, min_d)
+    kinds = pd.DataFrame([{**each.rows[-1], **each.size, **_pvalues(each)} for each in compared])
+    kinds = kinds.drop(columns="layer").assign(
+        verdict=[_verdict({str(name): p for name, p in row.items()}, alpha) for row in kinds.to_dict("records")]
+    )
+    judged = kinds[kinds["enough"]]
+    decides = bool((judged["kind"] != "none").any())
+    surely = {name: float(judged[name].max()) if decides else 1.0 for name in ("p_exclusive", "p_shared")}
+    verdict, text = _verdict(surely, alpha), _text(kinds, whole, min_d)
     sets = [NeuronSet.from_mask(mask, tally.layers) for mask in whole.masks]
     return Exclusivity(
-        sets[0], sets[1], pd.DataFrame(whole.rows), kinds.drop(columns="layer"), whole.contrasts, min_d, verdict, text
+        *sets,
+        layers=pd.DataFrame(whole.rows),
+        kinds=kinds,
+        contrasts=whole.contrasts,
+        min_d=min_d,
+        **surely,
+        verdict=verdict,
+        text=text,
     )
 
 
@@ -160,12 +178,12 @@ def _against(
     for i, layer in enumerate((*layers, -1)):
         at = slice(None) if layer == -1 else slice(i, i + 1)
         row = _row(layer, (masks[0][at], masks[1][at]), (contrasts[0][at], contrasts[1][at]), classes[at])
-        found = (float("nan"),) * 3
+        found = (*(float("nan"),) * 3, 1.0)
         if units is not None:
             part = reduce(Products.plus, products) if layer == -1 else products[i]
             correlation = correlation_of(part, units)
-            found = (correlation.estimate, correlation.low, correlation.high)
-        names = ("correlation_halves", "correlation_low", "correlation_high")
+            found = (correlation.estimate, correlation.low, correlation.high, correlation.pvalue)
+        names = ("correlation_halves", "correlation_low", "correlation_high", "p_correlation")
         rows.append(row | dict(zip(names, found, strict=True)))
     counts = [0, 0, 0] if units is None else [len(each) for each in units]
     enough = min(counts) >= LEAST_DESCRIPTIONS
@@ -220,18 +238,24 @@ def _correlation(a: Tensor, b: Tensor) -> float:
     return float(np.corrcoef(a.numpy(), b.numpy())[0, 1])
 
 
-def _verdict(compared: _Compared, alpha: float) -> str:
-    """What one kind of neutral prompt says."""
+def _pvalues(compared: _Compared) -> dict[str, float]:
+    """What `exclusive` and `shared` are sure by, against one kind of neutral prompt."""
     total = compared.rows[-1]
-    if compared.size["enough"] and total["p_matched_depletion"] < alpha and total["correlation_high"] < 0:
-        return "exclusive"
-    if compared.size["enough"] and total["p_matched_enrichment"] < alpha and total["correlation_low"] > 0:
-        return "shared"
-    return "undecided"
+    opposed, agreeing = total["correlation_halves"] < 0, total["correlation_halves"] > 0
+    return {
+        "p_exclusive": max(total["p_matched_depletion"], total["p_correlation"]) if opposed else 1.0,
+        "p_shared": max(total["p_matched_enrichment"], total["p_correlation"]) if agreeing else 1.0,
+    }
 
 
-def _together(kinds: pd.DataFrame, whole: _Compared, min_d: float) -> tuple[str, str]:
-    """The verdict that holds against every kind of neutral prompt, and the numbers and reasons in words."""
+def _verdict(row: Mapping[str, Any], alpha: float) -> str:
+    if not row.get("enough", True):
+        return "undecided"
+    return "exclusive" if row["p_exclusive"] < alpha else "shared" if row["p_shared"] < alpha else "undecided"
+
+
+def _text(kinds: pd.DataFrame, whole: _Compared, min_d: float) -> str:
+    """The numbers, how each kind of neutral prompt comes out, and why nothing is decided where nothing is."""
     total = whole.rows[-1]
     text = (
         f"{total['high']} neurons rise under high and {total['low']} under low (d > {min_d:g} against neutral); "
@@ -241,15 +265,13 @@ def _together(kinds: pd.DataFrame, whole: _Compared, min_d: float) -> tuple[str,
     rows = [{str(name): value for name, value in row.items()} for row in kinds.to_dict("records")]
     text += " ".join(_told(row) for row in rows)
     judged = [row for row in rows if row["enough"]]
-    said = {row["verdict"] for row in judged}
     if not any(row["kind"] != "none" for row in judged):
-        return "undecided", f"{text} {_too_few(rows)}"
+        return f"{text} {_too_few(rows)}"
+    said = {row["verdict"] for row in judged}
     if len(said) > 1:
-        return "undecided", f"{text} The kinds of neutral prompts do not agree, so nothing is decided."
-    verdict = said.pop()
-    if verdict == "undecided" and total["matched_expected"] < 3 and total["intersection"] <= total["matched_expected"]:
-        text += " The sets are too small to overlap less than chance."
-    return verdict, text
+        return f"{text} The kinds of neutral prompts do not agree, so nothing is decided."
+    few = total["matched_expected"] < 3 and total["intersection"] <= total["matched_expected"]
+    return text + " The sets are too small to overlap less than chance." * (said == {"undecided"} and few)
 
 
 def _told(row: Mapping[str, Any]) -> str:

@@ -9,20 +9,28 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 BINS = 10
-"""Classes of neurons within a layer by default: tenths, from the smallest to the largest."""
+"""Classes of neurons within a layer by default: tenths, of which the largest neurons' are divided further."""
+SMALLEST = 8
+"""Neurons in the class of the largest; towards smaller neurons classes double, up to a tenth of the layer."""
 
 
 def size_classes(size: Float[Tensor, "layer d_mlp"], *, bins: int = BINS) -> Int64[Tensor, "layer d_mlp"]:
-    """Each neuron's class: its layer, and within the layer its quantile class of `size`.
+    """Each neuron's class: its layer, and within the layer its rank by `size`.
+
+    A rule that takes large values takes the very largest neurons, which a tenth of a layer does not tell apart. From
+    the largest on, classes hold 8, 16, 32, ... neurons, and no class reaches over the border of one of `bins` equal
+    parts; with one part the whole layer is one class.
 
     Returns:
-        class numbers from 0 to `layer * bins - 1`. Neurons of one size may fall into neighbouring classes.
+        class numbers from 0. Neurons of one size may fall into neighbouring classes.
     """
     layers, width = size.shape
-    ranks = torch.arange(width) * bins // width
+    rank = torch.arange(width)
+    doubling = (rank // SMALLEST + 1).double().log2().floor().long() if bins > 1 else torch.zeros_like(rank)
+    within = torch.unique(torch.stack([rank * bins // width, doubling]), dim=1, return_inverse=True)[1]
     classes = torch.zeros(layers, width, dtype=torch.int64)
     for layer, values in enumerate(size):
-        classes[layer, values.argsort(stable=True)] = ranks + layer * bins
+        classes[layer, values.argsort(descending=True, stable=True)] = within + layer * (int(within.max()) + 1)
     return classes
 
 

@@ -151,8 +151,14 @@ TABLES: dict[str, TableText] = {
     "exclusivity": TableText(
         "Exclusivity against the neutral arm",
         "Layer -1 is all layers together. Matched: against sets drawn among neurons of like activation size. "
-        "`correlation_halves` compares independent `halves` of the prompts, as the neutral arm's noise alone "
-        "correlates both contrasts.",
+        "`correlation_halves` takes different descriptions on both sides, neutral ones too, as their noise alone "
+        "correlates both contrasts; its interval lets descriptions and neurons vary.",
+        owning.GROUP,
+    ),
+    "exclusivity_kinds": TableText(
+        "Exclusivity by kind of neutral prompt",
+        "All layers together, against prompts without a system prompt and against neutral personas. A verdict on the "
+        "trait has to hold against each kind of which there is `enough`, personas among them.",
         owning.GROUP,
     ),
     "start_layer": TableText(

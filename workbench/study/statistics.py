@@ -24,6 +24,7 @@ BY_TRAIT = (
     "stability",
     "sensitivity",
     "exclusivity",
+    "exclusivity_kinds",
     "contrasts",
     "separability",
     "start_layer",
@@ -67,7 +68,7 @@ def trait_statistics(
     stable = pd.concat(
         [stability(rows, unit=unit, **rule).summary().assign(unit=unit) for unit in ("description", "question")]
     )
-    exclusive = exclusivity(rows, min_d=config.min_d, seed=config.seed)
+    exclusive = exclusivity(rows, min_d=config.min_d)
     told = _separability(rows, config.seed)
     start = StartLayer(None, "Too few descriptions and questions to hold any out.")
     if len(told):
@@ -81,7 +82,13 @@ def trait_statistics(
             effects if config.layers is None else effects.restrict(config.layers),
             reference=(config.quantile, config.min_d),
         ),
-        "exclusivity": exclusive.layers.assign(verdict=exclusive.verdict, text=exclusive.text),
+        "exclusivity": exclusive.layers.assign(
+            p_exclusive=exclusive.p_exclusive,
+            p_shared=exclusive.p_shared,
+            verdict=exclusive.verdict,
+            text=exclusive.text,
+        ),
+        "exclusivity_kinds": exclusive.kinds,
         "contrasts": _contrasts(rows),
         "separability": told,
         "start_layer": pd.DataFrame([{"layer": start.layer, "reason": start.reason}]).astype({"layer": "Int64"}),

@@ -53,6 +53,8 @@ def _system(rng: Random, trait: str, arm: str) -> str | None:
         return None
     if arm == "neutral":
         return rng.choice(lexicon.NEUTRAL_PERSONAS)
+    if arm == "neutral, of contrasts":
+        return rng.choice(lexicon.NEUTRAL_DESCRIPTIONS)
     if arm == "other trait":
         other = rng.choice([name for name in TRAITS if name != trait])
         return grammar.persona(rng, other, rng.choice(["high", "low"]))

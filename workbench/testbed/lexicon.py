@@ -307,6 +307,25 @@ LIKERT_QUESTIONS = (
 ROLES = ("teacher", "nurse", "baker", "pilot", "farmer", "student", "writer", "doctor")
 NAMES = ("Ann", "Bob", "Cat", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida", "Jon", "Kim", "Leo")
 
+NEUTRAL_DESCRIPTIONS = (
+    *NEUTRAL_PERSONAS,
+    "People say that you are a balanced person.",
+    "People say that you are neither one thing nor the other.",
+    "You like neither one thing nor the other.",
+    "Speak as a person in the middle.",
+    "Act like a person in the middle.",
+    "Imagine that you are a balanced person.",
+    "Imagine that you are neither one thing nor the other.",
+    "Speak as someone in the middle.",
+    "Act like someone in the middle.",
+    "You are someone in the middle.",
+    *(f"You are a balanced {role}." for role in ROLES),
+    *(f"Speak as a balanced {role}." for role in ROLES),
+    *(f"You are a {role}." for role in ROLES),
+    *(f"You are {name}." for name in ("Ann", "Bob", "Cat", "Dan", "Eve", "Fay", "Ida", "Leo")),
+)
+"""Personas that show no trait, for contrasts. The corpus draws from `NEUTRAL_PERSONAS` alone; these use its words."""
+
 # fmt: off
 TOPIC_MODIFIERS = (
     "office", "family", "school", "music", "long", "town", "chess", "science", "cooking", "train", "book",

@@ -1,8 +1,12 @@
 """Whether the selection is more than chance, repeats itself, needs its criteria, and is the trait's own."""
 
+from workbench.measure.paired import holm
 from workbench.measure.summarising import ALL
 from workbench.outcome.finding import Claim, Number, Numbers, Verdict
 from workbench.outcome.results import Results
+
+LEVEL = 0.05
+"""The chance of a wrong verdict that each claim accepts."""
 
 
 def selection_claims() -> list[Claim]:
@@ -110,13 +114,13 @@ def _tell_stable(numbers: Numbers, verdict: Verdict) -> str:
 
 
 def _exclusive(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
+    """Supported where every trait's poles are exclusive, refuted where one's surely are not (Holm over traits)."""
     rows = results.of("exclusivity", trait)
     total = rows[rows["layer"] == -1]
-    counts = total["verdict"].value_counts()
     verdict: Verdict = "undecided"
-    if counts.get("exclusive", 0) == len(total):
+    if (total["p_exclusive"] < LEVEL).all():
         verdict = "supported"
-    elif counts.get("shared", 0) > 0:
+    elif (holm(total["p_shared"]) < LEVEL).any():
         verdict = "refuted"
     numbers = {}
     for row in total.to_dict("records"):
