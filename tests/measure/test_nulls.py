@@ -68,7 +68,42 @@ def test_counts_are_the_rules_under_each_labelling() -> None:
     assert len(null.counts) == 50
     assert 0 < null.count_pvalue <= 1
     with pytest.raises(ValueError, match="No selection rule was counted"):
-        _ = permuted(rows, permutations=2).count_pvalue
+        _ = permuted(rows, permutations=19).count_pvalue
+
+
+def test_all_labellings_are_evaluated_where_they_are_few() -> None:
+    """With 3 descriptions a pole there are 20 labellings, of which two give the same |t|: no p is below 0.10."""
+    rows = planted(rows=60, layers=1, width=30, descriptions=3, effect=3.0, neurons=15, seed=1).rows
+    with pytest.warns(UserWarning, match="below 0.1, as 3 and 3 descriptions a pole can be labelled in few ways"):
+        null = permuted(rows, unit="description", permutations=1000, count=lambda s, d: (d.abs() > 1).sum(1))
+    assert (null.exact, null.permutations, null.least_pvalue) == (True, 19, 0.1)
+    assert float(null.pvalue.min()) == pytest.approx(0.1)
+    # Every p-value is a whole number of pairs of labellings: exchanging all labels ties.
+    np.testing.assert_allclose(null.pvalue.numpy() * 10, np.round(null.pvalue.numpy() * 10), atol=1e-9)
+    assert round(null.count_pvalue * 10, 9) == round(null.count_pvalue * 10)
+
+
+def test_ties_are_counted_in_double_precision() -> None:
+    """Exchanging all labels gives the same |t| but for rounding; in single precision some ties would break."""
+    rows = planted(rows=40, layers=2, width=400, descriptions=5, seed=4).rows
+    null = permuted(rows, unit="description", permutations=300)
+    assert null.exact
+    assert null.permutations + 1 == 252
+    np.testing.assert_allclose(null.pvalue.numpy() * 126, np.round(null.pvalue.numpy() * 126), atol=1e-9)
+    pairs = permuted(Rows({pole: v[:8] for pole, v in rows.activations.items()}, {}), permutations=255)
+    assert pairs.least_pvalue == 2 / 256
+    np.testing.assert_allclose(pairs.pvalue.numpy() * 128, np.round(pairs.pvalue.numpy() * 128), atol=1e-9)
+
+
+def test_the_resolution_is_said_before_anything_is_found() -> None:
+    rows = noise(1)
+    with pytest.warns(UserWarning, match="too few permutations. Use at least 19: nothing can be found at 0.05"):
+        permuted(rows, permutations=9)
+    null = permuted(rows, permutations=199)
+    assert null.least_pvalue == 1 / 200
+    # 120 neurons at p = 0.005: Benjamini and Hochberg take k only at 0.05 k / 120.
+    assert null.discoveries_needed() == 12
+    assert "least p 0.005, false discovery from 12 neurons on" in repr(null)
 
 
 def test_false_discovery_is_that_of_statsmodels() -> None:

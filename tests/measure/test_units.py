@@ -58,7 +58,7 @@ def test_clusters_hold_what_their_rows_hold(rows: Rows, kind: str) -> None:
 def test_flipped_pairs_are_pairs_with_their_poles_swapped(rows: Rows, seed: int) -> None:
     high, low = row_stack(rows, "high"), row_stack(rows, "low")
     signs = torch.from_numpy(np.random.default_rng(seed).choice([-1.0, 1.0], size=(1, 60)))
-    s, d = flipped(high, low, signs, 0, dtype=torch.float64)
+    s, d = flipped(high, low, signs, 0)
     swap = (signs[0] < 0)[:, None]
     a, b = high.mean[:, 0], low.mean[:, 0]
     expected = both(torch.where(swap, b, a), torch.where(swap, a, b))
@@ -73,7 +73,7 @@ def test_relabelled_descriptions_take_their_rows_along(rows: Rows, seed: int) ->
     units = len(high) + len(low)
     to_high = torch.zeros(units)
     to_high[np.random.default_rng(seed).permutation(units)[: len(high)]] = 1
-    s, d = relabelled(high, low, to_high[None].double(), 1, dtype=torch.float64)
+    s, d = relabelled(high, low, to_high[None].double(), 1)
     names = [*high.labels["description"], *low.labels["description"]]
     goes_high = {name for name, is_high in zip(names, to_high.tolist(), strict=True) if is_high}
     values = torch.cat([rows.activations[Pole.HIGH][:, 1], rows.activations[Pole.LOW][:, 1]])

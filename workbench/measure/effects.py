@@ -147,6 +147,18 @@ class Effects:
         """How intervals and p-values are computed."""
         return "large-sample normal over rows" if self.errors is None else self.errors.method
 
+    @property
+    def standard_error(self) -> Float64[Tensor, "layer d_mlp"]:
+        """Of each neuron's mean difference, in activation units: what makes a large one come by chance.
+
+        Over clusters if they are known, otherwise over rows; nan where it cannot be told, as a neuron's mean difference
+        is 0.
+        """
+        if self.errors is not None:
+            return self.errors.mean_difference
+        spread = (self.mean_difference / self.cohens_d).abs()
+        return (spread * (1 / self.n_high + 1 / self.n_low) ** 0.5).double()
+
     def interval(
         self, level: float = 0.95, *, errors: Errors | None = None
     ) -> tuple[Float[Tensor, "layer d_mlp"], Float[Tensor, "layer d_mlp"]]:

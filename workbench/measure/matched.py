@@ -1,6 +1,6 @@
 """What two sets of neurons share by chance where neurons of one kind are chosen more often than others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy
@@ -32,6 +32,14 @@ def size_classes(size: Float[Tensor, "layer d_mlp"], *, bins: int = BINS) -> Int
     for layer, values in enumerate(size):
         classes[layer, values.argsort(descending=True, stable=True)] = within + layer * (int(within.max()) + 1)
     return classes
+
+
+def common_size(sizes: Sequence[Float[Tensor, "layer d_mlp"]]) -> Float64[Tensor, "layer d_mlp"]:
+    """The geometric mean of several sizes of each neuron; 0 where one of them is 0 or unknown."""
+    stacked = torch.stack([size.double() for size in sizes])
+    known = (stacked > 0) & stacked.isfinite()
+    mean = torch.where(known, stacked, 1.0).log().mean(0).exp()
+    return torch.where(known.all(0), mean, 0.0)
 
 
 def shared_by_chance(

@@ -1,6 +1,7 @@
 """Effects under shuffled pole labels: permutation p-values, max-T and false discovery."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,8 +11,12 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from workbench.measure.labellings import labellings_of, paired_units
+from workbench.measure.resolution import discoveries_needed, draws_needed
 from workbench.measure.units import Stack, blocks, flipped, relabelled, stacks
 
+LEVEL = 0.05
+"""A null that cannot give p-values as low as this is warned of."""
 UNITS = ("pair", "question", "description")
 
 Count = Callable[[Tensor, Tensor], Tensor]
@@ -33,7 +38,9 @@ class Null:
             given.
         count: how many pass it under the true labels.
         unit: what was shuffled.
-        permutations: number of permutations.
+        permutations: number of permutations, the true labelling not among them.
+        exact: whether they are all that there are.
+        least_pvalue: the least p-value that can come out.
     """
 
     layers: tuple[int, ...]
@@ -46,6 +53,8 @@ class Null:
     count: int | None
     unit: str
     permutations: int
+    exact: bool
+    least_pvalue: float
 
     @property
     def count_pvalue(self) -> float:
@@ -54,17 +63,53 @@ class Null:
         Raises:
             ValueError: if no rule was given.
         """
+        counts, count = self._counted()
+        return (1 + int((counts >= count).sum())) / (1 + self.permutations)
+
+    @property
+    def count_pvalue_fewer(self) -> float:
+        """The share of labellings, the true one among them, that select at most as many neurons as the true one.
+
+        Raises:
+            ValueError: if no rule was given.
+        """
+        counts, count = self._counted()
+        return (1 + int((counts <= count).sum())) / (1 + self.permutations)
+
+    @property
+    def count_is_fixed(self) -> bool:
+        """Whether every labelling selects equally many neurons, as under a rule that takes a share of them.
+
+        Raises:
+            ValueError: if no rule was given.
+        """
+        counts, count = self._counted()
+        return bool((counts == count).all())
+
+    def _counted(self) -> tuple[Tensor, int]:
         if self.counts is None or self.count is None:
             raise ValueError("No selection rule was counted under the null. Give permutation_null a rule.")
-        return (1 + int((self.counts >= self.count).sum())) / (1 + self.permutations)
+        return self.counts, self.count
 
     def false_discovery(self, method: str = "bh") -> Float64[Tensor, "layer d_mlp"]:
-        """Adjusted p-values: taking the neurons with at most alpha keeps the false-discovery rate at alpha."""
+        """Adjusted p-values: taking the neurons with at most alpha keeps the false-discovery rate at alpha.
+
+        Permutations give no p-value below `least_pvalue`, so that none may be small enough however large the effects
+        are; `discoveries_needed` tells from how many neurons on any is taken. `family_wise` has no such limit.
+        """
         return false_discovery(self.pvalue, method=method)
+
+    def discoveries_needed(self, *, alpha: float = 0.05, method: str = "bh") -> int:
+        """How many neurons must have the least p-value before a false-discovery rate of `alpha` selects any."""
+        return discoveries_needed(self.least_pvalue, self.pvalue.numel(), alpha=alpha, method=method)
 
     def __repr__(self) -> str:
         counted = "" if self.counts is None else f", {self.count} pass against {float(self.counts.double().mean()):.1f}"
-        return f"Null({self.permutations} permutations of {self.unit}s, {len(self.layers)} layers{counted})"
+        drawn = f"all {self.permutations + 1} labellings" if self.exact else f"{self.permutations} permutations"
+        return (
+            f"Null({drawn} of {self.unit}s, {len(self.layers)} layers{counted}, least p {self.least_pvalue:.2g}, "
+            f"false discovery from {self.discoveries_needed()} neurons on)"
+        )
 
 
 def permuted(
@@ -88,7 +133,8 @@ def permuted(
         count: counts the neurons that pass a rule, layer by layer under every permutation.
 
     Returns:
-        see `Null`. The true labelling is counted among the permutations, so no p-value is 0.
+        see `Null`. The true labelling is counted among the permutations, so no p-value is 0. Where there are no more
+        labellings than `permutations`, each is evaluated once. Warns where no p-value can be below 0.05.
 
     Raises:
         ValueError: for an unknown unit, or a source that lacks its rows or labels.
@@ -100,8 +146,11 @@ def permuted(
         raise ValueError(f"The unit that is shuffled is one of {', '.join(UNITS)}, but {unit!r} arrived.")
     if permutations < 1:
         raise ValueError(f"At least 1 permutation is needed, but {permutations} were asked for. Use e.g. 1000.")
-    high, low = _paired(*stacks(source, kind="row" if unit == "pair" else unit, poles=poles), unit)
-    labellings = _labellings(high, low, unit, permutations, np.random.default_rng(seed))
+    high, low = paired_units(*stacks(source, kind="row" if unit == "pair" else unit, poles=poles), unit)
+    labellings, exact, least = labellings_of(high, low, unit, permutations, np.random.default_rng(seed))
+    permutations = len(labellings) - 1
+    if least > LEVEL:
+        _warn_of(least, unit, len(high), len(low), exact)
     rows = (float(high.count.sum()), float(low.count.sum()))
     layers, width = high.mean.shape[1:]
     observed, exceeding, maxima = [], [], []
@@ -114,7 +163,7 @@ def permuted(
             statistic = d * scale[:, None]
             if part.start == 0:
                 t = statistic[0].clone()
-            over += (statistic.abs() >= t.abs() * (1 - 1e-6)).sum(0)
+            over += (statistic.abs() >= _just_below(t.abs())).sum(0)
             largest.append(statistic.abs().amax(1))
             if count is not None:
                 counts[part] += count(difference, d)
@@ -135,7 +184,18 @@ def permuted(
         count=None if count is None else int(counts[0]),
         unit=unit,
         permutations=permutations,
+        exact=exact,
+        least_pvalue=least,
     )
+
+
+def _warn_of(least: float, unit: str, high: int, low: int, exact: bool) -> None:
+    how = (
+        f"{high} and {low} {unit}s a pole can be labelled in few ways. Add {unit}s"
+        if exact
+        else f"there are too few permutations. Use at least {draws_needed(LEVEL)}"
+    )
+    warnings.warn(f"No p-value can be below {least:.2g}, as {how}: nothing can be found at {LEVEL:g}.", stacklevel=3)
 
 
 def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> Float64[Tensor, "*shape"]:
@@ -162,39 +222,6 @@ def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> 
     return torch.from_numpy(np.asarray(adjusted)).view(pvalues.shape)
 
 
-def _paired(high: Stack, low: Stack, unit: str) -> tuple[Stack, Stack]:
-    """Both poles' units, ordered so that those with one index are a pair, if the unit needs pairs."""
-    if unit == "description":
-        return high, low
-    if unit == "question":
-        order = {name: i for i, name in enumerate(low.labels["question"])}
-        missing = [name for name in high.labels["question"] if name not in order]
-        if missing or len(high) != len(low):
-            raise ValueError(f"Pairs share their question, but {missing[:1] or 'one'} is in one pole only.")
-        indices = torch.tensor([order[name] for name in high.labels["question"]])
-        low = Stack(
-            low.count[indices],
-            low.mean[indices],
-            None if low.m2 is None else low.m2[indices],
-            {"question": tuple(high.labels["question"])},
-        )
-    if len(high) != len(low) or not torch.equal(high.count, low.count):
-        raise ValueError(
-            f"The poles of pairs are swapped row by row, but high has {int(high.count.sum())} rows and low "
-            f"{int(low.count.sum())}. Shuffle descriptions, or capture one row a prompt."
-        )
-    return high, low
-
-
-def _labellings(high: Stack, low: Stack, unit: str, permutations: int, generator: np.random.Generator) -> Tensor:
-    """`(permutations + 1, units)`: each unit's pole, or each pair's sign; the first labelling is the true one."""
-    if unit == "description":
-        true = np.concatenate([np.ones(len(high)), np.zeros(len(low))]).astype(np.int8)
-        return torch.from_numpy(np.stack([true, *(generator.permutation(true) for _ in range(permutations))]))
-    signs = generator.integers(2, size=(permutations, len(high)), dtype=np.int8) * 2 - 1
-    return torch.from_numpy(np.concatenate([np.ones((1, len(high)), dtype=np.int8), signs]))
-
-
 def _effects(
     high: Stack, low: Stack, labellings: Tensor, unit: str, layer: int, rows: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,5 +239,10 @@ def _effects(
 def _beyond(t: Tensor, maxima: Tensor) -> Tensor:
     """The share of the maxima that are at least as large as each |t|, the true labelling counted among them."""
     ordered = maxima.sort().values
-    below = torch.searchsorted(ordered, t.abs() * (1 - 1e-6))
+    below = torch.searchsorted(ordered, _just_below(t.abs()))
     return (1 + len(ordered) - below).double() / (1 + len(ordered))
+
+
+def _just_below(t: Tensor) -> Tensor:
+    """A bound that values equal to t but for the rounding of float64 are above."""
+    return t * (1 - 1e-9) - 1e-9

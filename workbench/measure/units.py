@@ -17,7 +17,7 @@ from workbench.measure.moments import Moments
 from workbench.vocabulary import Pole
 
 KINDS = ("row", "description", "question")
-BLOCK_VALUES = 16_000_000  # replicates times neurons in memory at once
+BLOCK_VALUES = 8_000_000  # replicates times neurons in memory at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +241,7 @@ def reweighted(
 
 
 def relabelled(
-    high: Stack, low: Stack, to_high: Float[Tensor, "b unit"], layer: int, *, dtype: torch.dtype = torch.float32
+    high: Stack, low: Stack, to_high: Float[Tensor, "b unit"], layer: int
 ) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
     """Mean difference and Cohen's d of one layer when units are assigned to other poles.
 
@@ -259,7 +259,7 @@ def relabelled(
     weights = to_high.double() * count
     in_high = weights.sum(1)
     in_low = count.sum() - in_high
-    first = (weights.to(dtype) @ shifted.to(dtype)).double()
+    first = weights @ shifted
     difference = first / in_high[:, None] + first / in_low[:, None]  # the low pole's sum is minus the high pole's
     within = square - first.square() / in_high[:, None] - first.square() / in_low[:, None]
     pooled = (within.clamp_min(0) / (count.sum() - 2)).sqrt()
@@ -267,7 +267,7 @@ def relabelled(
 
 
 def flipped(
-    high: Stack, low: Stack, signs: Float[Tensor, "b pair"], layer: int, *, dtype: torch.dtype = torch.float32
+    high: Stack, low: Stack, signs: Float[Tensor, "b pair"], layer: int
 ) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
     """Mean difference and Cohen's d of one layer when the poles of some pairs are swapped.
 
@@ -283,8 +283,7 @@ def flipped(
     size = high.count[:, None]
     rows = float(high.count.sum())
     centre = (size * (high_mean + low_mean)).sum(0) / (2 * rows)
-    differences = (size * (high_mean - low_mean)).to(dtype)
-    difference = (signs.to(dtype) @ differences).double() / rows
+    difference = signs.double() @ (size * (high_mean - low_mean)) / rows
     between = (high_mean - centre).square() + (low_mean - centre).square()
     square = (size * between + high_within + low_within).sum(0)
     pooled = ((square - rows * difference.square() / 2).clamp_min(0) / (2 * rows - 2)).sqrt()

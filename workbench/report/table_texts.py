@@ -166,7 +166,8 @@ TABLES: dict[str, TableText] = {
     ),
     "trait_overlap": TableText(
         "Overlap between traits",
-        "Selections by trait and pole, with one-sided hypergeometric tests; Holm over the pairs.",
+        "Selections by trait and pole, with one-sided hypergeometric tests; Holm over the pairs of different traits. "
+        "Matched: chance among neurons whose mean difference is as unsure. The margin is a fifth of the smaller set.",
         owning.GROUP,
     ),
     "valence_overlap": TableText(

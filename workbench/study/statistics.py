@@ -8,6 +8,7 @@ from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.measure.exclusivity import exclusivity
+from workbench.measure.matched import common_size
 from workbench.measure.overlap import overlap_matrix
 from workbench.measure.separability import StartLayer, separability, start_layer
 from workbench.measure.valence import shared_valence, valence_structure
@@ -127,11 +128,13 @@ def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Sele
     for trait, selection in selections.items():
         sets |= {(trait, "high"): selection.high, (trait, "low"): selection.low}
     population = int(next(iter(selections.values())).layers["neurons"].sum())
-    tables = {"trait_overlap": overlap_matrix(sets, population=population)}
+    layers = next(iter(selections.values())).layers["layer"].tolist()
+    searched = {trait: each.restrict(layers) for trait, each in effects.items()}
+    size = common_size([each.standard_error for each in searched.values()])
+    tables = {"trait_overlap": overlap_matrix(sets, population=population, size=size, layers=layers)}
     if len(effects) < 3:
         return tables
-    layers = next(iter(selections.values())).layers["layer"].tolist()
-    valence = shared_valence({trait: each.restrict(layers) for trait, each in effects.items()})
+    valence = shared_valence(searched)
     structure = valence_structure(tables["trait_overlap"])
     return {
         **tables,

@@ -1,5 +1,6 @@
 """Whether the selection is more than chance, repeats itself, needs its criteria, and is the trait's own."""
 
+from workbench.measure.overlap import SHARE_MARGIN
 from workbench.measure.paired import holm
 from workbench.measure.summarising import ALL
 from workbench.outcome.finding import Claim, Number, Numbers, Verdict
@@ -146,18 +147,32 @@ def _tell_exclusive(numbers: Numbers, verdict: Verdict) -> str:
 
 
 def _traits_own(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
+    """Chance is that of neurons of like scale. Refuted where two traits surely share more than the margin beyond it.
+
+    Supported where every pair surely shares less than the margin, which needs no correction: all must pass.
+    """
     overlap = results.tables["trait_overlap"]
     if trait != ALL:
         overlap = overlap[(overlap["trait_a"] == trait) | (overlap["trait_b"] == trait)]
     pairs = overlap[overlap["trait_a"] != overlap["trait_b"]]
     if pairs.empty:
         return "undecided", {"sharing": Number(0, "pairs", n=0)}
-    sharing = pairs[pairs["p_enrichment_holm"] < 0.05]
-    most = pairs.nlargest(1, "jaccard").iloc[0]
+    beyond = pairs["p_beyond_margin_holm"] < LEVEL
+    verdict: Verdict = "undecided"
+    if beyond.any():
+        verdict = "refuted"
+    elif (pairs["p_within_margin"] < LEVEL).all():
+        verdict = "supported"
+    smaller = pairs[["size_a", "size_b"]].min(axis=1)
+    excess = (pairs["intersection"] - pairs["matched_expected"]) / smaller.clip(lower=1)
+    most = pairs.loc[excess.idxmax()]
     pair = f"{most['trait_a']} {most['pole_a']} and {most['trait_b']} {most['pole_b']}"
-    return "refuted" if len(sharing) else "undecided", {
-        "sharing": Number(len(sharing), "pairs", n=len(pairs)),
-        "most": Number(int(most["intersection"]), "neurons", of=pair),
+    return verdict, {
+        "sharing": Number(int((pairs["p_matched_holm"] < LEVEL).sum()), "pairs", n=len(pairs)),
+        "beyond": Number(int(beyond.sum()), "pairs", n=len(pairs)),
+        "margin": Number(SHARE_MARGIN, "share"),
+        "most": Number(int(most["intersection"]), "neurons", n=int(smaller[excess.idxmax()]), of=pair),
+        "by_chance": Number(float(most["matched_expected"]), "neurons"),
         "jaccard": Number(float(most["jaccard"]), "Jaccard"),
     }
 
@@ -166,8 +181,14 @@ def _tell_own(numbers: Numbers, verdict: Verdict) -> str:
     sharing = numbers["sharing"]
     if not sharing.n:
         return "One trait alone was studied."
-    most = numbers["most"]
+    most, margin = numbers["most"], numbers["margin"].value
+    said = {
+        "refuted": f"{numbers['beyond'].value:.0f} surely by more than {margin:.0%} of the smaller set",
+        "supported": f"every pair surely by less than {margin:.0%} of the smaller set",
+        "undecided": f"none surely by more than {margin:.0%} of the smaller set, nor all surely by less",
+    }[verdict]
     return (
-        f"Of {sharing.n} pairs of different traits' poles {sharing.value:.0f} share more neurons than chance (Holm, "
-        f"5 %); the most, {most.of}, share {most.value:.0f} (Jaccard {numbers['jaccard'].value:.2f})."
+        f"Of {sharing.n} pairs of different traits' poles {sharing.value:.0f} share more neurons than chance among "
+        f"neurons of like scale (Holm, 5 %), {said}. The most, {most.of}, share {most.value:.0f} of {most.n}, where "
+        f"{numbers['by_chance'].value:.1f} would by chance (Jaccard {numbers['jaccard'].value:.2f})."
     )
