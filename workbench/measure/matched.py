@@ -1,6 +1,6 @@
 """What two sets of neurons share by chance where neurons of one kind are chosen more often than others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import scipy
@@ -58,15 +58,14 @@ def shared_by_chance(
         >>> shared_by_chance(both, both, torch.zeros(4, dtype=torch.int64)).tolist()
         [0.75, 0.25]
     """
-    chance = np.ones(1)
-    for total, first, second in _by_class(a, b, classes):
-        if first and second:
-            part = scipy.stats.hypergeom(total, first, second).pmf(np.arange(min(first, second) + 1))
-            chance = np.convolve(chance, part)
-    return chance / chance.sum()
-
-
-def _by_class(a: Tensor, b: Tensor, classes: Tensor) -> Iterator[tuple[int, int, int]]:
     totals = torch.bincount(classes.flatten())
-    counts = [torch.bincount(classes[mask], minlength=len(totals)) for mask in (a, b)]
-    yield from zip(totals.tolist(), counts[0].tolist(), counts[1].tolist(), strict=True)
+    first, second = (torch.bincount(classes[mask], minlength=len(totals)) for mask in (a, b))
+    both = (first > 0) & (second > 0)
+    counts = torch.stack([totals[both], first[both], second[both]]).numpy()
+    chance = np.ones(1)
+    if counts.shape[1]:
+        most = np.minimum(counts[1], counts[2])
+        by_class = scipy.stats.hypergeom.pmf(np.arange(most.max() + 1)[:, None], *counts).T
+        for part, last in zip(by_class, most, strict=True):
+            chance = np.convolve(chance, part[: last + 1])
+    return chance / chance.sum()

@@ -78,7 +78,7 @@ def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
             f"sets hold {union} together. Pass layers searched times d_mlp."
         )
     smaller, product = min(len(a), len(b)), len(a) * len(b)
-    chance = scipy.stats.hypergeom(population, len(a), len(b))
+    chance = scipy.stats.hypergeom
     return Overlap(
         size_a=len(a),
         size_b=len(b),
@@ -87,8 +87,8 @@ def overlap(a: NeuronSet, b: NeuronSet, *, population: int) -> Overlap:
         jaccard=shared / union if union else math.nan,
         overlap_coefficient=shared / smaller if smaller else math.nan,
         lift=shared * population / product if product else math.nan,
-        p_enrichment=float(chance.sf(shared - 1)) if smaller else 1.0,
-        p_depletion=float(chance.cdf(shared)) if smaller else 1.0,
+        p_enrichment=float(chance.sf(shared - 1, population, len(a), len(b))) if smaller else 1.0,
+        p_depletion=float(chance.cdf(shared, population, len(a), len(b))) if smaller else 1.0,
     )
 
 
@@ -147,7 +147,7 @@ def _matched(shared: Overlap, chance: np.ndarray) -> dict[str, float]:
     """How the intersection compares with its distribution by matched chance, and with that plus the margin."""
     count, smaller = shared.intersection, min(shared.size_a, shared.size_b)
     expected = float(chance @ np.arange(len(chance)))
-    margin = scipy.stats.binom(smaller, SHARE_MARGIN).pmf(np.arange(smaller + 1))
+    margin = scipy.stats.binom.pmf(np.arange(smaller + 1), smaller, SHARE_MARGIN)
     above = np.convolve(chance, margin)
     return {
         "matched_expected": expected,

@@ -1,12 +1,13 @@
 """What a study says of each trait's neurons before anything is edited: nulls, stability, exclusivity, confounds."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
-from workbench.measure.effects import Effects, effect_sizes
+from workbench.measure.effects import Effects, HasMoments, effect_sizes
 from workbench.measure.exclusivity import exclusivity
 from workbench.measure.matched import common_size
 from workbench.measure.overlap import overlap_matrix
@@ -44,52 +45,16 @@ def trait_statistics(
 ) -> dict[str, pd.DataFrame]:
     """The tables of `BY_TRAIT` for one trait's captured contrast."""
     rows = activations if config.layers is None else activations.restrict(config.layers)
-    rule = {"rule": config.rule, "quantile": config.quantile, "min_d": config.min_d, "seed": config.seed}
-    nulls, counts = [], []
-    for unit in ("description", "pair"):
-        null = permutation_null(rows, unit=unit, permutations=config.permutations, **rule)
-        assert null.counts is not None
-        assert null.count is not None
-        nulls.append(
-            {
-                "shuffled": unit,
-                "permutations": null.permutations,
-                "selected": null.count,
-                "by_chance": float(null.counts.double().mean()),
-                "by_chance_low": float(null.counts.double().quantile(0.025)),
-                "by_chance_high": float(null.counts.double().quantile(0.975)),
-                "p": null.count_pvalue,
-                "neurons": null.t.numel(),
-                "family_wise": int((null.family_wise < 0.05).sum()),
-                "false_discovery_bh": int((null.false_discovery("bh") < 0.05).sum()),
-                "false_discovery_by": int((null.false_discovery("by") < 0.05).sum()),
-            }
-        )
-        counts.append(pd.DataFrame({"shuffled": unit, "selected": null.counts.numpy(), "real": null.count}))
-    stable = pd.concat(
-        [stability(rows, unit=unit, **rule).summary().assign(unit=unit) for unit in ("description", "question")]
-    )
-    exclusive = exclusivity(rows, min_d=config.min_d)
-    told = _separability(rows, config.seed)
-    start = StartLayer(None, "Too few descriptions and questions to hold any out.")
-    if len(told):
-        start = start_layer(told)
+    told, start = _separability(rows, config.seed)
     balance = contrast.balance(model, seed=config.seed)
     tables = {
-        "null": pd.DataFrame(nulls),
-        "null_counts": pd.concat(counts),
-        "stability": stable,
+        **null_tables(rows, config),
+        **stability_tables(rows, config),
+        **exclusivity_tables(rows, config),
         "sensitivity": sensitivity(
             effects if config.layers is None else effects.restrict(config.layers),
             reference=(config.quantile, config.min_d),
         ),
-        "exclusivity": exclusive.layers.assign(
-            p_exclusive=exclusive.p_exclusive,
-            p_shared=exclusive.p_shared,
-            verdict=exclusive.verdict,
-            text=exclusive.text,
-        ),
-        "exclusivity_kinds": exclusive.kinds,
         "contrasts": _contrasts(rows),
         "separability": told,
         "start_layer": pd.DataFrame([{"layer": start.layer, "reason": start.reason}]).astype({"layer": "Int64"}),
@@ -101,14 +66,72 @@ def trait_statistics(
     return {name: table.reset_index(drop=True).assign(trait=contrast.trait) for name, table in tables.items()}
 
 
-def _separability(rows: Activations, seed: int) -> pd.DataFrame:
-    """By the strictest grouping that so many prompts allow, which the table names; empty where none does."""
-    for groups in ("both", "description", "question"):
+def null_tables(rows: object, config: StudyConfig) -> dict[str, pd.DataFrame]:
+    """What shuffled labels select, by what is shuffled, and how often each number."""
+    nulls, counts = [], []
+    for unit in ("description", "pair"):
+        null = permutation_null(rows, unit=unit, permutations=config.permutations, **_rule(config))
+        assert null.counts is not None
+        assert null.count is not None
+        nulls.append(
+            {
+                "shuffled": unit,
+                "permutations": null.permutations,
+                "all_labellings": null.exact,
+                "least_p": null.least_pvalue,
+                "selected": null.count,
+                "by_chance": float(null.counts.double().mean()),
+                "by_chance_low": float(null.counts.double().quantile(0.025)),
+                "by_chance_high": float(null.counts.double().quantile(0.975)),
+                "p": null.count_pvalue,
+                "p_fewer": null.count_pvalue_fewer,
+                "fixed": null.count_is_fixed,
+                "neurons": null.t.numel(),
+                "family_wise": int((null.family_wise < 0.05).sum()),
+                "false_discovery_bh": int((null.false_discovery("bh") < 0.05).sum()),
+                "false_discovery_by": int((null.false_discovery("by") < 0.05).sum()),
+                "least_discoveries_bh": null.discoveries_needed(method="bh"),
+                "least_discoveries_by": null.discoveries_needed(method="by"),
+            }
+        )
+        counts.append(pd.DataFrame({"shuffled": unit, "selected": null.counts.numpy(), "real": null.count}))
+    return {"null": pd.DataFrame(nulls), "null_counts": pd.concat(counts)}
+
+
+def stability_tables(rows: object, config: StudyConfig) -> dict[str, pd.DataFrame]:
+    """How far other descriptions and questions would have chosen the same neurons."""
+    units = ("description", "question")
+    tables = [stability(rows, unit=unit, **_rule(config)).summary().assign(unit=unit) for unit in units]
+    return {"stability": pd.concat(tables)}
+
+
+def exclusivity_tables(rows: HasMoments, config: StudyConfig) -> dict[str, pd.DataFrame]:
+    """Both poles against the neutral arm: by layer, and by kind of neutral prompt."""
+    found = exclusivity(rows, min_d=config.min_d)
+    judged = {"p_exclusive": found.p_exclusive, "p_shared": found.p_shared}
+    layers = found.layers.assign(**judged, verdict=found.verdict, text=found.text)
+    return {"exclusivity": layers, "exclusivity_kinds": found.kinds}
+
+
+def _rule(config: StudyConfig) -> dict[str, Any]:
+    return {"rule": config.rule, "quantile": config.quantile, "min_d": config.min_d, "seed": config.seed}
+
+
+def _separability(rows: Activations, seed: int) -> tuple[pd.DataFrame, StartLayer]:
+    """By the strictest grouping that so many prompts allow, and the layer to start at.
+
+    Where there are too few descriptions to hold any out the table is empty and the reason stands in its place: probes
+    that have seen a test row's description tell the poles apart although nothing differs between them.
+    """
+    for groups in ("both", "description"):
         try:
-            return separability(rows, probes=["logistic"], groups=groups, seed=seed).assign(groups=groups)
-        except ValueError:  # too few clusters for five folds
-            continue
-    return pd.DataFrame(columns=["layer", "probe", "control", "auc", "auc_error", "groups"])
+            table = separability(rows, probes=["logistic"], groups=groups, seed=seed).assign(groups=groups)
+        except ValueError as error:  # too few clusters for five folds
+            reason = str(error)
+        else:
+            return table, start_layer(table)
+    columns = ["layer", "probe", "control", "auc", "auc_error", "groups"]
+    return pd.DataFrame(columns=columns), StartLayer(None, f"No probe was fitted: {reason}")
 
 
 def _contrasts(rows: Activations) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Whether the selection is more than chance, repeats itself, needs its criteria, and is the trait's own."""
 
+from scipy.stats import norm
+
 from workbench.measure.overlap import SHARE_MARGIN
 from workbench.measure.paired import holm
 from workbench.measure.summarising import ALL
@@ -8,6 +10,9 @@ from workbench.outcome.results import Results
 
 LEVEL = 0.05
 """The chance of a wrong verdict that each claim accepts."""
+
+STABLE = 0.5
+"""The Jaccard, corrected for chance, from which two halves' selections count as the same."""
 
 
 def selection_claims() -> list[Claim]:
@@ -74,43 +79,81 @@ def _tell_d(numbers: Numbers, verdict: Verdict) -> str:
 
 
 def _beyond_chance(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-    """Descriptions are what is shuffled: rows that share one are not independent."""
+    """Descriptions are what is shuffled: rows that share one are not independent.
+
+    Supported where every trait's selection is surely larger than by chance, refuted where one's is surely smaller (Holm
+    over traits). A rule that takes a fixed number of neurons decides nothing, nor do labels that can be dealt out in
+    too few ways.
+    """
     rows = results.of("null", trait)
     rows = rows[rows["shuffled"] == "description"]
-    passing = int((rows["p"] < 0.05).sum())
-    verdict: Verdict = "supported" if passing == len(rows) else "refuted" if passing == 0 else "undecided"
+    fixed, unreachable = rows["fixed"].astype(bool), rows["least_p"] > LEVEL
+    passing = (rows["p"] <= LEVEL) & ~fixed
+    fewer = (holm(rows["p_fewer"]) <= LEVEL) & ~fixed
+    verdict: Verdict = "supported" if passing.all() else "refuted" if fewer.any() else "undecided"
     return verdict, {
         "selected": Number(float(rows["selected"].mean()), "neurons"),
         "by_chance": Number(float(rows["by_chance"].mean()), "neurons"),
-        "traits": Number(passing, "traits", n=len(rows)),
+        "traits": Number(int(passing.sum()), "traits", n=len(rows)),
+        "fixed": Number(int(fixed.sum()), "traits", n=len(rows)),
+        "unreachable": Number(int((unreachable & ~fixed).sum()), "traits", n=len(rows)),
+        "least_p": Number(float(rows["least_p"].max())),
         "family_wise": Number(float(rows["family_wise"].mean()), "neurons", n=int(rows["neurons"].mean())),
     }
 
 
 def _tell_chance(numbers: Numbers, verdict: Verdict) -> str:
     traits, held = numbers["traits"], numbers["family_wise"]
+    if numbers["fixed"].value == traits.n:
+        said = (
+            f"The rule takes a fixed number of neurons, {numbers['selected'].value:.0f} per trait, whatever the labels "
+            "are, so that their number shows nothing."
+        )
+    else:
+        said = (
+            f"Per trait {numbers['selected'].value:.0f} neurons pass, where labels dealt out to descriptions anew let "
+            f"{numbers['by_chance'].value:.1f} pass on average (p <= 0.05 for {traits.value:.0f} of {traits.n} traits)."
+        )
+    if numbers["unreachable"].value:
+        said += (
+            f" Of {numbers['unreachable'].value:.0f} traits no p could be below {numbers['least_p'].value:.2g}: their "
+            "labels can be dealt out in too few ways, or too few were tried."
+        )
     return (
-        f"Per trait {numbers['selected'].value:.0f} neurons pass, where labels dealt out to descriptions anew let "
-        f"{numbers['by_chance'].value:.1f} pass on average (p < 0.05 for {traits.value:.0f} of {traits.n} traits). Of "
-        f"{held.n:,} neurons {held.value:,.0f} differ between the poles with the family-wise error held over the whole "
-        "model."
+        f"{said} Of {held.n:,} neurons {held.value:,.0f} differ between the poles with the family-wise error held over "
+        "the whole model."
     )
 
 
 def _stable(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-    """A selection of which half of the data would repeat less than half is called unstable."""
+    """A selection of which half of the data would repeat less than half is called unstable.
+
+    Supported where every trait's interval lies above, refuted where one's lies below, as wide as so many traits ask.
+    """
     rows = results.of("stability", trait)
     rows = rows[(rows["unit"] == "description") & (rows["measure"] == "split-half Jaccard, corrected")]
-    least, most = float(rows["estimate"].min()), float(rows["estimate"].max())
-    verdict: Verdict = "supported" if rows["low"].min() > 0.5 else "refuted" if most < 0.5 else "undecided"
-    return verdict, {"least": Number(least, "Jaccard"), "most": Number(most, "Jaccard")}
+    least, most = (rows.sort_values("estimate").iloc[end] for end in (0, -1))
+    verdict: Verdict = "undecided"
+    if rows["low"].min() > STABLE:
+        verdict = "supported"
+    else:
+        error = (rows["high"] - rows["low"]).clip(lower=1e-9) / (2 * norm.ppf(0.975))
+        below = norm.sf((STABLE - rows["estimate"]) / error)
+        if ((rows["high"] < STABLE) & (holm(below) <= LEVEL / 2)).any():
+            verdict = "refuted"
+    return verdict, {
+        name: Number(float(row["estimate"]), "Jaccard", float(row["low"]), float(row["high"]))
+        for name, row in (("least", least), ("most", most))
+    }
 
 
 def _tell_stable(numbers: Numbers, verdict: Verdict) -> str:
+    least, most = numbers["least"], numbers["most"]
     return (
         "Two random halves of the descriptions choose sets whose Jaccard, corrected for chance, is "
-        f"{numbers['least'].value:.2f} to {numbers['most'].value:.2f} by trait (0: chance, 1: the same; supported "
-        "where 95 % of the splits lie above 0.5)."
+        f"{least.value:.2f} [{least.low:.2f}, {least.high:.2f}] to {most.value:.2f} [{most.low:.2f}, {most.high:.2f}] "
+        "by trait (0: chance, 1: the same; supported where 95 % of the splits lie above 0.5, refuted where they lie "
+        "below)."
     )
 
 
@@ -165,13 +208,13 @@ def _traits_own(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
         verdict = "supported"
     smaller = pairs[["size_a", "size_b"]].min(axis=1)
     excess = (pairs["intersection"] - pairs["matched_expected"]) / smaller.clip(lower=1)
-    most = pairs.loc[excess.idxmax()]
+    most = pairs.assign(smaller=smaller, excess=excess).nlargest(1, "excess").iloc[0]
     pair = f"{most['trait_a']} {most['pole_a']} and {most['trait_b']} {most['pole_b']}"
     return verdict, {
         "sharing": Number(int((pairs["p_matched_holm"] < LEVEL).sum()), "pairs", n=len(pairs)),
         "beyond": Number(int(beyond.sum()), "pairs", n=len(pairs)),
         "margin": Number(SHARE_MARGIN, "share"),
-        "most": Number(int(most["intersection"]), "neurons", n=int(smaller[excess.idxmax()]), of=pair),
+        "most": Number(int(most["intersection"]), "neurons", n=int(most["smaller"]), of=pair),
         "by_chance": Number(float(most["matched_expected"]), "neurons"),
         "jaccard": Number(float(most["jaccard"]), "Jaccard"),
     }
