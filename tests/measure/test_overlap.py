@@ -3,11 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact
+from scipy.stats import binom, fisher_exact
 
-from workbench.measure.overlap import overlap
+from workbench.measure.overlap import SHARE_MARGIN, overlap, overlap_matrix
 from workbench.vocabulary import NeuronSet
 
 neurons = st.sets(st.tuples(st.integers(0, 1), st.integers(0, 9)), min_size=1)
@@ -72,3 +73,40 @@ def test_a_population_below_the_union_is_refused() -> None:
     assert overlap(a, b, population=3).p_enrichment == 1.0
     with pytest.raises(ValueError, match="it is 2 and the sets hold 3 together"):
         overlap(a, b, population=2)
+
+
+def test_sets_that_follow_one_size_share_no_more_than_matched_chance() -> None:
+    """Both sets take large neurons: uniform chance calls that sharing, chance among neurons of like size does not."""
+    generator = np.random.default_rng(0)
+    size = torch.from_numpy(np.exp(generator.normal(size=(2, 500))))
+    sets = {}
+    for trait in ("Openness", "Extraversion"):
+        values = size * torch.from_numpy(generator.normal(size=(2, 500))).abs()
+        large = values > values.quantile(0.9, dim=1, keepdim=True)
+        sets[trait, "high"] = NeuronSet.from_mask(large, (4, 7))
+    row = overlap_matrix(sets, population=1000, size=size, layers=(4, 7)).iloc[0]
+    assert row["p_enrichment"] < 1e-4
+    assert row["p_matched"] > 0.05
+    assert row["matched_expected"] > 2 * row["size_a"] * row["size_b"] / 1000
+    assert row["p_within_margin"] < 0.2 < row["p_beyond_margin"]
+
+
+def test_the_margin_is_a_share_of_the_smaller_set_on_top_of_chance() -> None:
+    """Without chance, sharing is binomial; pairs within a trait are not tested."""
+    a = NeuronSet.of((0, i) for i in range(20))
+    b = NeuronSet.of((0, i) for i in range(12, 32))
+    sets = {("A", "high"): a, ("A", "low"): NeuronSet.of([(0, 40)]), ("B", "high"): b}
+    size = torch.linspace(1, 2, 4000)[None]
+    table = overlap_matrix(sets, population=4000, size=size, layers=(0,))
+    row = table[(table["pole_a"] == "high") & (table["trait_b"] == "B")].iloc[0]
+    chance = row["matched_expected"]
+    assert row["intersection"] == 8
+    assert row["p_beyond_margin"] == pytest.approx(binom(20, SHARE_MARGIN).sf(7), abs=0.1)
+    assert row["p_beyond_margin"] > row["p_matched"]
+    assert row["p_within_margin"] + row["p_beyond_margin"] > 1
+    assert chance < 2
+    within = table[table["trait_a"] == table["trait_b"]].iloc[0]
+    assert (within["p_matched_holm"], within["p_beyond_margin_holm"]) == (1.0, 1.0)
+    assert row["p_matched_holm"] == pytest.approx(min(1.0, 2 * row["p_matched"]))
+    with pytest.raises(ValueError, match=r"1 rows came with layers \[\]"):
+        overlap_matrix(sets, population=4000, size=size)

@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from workbench.measure.nulls import permuted
+from workbench.measure.planted import planted
 from workbench.select.criteria import magnitude_threshold
 
 
@@ -166,6 +168,21 @@ def test_the_npti_rule_takes_what_is_active_more_often() -> None:
     assert (list(more.high), list(more.low)) == ([(0, 3), (1, 8)], [(1, 7)])
     with pytest.raises(ValueError, match="activation probability criterion binds. Lower min_probability"):
         wb.select_neurons(effects, rule="npti", min_probability=0.9)
+
+
+def test_fdr_refuses_permutations_that_are_too_few_for_it() -> None:
+    """20 of 2,000 neurons carry a strong effect: max-T finds them, 1 / 200 is not small enough for BH."""
+    truth = planted(rows=200, layers=2, width=1000, neurons=5, effect=4.0, descriptions=20, seed=0)
+    null = permuted(truth.rows, unit="description", permutations=199)
+    real = truth.true_d != 0
+    assert bool((null.family_wise[real] <= 0.05).all())
+    coarse = wb.effect_sizes(truth.rows).with_measures(pvalue=null.pvalue)
+    told = r"0.005, and bh takes it at 0.05 only if 200 of the 2000 neurons have it, but \d+ do. Use max-T"
+    with pytest.raises(ValueError, match=told):
+        wb.select_neurons(coarse, rule="fdr")
+    fine = torch.ones(2, 1000, dtype=torch.float64)
+    fine[real] = 1 / 2000
+    assert len(wb.select_neurons(coarse.with_measures(pvalue=fine), rule="fdr").both) == int(real.sum()) == 20
 
 
 def test_fdr_takes_a_permutations_pvalues_where_there_are_some() -> None:

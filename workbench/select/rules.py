@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.measure.effects import Effects
 from workbench.measure.nulls import false_discovery
+from workbench.measure.resolution import discoveries_needed, draws_needed
 from workbench.select.criteria import Criterion, upper_quantile
 from workbench.select.selection import Selection
 from workbench.select.settings import RuleSettings
@@ -150,11 +151,31 @@ def _npti(effects: Effects, settings: RuleSettings) -> Criteria:
 
 def _fdr(effects: Effects, settings: RuleSettings) -> Criteria:
     measured = effects.measures.get("pvalue", None)
-    adjusted = false_discovery(effects.pvalue if measured is None else measured, method=settings.method)
+    pvalues = effects.pvalue if measured is None else measured
+    adjusted = false_discovery(pvalues, method=settings.method)
+    taken = adjusted <= settings.alpha * (1 + 1e-9)
+    if measured is not None and not bool(taken.any()):
+        _refuse_coarse(measured, settings)
     threshold = torch.full((len(adjusted),), settings.alpha, dtype=torch.float64)
     text = f"p adjusted by {settings.method} <= {settings.alpha:g}"
-    criterion = Criterion("false discovery", text, adjusted <= settings.alpha, threshold)
-    return [criterion], effects.mean_difference, ("alpha", "method")
+    return [Criterion("false discovery", text, taken, threshold)], effects.mean_difference, ("alpha", "method")
+
+
+def _refuse_coarse(pvalues: Tensor, settings: RuleSettings) -> None:
+    """Refuse p-values of a permutation that could not have been small enough, however large the effects are."""
+    least, tests = float(pvalues.min()), pvalues.numel()
+    multiples = pvalues / least if least else torch.full_like(pvalues, 0.5)
+    if least == 1 or bool(((multiples - multiples.round()).abs() > 1e-6).any()):
+        return  # nothing came close, or the p-values are no counts of permutations
+    at_least = int((multiples < 1.5).sum())
+    needed = discoveries_needed(least, tests, alpha=settings.alpha, method=settings.method)
+    reaches = least * at_least / needed
+    raise ValueError(
+        f"The fdr rule cannot select: the least of these permutation p-values is {least:.2g}, and {settings.method} "
+        f"takes it at {settings.alpha:g} only if {needed} of the {tests} neurons have it, but {at_least} do. Use "
+        f"max-T, Null.family_wise, or so many permutations that p-values reach {reaches:.2g}: about "
+        f"{draws_needed(reaches)}, if as many labellings exist."
+    )
 
 
 def _broad(effects: Effects, settings: RuleSettings) -> Criteria:
