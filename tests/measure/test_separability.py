@@ -25,10 +25,13 @@ def test_the_pole_is_read_and_the_controls_are_not(table: pd.DataFrame) -> None:
 
 
 def test_descriptions_that_are_learned_by_heart_do_not_help() -> None:
-    """Each description has a fingerprint and no trait: rows split at random look separable, descriptions do not."""
+    """Each description has a fingerprint and no trait: rows split by question look separable, descriptions do not."""
     settings = {"rows": 300, "layers": 1, "width": 40, "effect": 0.0, "description_std": 2.0, "descriptions": 20}
     rows = planted(question_std=0.0, seed=1, **settings).rows
-    by_question = separability(rows, groups="question", probes=["logistic"])
+    with pytest.raises(ValueError, match="Folds by question alone test probes on descriptions"):
+        separability(rows, groups="question")
+    unknown = Rows(rows.activations, {"question": rows.ids["question"]})
+    by_question = separability(unknown, groups="question", probes=["logistic"])
     by_both = separability(rows, groups="both", probes=["logistic"])
     assert by_question.query("control == 'none'")["auc"].item() > 0.9
     assert abs(by_both.query("control == 'none'")["auc"].item() - 0.5) < 0.25

@@ -16,8 +16,9 @@ from benchmarks.verdicts.activations import (
 )
 from benchmarks.verdicts.simulation import World
 from tests.study.results_of import judged, results_of
+from workbench.measure.planted import planted
 from workbench.study.config import StudyConfig
-from workbench.study.statistics import between_traits, null_tables
+from workbench.study.statistics import between_traits, null_tables, separability_of
 
 WORLDS: tuple[World, ...] = ("null", "true", "opposite")
 
@@ -134,3 +135,15 @@ def test_every_claim_on_the_selected_neurons_but_one_is_simulated() -> None:
         "poles-exclusive",
         "traits-own",
     }
+
+
+def test_too_few_descriptions_leave_separability_empty_and_say_why() -> None:
+    """Four descriptions a pole allow no folds that keep them apart; folds by question would show an AUC of 1."""
+    settings = {"rows": 120, "layers": 1, "width": 40, "effect": 0.0, "description_std": 3.0, "seed": 1}
+    table, start = separability_of(planted(descriptions=4, **settings).rows, 0)
+    assert table.empty
+    assert start.layer is None
+    assert "No probe was fitted: 5 folds need at least 10 descriptions, but there are 8." in start.reason
+    table, _ = separability_of(planted(descriptions=20, **settings).rows, 0)
+    assert set(table["groups"]) == {"both"}
+    assert table["auc"].max() < 0.85

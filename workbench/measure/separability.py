@@ -29,7 +29,8 @@ def separability(
     """Cross-validated probes of the pole at every layer, with controls.
 
     A probe is fitted to standardised principal components of its training rows. Its test rows share neither a
-    description nor a question with them (`groups="both"`), or no cluster of the kind that `groups` names.
+    description nor a question with them (`groups="both"`), or no description, or, of rows whose descriptions are not
+    known, no question.
 
     Args:
         neurons: read these neurons alone; adds the control `random neurons`, equally many others of each layer.
@@ -41,7 +42,8 @@ def separability(
         averaged over folds, with its standard error `auc_error` over folds, `accuracy`, `folds`, and `rows` tested.
 
     Raises:
-        ValueError: for an unknown probe or grouping, too few clusters for the folds, or rows without cluster ids.
+        ValueError: for an unknown probe or grouping, too few clusters for the folds, rows without cluster ids, or
+            groups by question alone where descriptions are known.
 
     Reference:
         scikit-learn's LogisticRegression, and LinearDiscriminantAnalysis with Ledoit and Wolf's shrinkage.
@@ -50,6 +52,11 @@ def separability(
     if unknown or groups not in GROUPS:
         raise ValueError(
             f"Probes are {', '.join(PROBES)} and groups {', '.join(GROUPS)}, but {unknown or groups!r} arrived."
+        )
+    if groups == "question" and all(activations.labels("description", Pole(pole)) for pole in ("high", "low")):
+        raise ValueError(
+            "Folds by question alone test probes on descriptions that they were fitted to, which tell the poles apart "
+            "although nothing differs between them. Group by both or by description."
         )
     labels = np.concatenate([np.full(len(activations.activations[Pole(p)]), p == "high") for p in ("high", "low")])
     split = list(_folds(activations, groups, folds, seed))

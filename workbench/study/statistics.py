@@ -12,6 +12,7 @@ from workbench.measure.exclusivity import exclusivity
 from workbench.measure.matched import common_size
 from workbench.measure.overlap import overlap_matrix
 from workbench.measure.separability import StartLayer, separability, start_layer
+from workbench.measure.units import HasRows
 from workbench.measure.valence import shared_valence, valence_structure
 from workbench.model.model import Model
 from workbench.select.null import permutation_null
@@ -45,7 +46,7 @@ def trait_statistics(
 ) -> dict[str, pd.DataFrame]:
     """The tables of `BY_TRAIT` for one trait's captured contrast."""
     rows = activations if config.layers is None else activations.restrict(config.layers)
-    told, start = _separability(rows, config.seed)
+    told, start = separability_of(rows, config.seed)
     balance = contrast.balance(model, seed=config.seed)
     tables = {
         **null_tables(rows, config),
@@ -117,7 +118,7 @@ def _rule(config: StudyConfig) -> dict[str, Any]:
     return {"rule": config.rule, "quantile": config.quantile, "min_d": config.min_d, "seed": config.seed}
 
 
-def _separability(rows: Activations, seed: int) -> tuple[pd.DataFrame, StartLayer]:
+def separability_of(rows: HasRows, seed: int) -> tuple[pd.DataFrame, StartLayer]:
     """By the strictest grouping that so many prompts allow, and the layer to start at.
 
     Where there are too few descriptions to hold any out the table is empty and the reason stands in its place: probes
