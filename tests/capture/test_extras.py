@@ -119,7 +119,7 @@ def test_a_sampled_quantile_is_within_its_error() -> None:
 
 
 def test_the_plan_says_what_it_takes(small: wb.Model, contrast: wb.Contrast) -> None:
-    chosen = wb.CaptureSettings(keep=True, clusters=("question",), positive=True, sample=10)
+    chosen = wb.CaptureSettings(keep=True, clusters=("question",), positive=True, sample=10, min_saving=8)
     planned = wb.plan_capture(small, contrast, sites=["hook_post", "z"], settings=chosen)
     values = 2 * (48 + 32)
     assert planned.memory == {

@@ -104,3 +104,14 @@ def test_a_seeds_poles_do_not_depend_on_its_neutral_arm(make: Any, digest: str) 
     contrast = make("Openness", n=30, seed=3)
     poles = json.dumps([[prompt.system, prompt.user] for prompt in (*contrast.high, *contrast.low)])
     assert hashlib.sha256(poles.encode()).hexdigest()[:16] == digest
+
+
+def test_equal_prompts_are_one_description_and_equal_pairs_one_question() -> None:
+    texts = wb.Contrast.from_texts("any", high=["a", "b", "a", "a"], low=["c", "d", "c", "d"])
+    assert texts.descriptions == {Pole.HIGH: ("a", "b", "a", "a"), Pole.LOW: ("c", "d", "c", "d")}
+    assert texts.questions == ("0", "1", "0", "3")
+    assert texts.distinct == {Pole.HIGH: 2, Pole.LOW: 2}
+    assert "distinct prompts: 2 high, 2 low" in repr(texts)
+    once = wb.Contrast.from_texts("any", high=["a", "b"], low=["c", "d"])
+    assert once.descriptions == {}
+    assert "distinct" not in repr(once)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
+import workbench as wb
+from workbench.capture.tally import Tally
 from workbench.measure.effect_size import cohens_d, cohens_d_interval, hedges_g, mean_difference, pooled_std
 from workbench.measure.effects import Effects, HasMoments, effect_sizes
 from workbench.measure.moments import Moments
@@ -224,3 +226,37 @@ def test_the_frame_holds_every_neuron_or_the_chosen() -> None:
         effects.frame(NeuronSet.of([(6, 0)]))
     with pytest.raises(ValueError, match="below the width 40, but one is 40"):
         effects.frame(NeuronSet.of([(4, 40)]))
+
+
+def test_one_prompt_repeated_is_no_sample(model: wb.Model) -> None:
+    """The same pair six times would have an infinite d in every neuron, and every rule would take them all."""
+    same = wb.Contrast.from_texts("any", high=["I talk to everyone."] * 6, low=["I stay home."] * 6)
+    with pytest.raises(ValueError, match="all 6 and 6 prompts of the two poles give the same activations"):
+        wb.effect_sizes(wb.capture(model, same))
+
+
+def test_equal_prompts_do_not_count_as_independent(model: wb.Model) -> None:
+    """Three pairs, each four times: intervals, p-values and shuffled labels are those of three."""
+    high = ["I talk to everyone.", "I enjoy the crowd.", "I am very lively."]
+    low = ["I stay home.", "I avoid the crowd.", "I am very shy."]
+    four = wb.capture(model, wb.Contrast.from_texts("any", high=high * 4, low=low * 4), keep=True, layers=[2])
+    effects = wb.effect_sizes(four)
+    assert effects.errors is not None
+    assert effects.errors.clusters == {"description": 3, "question": 3}
+    assert "3 descriptions, 3 questions" in repr(effects)
+    with pytest.warns(UserWarning, match="below 0.25"):
+        null = wb.permutation_null(four, unit="pair")
+    assert null.least_pvalue == 0.25
+
+
+def test_a_neuron_without_spread_has_no_pvalue_and_is_not_selected() -> None:
+    rows = torch.randn(20, 1, 6, generator=torch.Generator().manual_seed(0)).double()
+    high, low = rows[:10].clone(), rows[10:].clone()
+    high[:, 0, 0], low[:, 0, 0] = 3.0, 1.0
+    high[:, 0, 1] += 5
+    tally = Tally("any", "hook_post", (0,), {Pole.HIGH: Moments.of(high), Pole.LOW: Moments.of(low)})
+    effects = wb.effect_sizes(tally)
+    assert effects.cohens_d[0, 0] == math.inf
+    assert effects.pvalue[0, 0] == 1
+    assert list(wb.select_neurons(effects, rule="d-only", min_d=2.0).both) == [(0, 1)]
+    assert list(wb.select_neurons(effects, rule="fdr").both) == [(0, 1)]

@@ -21,6 +21,8 @@ from workbench.contrast.prompt import Prompt
 from workbench.contrast.tables import pairs_from_table
 from workbench.vocabulary import Pole
 
+_MOSTLY_DISTINCT = 0.9  # below this share of distinct prompts a contrast says how many there are
+
 
 @dataclass(frozen=True, repr=False)
 class Contrast(Pairs):
@@ -107,8 +109,12 @@ class Contrast(Pairs):
     @property
     def poles(self) -> dict[Pole, tuple[Prompt, ...]]:
         """The prompts by pole; without the neutral pole where there is none."""
-        poles = {Pole.HIGH: self.high, Pole.LOW: self.low}
-        return poles if self.neutral is None else {**poles, Pole.NEUTRAL: self.neutral}
+        return self._poles
+
+    @property
+    def distinct(self) -> dict[Pole, int]:
+        """How many different prompts each pole has, responses counted; equal ones are no independent rows."""
+        return {pole: len(set(self._texts(pole, prompts))) for pole, prompts in self.poles.items()}
 
     @property
     def digest(self) -> str:
@@ -265,7 +271,11 @@ class Contrast(Pairs):
         )
 
     def __repr__(self) -> str:
-        return f"Contrast({self.trait!r}, {len(self)} rows, poles {', '.join(self.poles)}, from {self.source})"
+        said = f"{self.trait!r}, {len(self)} rows, poles {', '.join(self.poles)}, from {self.source}"
+        distinct = self.distinct
+        if min(distinct[Pole.HIGH], distinct[Pole.LOW]) < _MOSTLY_DISTINCT * len(self):
+            said += f", distinct prompts: {', '.join(f'{count} {pole}' for pole, count in distinct.items())}"
+        return f"Contrast({said})"
 
 
 @dataclass(frozen=True, repr=False)

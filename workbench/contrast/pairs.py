@@ -10,6 +10,9 @@ from workbench.vocabulary import Pole
 class Pairs:
     """The fields of a `Contrast`, which explains them, checked when it is made.
 
+    Prompts that are equal are no independent ones. Where no ids were given, rows whose prompts are all equal get one
+    question id, and, if a prompt occurs twice in a pole, prompts are the descriptions.
+
     Raises:
         ValueError: if the poles differ in length, there are fewer than 2 pairs, or a row lacks its question id or
             its response.
@@ -34,13 +37,29 @@ class Pairs:
             )
         if rows < 2:
             raise ValueError(f"A contrast needs at least 2 pairs, but {rows} arrived. Add pairs.")
+        texts = {pole: self._texts(pole, prompts) for pole, prompts in self._poles.items()}
         if not self.questions:
-            object.__setattr__(self, "questions", tuple(str(i) for i in range(rows)))
+            first: dict[tuple[str, ...], int] = {}
+            of_rows = [first.setdefault(row, i) for i, row in enumerate(zip(*texts.values(), strict=True))]
+            object.__setattr__(self, "questions", tuple(map(str, of_rows)))
+        if not self.descriptions and any(len(set(each)) < rows for each in texts.values()):
+            object.__setattr__(self, "descriptions", texts)
         if len(self.questions) != rows:
             raise ValueError(f"Each of {rows} rows needs a question id, but {len(self.questions)} arrived.")
         for pole, answers in self.responses.items():
             if len(answers) != rows:
                 raise ValueError(f"Each of {rows} {pole} prompts needs a response, but {len(answers)} arrived.")
+
+    @property
+    def _poles(self) -> dict[Pole, tuple[Prompt, ...]]:
+        poles = {Pole.HIGH: self.high, Pole.LOW: self.low}
+        return poles if self.neutral is None else {**poles, Pole.NEUTRAL: self.neutral}
+
+    def _texts(self, pole: Pole, prompts: tuple[Prompt, ...]) -> tuple[str, ...]:
+        """Everything of each prompt that a model reads, its response too."""
+        answers = self.responses.get(pole, ("",) * len(prompts))
+        parts = [(prompt.system or "", prompt.user, answer) for prompt, answer in zip(prompts, answers, strict=False)]
+        return tuple("\n".join(filter(None, each)) for each in parts)
 
     def __len__(self) -> int:
         return len(self.high)

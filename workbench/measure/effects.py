@@ -177,7 +177,9 @@ class Effects:
 
     @property
     def pvalue(self) -> Float64[Tensor, "layer d_mlp"]:
-        """Two-sided p-value of each neuron for a mean difference of 0; 1 if the neuron is constant.
+        """Two-sided p-value of each neuron for a mean difference of 0; 1 if the neuron is constant on each pole.
+
+        Without spread there is nothing to test a difference against, however large it is.
 
         Student's t test: over clusters if they are known, otherwise the pooled test over rows.
         """
@@ -186,6 +188,7 @@ class Effects:
             df = self.n_high + self.n_low - 2
         else:
             t, df = self.mean_difference / self.errors.mean_difference, self.errors.df
+        t = torch.where(t.isinf(), float("nan"), t)
         values = 2 * scipy.stats.t.sf(t.abs().double().numpy(), df)
         return torch.from_numpy(np.where(np.isnan(values), 1.0, values))
 
@@ -228,9 +231,11 @@ class Effects:
             )
 
     def __repr__(self) -> str:
+        known = {} if self.errors is None else self.errors.clusters
+        clusters = "".join(f", {count} {kind}{'s' * (count != 1)}" for kind, count in known.items())
         return (
             f"Effects({self.trait} at {self.site}, layers {list(self.layers)}, width {self.width}, "
-            f"n {self.n_high} + {self.n_low})"
+            f"n {self.n_high} + {self.n_low}{clusters})"
         )
 
 
@@ -280,8 +285,8 @@ def effect_sizes(
         cluster-robust if the tally kept clusters apart, or kept rows whose description or question is known.
 
     Raises:
-        ValueError: if the tally lacks a pole, a pole holds fewer than two prompts, a moment is not finite, or
-            `rows` is asked of a tally without them.
+        ValueError: if the tally lacks a pole, a pole holds fewer than two prompts, or one prompt over and over, a
+            moment is not finite, or `rows` is asked of a tally without them.
     """
     by_pole = {str(pole): moments for pole, moments in tally.moments.items()}
     missing = [str(pole) for pole in poles if pole not in by_pole]
@@ -295,6 +300,7 @@ def effect_sizes(
     require_poles("Cohen's d", compared, least=2)
     for pole, moments in compared.items():
         _require_finite(pole, moments, tally.layers)
+    _require_spread(first, second)
     difference = mean_difference(first, second).cpu()
     measures: dict[str, Tensor] = {}
     if "neutral" in by_pole and "neutral" not in compared and by_pole["neutral"].count > 1:
@@ -333,6 +339,17 @@ def _row_measures(tally: object, poles: tuple[str, str]) -> dict[str, Tensor]:
     labels = tuple(tally.labels("description", Pole(pole)) for pole in poles)
     area = auroc(first, second, clusters=labels if all(labels) else None)  # type: ignore[arg-type]
     return {"paired_d": paired_d(first, second), "auroc": area.area, "auroc_error": area.error}
+
+
+def _require_spread(first: Moments, second: Moments) -> None:
+    """Check that activations vary within poles by more than rounding does."""
+    size = max(float(moments.mean.abs().max()) for moments in (first, second))
+    spread = max(float((moments.m2 / moments.count).max()) ** 0.5 for moments in (first, second))
+    if size and spread <= 1e-6 * size:
+        raise ValueError(
+            f"Cohen's d needs prompts that differ, but all {first.count} and {second.count} prompts of the two poles "
+            "give the same activations within their pole: each pole is one prompt, repeated. Add other prompts."
+        )
 
 
 def _require_finite(pole: str, moments: Moments, layers: tuple[int, ...]) -> None:

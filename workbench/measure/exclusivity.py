@@ -166,7 +166,9 @@ def _against(
 ) -> _Compared:
     high, low, neutral = poles
     contrasts = cohens_d(high, neutral).cpu(), cohens_d(low, neutral).cpu()
-    masks = contrasts[0] > min_d, contrasts[1] > min_d
+    # A neuron that is constant on both sides has no effect size.
+    first, second = ((each > min_d) & each.isfinite() for each in contrasts)
+    masks = first, second
     size = (neutral.mean.square() + neutral.m2 / neutral.count).sqrt().cpu()
     classes = size_classes(size, bins=bins)
     products: list[Products] = []

@@ -1,6 +1,7 @@
 """The ways to deal the poles' labels out to descriptions, questions or pairs: all of them, or some at random."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.measure.resolution import least_pvalue
-from workbench.measure.units import Stack
+from workbench.measure.units import Stack, grouped
 
 
 def paired_units(high: Stack, low: Stack, unit: str) -> tuple[Stack, Stack]:
@@ -27,12 +28,26 @@ def paired_units(high: Stack, low: Stack, unit: str) -> tuple[Stack, Stack]:
             None if low.m2 is None else low.m2[indices],
             {"question": tuple(high.labels["question"])},
         )
+    elif len(high) == len(low):
+        high, low = _without_repeats(high, low)
     if len(high) != len(low) or not torch.equal(high.count, low.count):
         raise ValueError(
             f"The poles of pairs are swapped row by row, but high has {int(high.count.sum())} rows and low "
             f"{int(low.count.sum())}. Shuffle descriptions, or capture one row a prompt."
         )
     return high, low
+
+
+def _without_repeats(high: Stack, low: Stack) -> tuple[Stack, Stack]:
+    """Pairs that share both descriptions and the question are the same prompts, and so one unit."""
+    kinds = ("description", "question")
+    if any(kind not in stack.labels for stack in (high, low) for kind in kinds):
+        return high, low
+    keys = tuple(map(repr, zip(*(stack.labels[kind] for stack in (high, low) for kind in kinds), strict=True)))
+    if len(set(keys)) == len(keys):
+        return high, low
+    first, second = (grouped(replace(stack, labels={"pair": keys}), "pair") for stack in (high, low))
+    return first, second
 
 
 def labellings_of(

@@ -123,7 +123,8 @@ def permuted(
 ) -> Null:
     """Effects under labels that are shuffled in one of three ways.
 
-    - `pair`: the poles of each pair are swapped or not, at random. Use it if pairs are independent.
+    - `pair`: the poles of each pair are swapped or not, at random; pairs of the same descriptions and question are one.
+      Use it if pairs are independent.
     - `question`: the poles of all pairs of a question are swapped together.
     - `description`: whole descriptions, with all of their rows, are assigned to the poles at random. Use it if rows
       that share a description resemble each other, as with persona prompts; the other two then find too many neurons.

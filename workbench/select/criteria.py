@@ -51,6 +51,14 @@ def magnitude_threshold(mean_difference: Float[Tensor, "layer d_mlp"], quantile:
     return upper_quantile(mean_difference.abs(), quantile)
 
 
+def is_strong(d: Float[Tensor, "*shape"], min_d: float) -> Bool[Tensor, "*shape"]:
+    """Which neurons' |d| is above `min_d`. An infinite d is not: the neuron is constant on both poles.
+
+    Without spread there is nothing to measure an effect against, as where each pole is one prompt, repeated.
+    """
+    return (d.abs() > min_d) & d.isfinite()
+
+
 def passes(settings: RuleSettings, s: Float[Tensor, "b d_mlp"], d: Float[Tensor, "b d_mlp"]) -> Bool[Tensor, "b d_mlp"]:
     """Which neurons of one layer a rule takes, for each replicate of the mean differences `s` and of `d`.
 
@@ -62,7 +70,7 @@ def passes(settings: RuleSettings, s: Float[Tensor, "b d_mlp"], d: Float[Tensor,
             "Replicates are mean differences and d of one layer at a time, which is enough for dual, magnitude-only "
             f"and d-only within a layer, but not for {settings.rule} within the {settings.within}. Choose one of these."
         )
-    strong = d.abs() > settings.min_d
+    strong = is_strong(d, settings.min_d)
     if settings.rule == "d-only":
         return strong
     large = s.abs() > upper_quantile(s.abs(), settings.quantile)[:, None]

@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench.measure.effects import Effects
 from workbench.measure.nulls import false_discovery
 from workbench.measure.resolution import discoveries_needed, draws_needed
-from workbench.select.criteria import Criterion, upper_quantile
+from workbench.select.criteria import Criterion, is_strong, upper_quantile
 from workbench.select.selection import Selection
 from workbench.select.settings import RuleSettings
 from workbench.vocabulary import NeuronSet
@@ -33,7 +33,7 @@ def select_neurons(
     Rules:
         dual: |s| > tau_q and |d| > min_d, as in DPN-LE.
         magnitude-only: |s| > tau_q.
-        d-only: |d| > min_d.
+        d-only: |d| > min_d. Where a neuron is constant on both poles d is infinite, and the neuron is not taken.
         write-norm: |s_i| * ||W_out[i]||, the size of what neuron i writes to the residual stream, above its own
             quantile. Needs the measure `write_norm`.
         top-k: the k largest |measure| named `by`, in each layer or over the model.
@@ -87,7 +87,7 @@ def _magnitude(effects: Effects, settings: RuleSettings) -> Criterion:
 
 def _effect_size(effects: Effects, settings: RuleSettings) -> Criterion:
     threshold = torch.full((len(effects.layers),), float(settings.min_d), dtype=torch.float64)
-    return Criterion("d", f"|d| > {settings.min_d}", effects.cohens_d.abs() > settings.min_d, threshold)
+    return Criterion("d", f"|d| > {settings.min_d}", is_strong(effects.cohens_d, settings.min_d), threshold)
 
 
 def _large(values: Tensor, name: str, sign: str, settings: RuleSettings) -> Criterion:

@@ -14,7 +14,7 @@ from workbench.measure.effects import Effects
 from workbench.measure.overlap import overlap
 from workbench.measure.resampled import drawn_weights
 from workbench.measure.units import Stack, blocks, reweighted, stacks
-from workbench.select.criteria import passes
+from workbench.select.criteria import is_strong, passes
 from workbench.select.selection import Selection
 from workbench.select.settings import RuleSettings
 
@@ -200,7 +200,7 @@ def sensitivity(
     for quantile in quantiles:
         large = passes(RuleSettings(rule="magnitude-only", quantile=quantile), s, d)
         for min_d in min_ds:
-            strong = d.abs() > min_d
+            strong = is_strong(d, min_d)
             chosen = large & strong
             rows.append(
                 {
