@@ -93,6 +93,19 @@ def test_locate_by_other_rules(workbench, tmp_path: Path, rule: list[str], told:
     assert record["intervals"] == "cluster-robust over descriptions"
 
 
+def test_locate_says_where_its_intervals_take_rows_for_independent(
+    workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.study.located.MAX_CLUSTER_MEMORY", 1000)
+    status, out, _ = workbench("locate", "--trait", "Openness", "--n", "40", "--out", "found")
+    assert status == 0
+    told = "Intervals take all 40 rows for independent, though a pole has only"
+    assert told in " ".join(out.split())
+    record = json.loads((tmp_path / "found" / "located.json").read_text())
+    assert record["intervals"] == "large-sample normal over rows"
+    assert record["remark"].startswith(told)
+
+
 def test_locate_may_leave_clusters_out(workbench, tmp_path: Path) -> None:
     status, out, _ = workbench(
         "locate", "--trait", "Openness", "--n", "40", "--cluster", "none", "--out", "found", "--json"

@@ -121,6 +121,8 @@ def locate(
     console = Console(stderr=as_json)
     console.print(f"{selection!r}\nfrom {contrast!r}", soft_wrap=True, highlight=False)
     console.print(selection_table(selection))
+    if located.remark:
+        console.print(located.remark, style="yellow", soft_wrap=True, highlight=False)
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
     if as_json:
         print_json(json.loads((folder / _RECORD).read_text(encoding="utf-8")) | {"folder": str(folder)})

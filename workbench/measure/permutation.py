@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from workbench.measure.bootstrap import BLOCK, cluster_codes
 from workbench.measure.paired import paired_difference
+from workbench.measure.resolution import least_pvalue
 
 _BLOCK = 65_536  # sign flips that the exact test evaluates at once
 
@@ -30,6 +31,18 @@ class Permutation:
     clusters: int
     exact: bool
     permutations: int
+
+    @property
+    def least_pvalue(self) -> float:
+        """The least p-value that could have come out; where it is above a level, nothing can be shown at that level.
+
+        All flips give each |sum| at least twice, so that with 5 clusters or fewer it is above 0.05.
+
+        Example:
+            >>> permutation_test([0, 0, 0, 0, 0], [1, 2, 3, 4, 5]).least_pvalue
+            0.0625
+        """
+        return 2 / self.permutations if self.exact else least_pvalue(self.permutations)
 
 
 def permutation_test(

@@ -28,7 +28,9 @@ class Valence:
             traits, and `share`, its square: how much of the trait's effect that direction explains.
         specific: by trait, its effects without the other traits' shared direction, which is removed in each layer.
         mean_cosine: mean of `cosines`.
-        pvalue: the share of all choices of signs that give at least this mean; at best 1 / 2^(traits - 1).
+        pvalue: the share of all choices of signs that give at least this mean.
+        least_pvalue: the least that it can be, 1 / 2^(traits - 1): with fewer than 6 traits it is above 0.05, and
+            nothing can be shown at that level.
     """
 
     direction: Float64[Tensor, "layer d_mlp"]
@@ -37,9 +39,13 @@ class Valence:
     specific: dict[str, Effects]
     mean_cosine: float
     pvalue: float
+    least_pvalue: float
 
     def __repr__(self) -> str:
-        return f"Valence({len(self.specific)} traits, mean cosine {self.mean_cosine:+.2f}, p {self.pvalue:.3g})"
+        return (
+            f"Valence({len(self.specific)} traits, mean cosine {self.mean_cosine:+.2f}, p {self.pvalue:.3g} of at "
+            f"least {self.least_pvalue:.3g})"
+        )
 
 
 def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[str] = UNDESIRABLE) -> Valence:
@@ -101,6 +107,7 @@ def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[st
         specific,
         float(observed),
         float(np.mean(np.array(turnings) >= observed - 1e-12)),
+        1 / len(flips),
     )
 
 
@@ -113,11 +120,13 @@ class ValenceStructure:
             mean) and `jaccard` (mean).
         ratio: the lift of pairs with equally desirable poles over that of pairs with opposite ones.
         pvalue: the share of all ways to call poles desirable that give at least this ratio.
+        least_pvalue: the least that it can be, 1 / 2^(traits - 1); above 0.05 with fewer than 6 traits.
     """
 
     table: pd.DataFrame
     ratio: float
     pvalue: float
+    least_pvalue: float
 
 
 def valence_structure(matrix: pd.DataFrame, *, undesirable: Collection[str] = UNDESIRABLE) -> ValenceStructure:
@@ -161,7 +170,8 @@ def valence_structure(matrix: pd.DataFrame, *, undesirable: Collection[str] = UN
         ratio([trait for trait, turn in zip(traits[1:], turns, strict=True) if turn])
         for turns in product((False, True), repeat=len(traits) - 1)
     ]
-    return ValenceStructure(table, observed, float(np.mean(np.array(turnings) >= observed - 1e-12)))
+    pvalue = float(np.mean(np.array(turnings) >= observed - 1e-12))
+    return ValenceStructure(table, observed, pvalue, 1 / len(turnings))
 
 
 def _direction(turned: list[Tensor]) -> Tensor:

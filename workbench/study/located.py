@@ -26,12 +26,17 @@ MAX_CLUSTER_MEMORY = 1_000_000_000
 
 @dataclass(frozen=True)
 class LocatedTrait:
-    """One trait's neurons in one model, and the edits made of them."""
+    """One trait's neurons in one model, and the edits made of them.
+
+    Attributes:
+        remark: what a reader of the intervals has to know; empty where there is nothing to say.
+    """
 
     tally: Tally
     effects: Effects
     selection: Selection
     edits: dict[str, Edit]
+    remark: str = ""
 
 
 def locate_trait(
@@ -60,7 +65,7 @@ def locate_trait(
     rule = rule or RuleSettings()
     sites = [HOOK_POST.name, "hook_pre"] if rule.rule == "npti" else [HOOK_POST.name]
     chosen = CaptureSettings(layers=layers, positive=rule.rule == "npti")
-    wanted = worthwhile_clusters(model, contrast, layers) if clusters is None else tuple(clusters)
+    wanted, remark = worthwhile_clusters(model, contrast, layers) if clusters is None else (tuple(clusters), "")
     chosen = replace(chosen, clusters=wanted)
     tallies = capture_sites(model, contrast, sites=sites, settings=chosen, folder=folder, progress=progress)
     tally = tallies[HOOK_POST.name]
@@ -73,16 +78,30 @@ def locate_trait(
         direction: dpn_edit(effects, selection, direction=direction, weighted=weighted)
         for direction in ("increase", "decrease")
     }
-    return LocatedTrait(tally, effects, selection, edits)
+    return LocatedTrait(tally, effects, selection, edits, remark)
 
 
-def worthwhile_clusters(model: Model, contrast: Contrast, layers: Sequence[int] | None = None) -> tuple[str, ...]:
-    """Descriptions, where prompts share them and their moments are affordable; else nothing."""
+def worthwhile_clusters(
+    model: Model, contrast: Contrast, layers: Sequence[int] | None = None
+) -> tuple[tuple[str, ...], str]:
+    """Descriptions, where prompts share them and their moments are affordable; else nothing, and what follows from it.
+
+    Returns:
+        the kinds of cluster, and a sentence for the reader where prompts share descriptions but cost too much memory.
+    """
     known = set(contrast.descriptions) == set(contrast.poles)
     if not known or all(len(set(ids)) == len(ids) for ids in contrast.descriptions.values()):
-        return ()
+        return (), ""
     planned = plan_capture(model, contrast, settings=CaptureSettings(layers=layers, clusters=("description",)))
-    return ("description",) if planned.memory["clusters by description"] <= MAX_CLUSTER_MEMORY else ()
+    needed = planned.memory["clusters by description"]
+    if needed <= MAX_CLUSTER_MEMORY:
+        return ("description",), ""
+    distinct = min(len(set(ids)) for ids in contrast.descriptions.values())
+    return (), (
+        f"Intervals take all {len(contrast)} rows for independent, though a pole has only {distinct} descriptions, and "
+        f"are too narrow: moments by description would take {needed / 1e9:.1f} GB, above {MAX_CLUSTER_MEMORY / 1e9:g}. "
+        "Ask for them with --cluster description (clusters=['description']), or read fewer layers."
+    )
 
 
 def write_located(located: LocatedTrait, folder: Path) -> list[str]:
@@ -110,6 +129,7 @@ def write_located(located: LocatedTrait, folder: Path) -> list[str]:
         "n_high": located.effects.n_high,
         "n_low": located.effects.n_low,
         "intervals": located.effects.method,
+        "remark": located.remark,
         "provenance": dict(located.effects.provenance),
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -162,7 +162,11 @@ def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Sele
     structure = valence_structure(tables["trait_overlap"])
     return {
         **tables,
-        "valence_cosines": valence.cosines.assign(mean=valence.mean_cosine, p=valence.pvalue),
+        "valence_cosines": valence.cosines.assign(
+            mean=valence.mean_cosine, p=valence.pvalue, least_p=valence.least_pvalue
+        ),
         "valence_share": valence.share,
-        "valence_overlap": structure.table.assign(ratio=structure.ratio, p=structure.pvalue),
+        "valence_overlap": structure.table.assign(
+            ratio=structure.ratio, p=structure.pvalue, least_p=structure.least_pvalue
+        ),
     }
