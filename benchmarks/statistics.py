@@ -87,7 +87,6 @@ def personas(simulations: int) -> dict[str, dict[str, float]]:
                     neurons=40,
                     seed=seed,
                 ).rows,
-                draws=999,
                 min_d=0.8 if effect else 0.1,
             ).verdict
             for seed in range(simulations)

@@ -97,7 +97,7 @@ def test_ties_are_counted_in_double_precision() -> None:
 
 def test_the_resolution_is_said_before_anything_is_found() -> None:
     rows = noise(1)
-    with pytest.warns(UserWarning, match="too few permutations. Use at least 19: nothing can be found at 0.05"):
+    with pytest.warns(UserWarning, match=r"too few permutations \(use at least 19\): nothing is shown at 0.05"):
         permuted(rows, permutations=9)
     null = permuted(rows, permutations=199)
     assert null.least_pvalue == 1 / 200

@@ -23,6 +23,16 @@ def effects(shared: float, seed: int = 0) -> dict[str, wb.Effects]:
     return found
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:No p-value can be below")
+
+
+def test_few_traits_say_that_no_small_p_can_come() -> None:
+    with pytest.warns(UserWarning, match="below 0.062, as the signs of 5 traits can be chosen in 16 ways"):
+        found = shared_valence(effects(1.5))
+    assert found.least_pvalue == 1 / 16
+    assert "p 0.0625 of at least 0.0625" in repr(found)
+
+
 def test_a_planted_valence_is_found_and_removed() -> None:
     found = shared_valence(effects(1.5))
     assert found.mean_cosine > 0.5

@@ -1,7 +1,6 @@
 """Effects under shuffled pole labels: permutation p-values, max-T and false discovery."""
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,11 +11,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from workbench.measure.labellings import labellings_of, paired_units
-from workbench.measure.resolution import discoveries_needed, draws_needed
+from workbench.measure.resolution import LEVEL, discoveries_needed, draws_needed, warn_of
 from workbench.measure.units import Stack, blocks, flipped, relabelled, stacks
 
-LEVEL = 0.05
-"""A null that cannot give p-values as low as this is warned of."""
 UNITS = ("pair", "question", "description")
 
 Count = Callable[[Tensor, Tensor], Tensor]
@@ -150,8 +147,7 @@ def permuted(
     high, low = paired_units(*stacks(source, kind="row" if unit == "pair" else unit, poles=poles), unit)
     labellings, exact, least = labellings_of(high, low, unit, permutations, np.random.default_rng(seed))
     permutations = len(labellings) - 1
-    if least > LEVEL:
-        _warn_of(least, unit, len(high), len(low), exact)
+    warn_of(least, _why(unit, len(high), len(low), exact))
     rows = (float(high.count.sum()), float(low.count.sum()))
     layers, width = high.mean.shape[1:]
     observed, exceeding, maxima = [], [], []
@@ -190,13 +186,10 @@ def permuted(
     )
 
 
-def _warn_of(least: float, unit: str, high: int, low: int, exact: bool) -> None:
-    how = (
-        f"{high} and {low} {unit}s a pole can be labelled in few ways. Add {unit}s"
-        if exact
-        else f"there are too few permutations. Use at least {draws_needed(LEVEL)}"
-    )
-    warnings.warn(f"No p-value can be below {least:.2g}, as {how}: nothing can be found at {LEVEL:g}.", stacklevel=3)
+def _why(unit: str, high: int, low: int, exact: bool) -> str:
+    if exact:
+        return f"{high} and {low} {unit}s a pole can be labelled in few ways (add {unit}s)"
+    return f"there are too few permutations (use at least {draws_needed(LEVEL)})"
 
 
 def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> Float64[Tensor, "*shape"]:

@@ -1,6 +1,10 @@
 """The least p-value that a number of draws can give, and how many draws a level needs."""
 
 import math
+import warnings
+
+LEVEL = 0.05
+"""A test that cannot give p-values as low as this is warned of."""
 
 
 def least_pvalue(draws: int, *, two_sided: bool = False, tests: int = 1) -> float:
@@ -55,3 +59,9 @@ def discoveries_needed(least: float, tests: int, *, alpha: float = 0.05, method:
     """
     penalty = sum(1 / i for i in range(1, tests + 1)) if method == "by" else 1.0
     return math.ceil(least * tests * penalty / alpha - 1e-9)
+
+
+def warn_of(least: float, why: str) -> None:
+    """Warn where the least p-value is above `LEVEL`, with the reason and what to do."""
+    if least > LEVEL:
+        warnings.warn(f"No p-value can be below {least:.2g}, as {why}: nothing is shown at {LEVEL:g}.", stacklevel=3)

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from workbench.measure.effects import Effects
+from workbench.measure.resolution import warn_of
 
 UNDESIRABLE = ("Neuroticism",)
 """Big Five traits whose high pole is the undesirable one."""
@@ -59,9 +60,13 @@ def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[st
 
     Raises:
         ValueError: for fewer than 3 traits, or effects of different layers or widths.
+
+    Warns:
+        UserWarning: for fewer than 6 traits, from which no p-value at 0.05 can come.
     """
     if len(effects) < 3:
         raise ValueError(f"A shared direction needs at least 3 traits, but {len(effects)} arrived. Add traits.")
+    least = _least_pvalue(len(effects))
     first = next(iter(effects.values()))
     for trait, each in effects.items():
         if each.layers != first.layers or each.width != first.width:
@@ -107,7 +112,7 @@ def shared_valence(effects: Mapping[str, Effects], *, undesirable: Collection[st
         specific,
         float(observed),
         float(np.mean(np.array(turnings) >= observed - 1e-12)),
-        1 / len(flips),
+        least,
     )
 
 
@@ -137,11 +142,15 @@ def valence_structure(matrix: pd.DataFrame, *, undesirable: Collection[str] = UN
 
     Raises:
         ValueError: for fewer than 3 traits.
+
+    Warns:
+        UserWarning: for fewer than 6 traits, from which no p-value at 0.05 can come.
     """
     pairs = matrix[matrix["trait_a"] != matrix["trait_b"]]
     traits = sorted({*pairs["trait_a"], *pairs["trait_b"]})
     if len(traits) < 3:
         raise ValueError(f"A test of valence needs at least 3 traits, but {len(traits)} arrived. Add traits.")
+    least = _least_pvalue(len(traits))
     logs = np.log(np.maximum(pairs["lift"].fillna(0).to_numpy(float), 1e-3))
 
     def desirable(reversed_traits: Collection[str], side: str) -> np.ndarray:
@@ -171,7 +180,13 @@ def valence_structure(matrix: pd.DataFrame, *, undesirable: Collection[str] = UN
         for turns in product((False, True), repeat=len(traits) - 1)
     ]
     pvalue = float(np.mean(np.array(turnings) >= observed - 1e-12))
-    return ValenceStructure(table, observed, pvalue, 1 / len(turnings))
+    return ValenceStructure(table, observed, pvalue, least)
+
+
+def _least_pvalue(traits: int) -> float:
+    least = 0.5 ** (traits - 1)
+    warn_of(least, f"the signs of {traits} traits can be chosen in {2 ** (traits - 1)} ways (add traits)")
+    return least
 
 
 def _direction(turned: list[Tensor]) -> Tensor:

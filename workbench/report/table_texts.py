@@ -173,7 +173,8 @@ TABLES: dict[str, TableText] = {
     "valence_overlap": TableText(
         "Overlap by desirability",
         "Pairs of different traits' poles: geometric mean of the lift, and the ratio of pairs of one valence to "
-        "opposite ones, with the share of all ways to call poles desirable that give as much.",
+        "opposite ones, with the share of all ways to call poles desirable that give as much, and the least that this "
+        "can be.",
         owning.GROUP,
     ),
     "valence_share": TableText(

@@ -1,5 +1,6 @@
 """What a study says of each trait's neurons before anything is edited: nulls, stability, exclusivity, confounds."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -158,8 +159,10 @@ def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Sele
     tables = {"trait_overlap": overlap_matrix(sets, population=population, size=size, layers=layers)}
     if len(effects) < 3:
         return tables
-    valence = shared_valence(searched)
-    structure = valence_structure(tables["trait_overlap"])
+    with warnings.catch_warnings():  # of a p-value that cannot be small; the tables say the least that it can be
+        warnings.simplefilter("ignore", UserWarning)
+        valence = shared_valence(searched)
+        structure = valence_structure(tables["trait_overlap"])
     return {
         **tables,
         "valence_cosines": valence.cosines.assign(
