@@ -9,7 +9,7 @@ import pandas as pd
 from workbench.measure.detectable import smallest_detectable
 from workbench.measure.dosing import Changes, dose_curves
 from workbench.measure.dosing import equal_loss as equal_loss_of
-from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm, mcnemar, non_inferiority
+from workbench.measure.paired import bootstrap_mean, holm, mcnemar, non_inferiority, paired_change
 from workbench.measure.permutation import permutation_test
 from workbench.vocabulary import SIGN
 
@@ -97,11 +97,12 @@ def compare_arms(
 
     Returns:
         A row for each arm, dose and group: arm, gamma, the columns of `by`, correct and reference_correct (shares),
-        change (arm minus reference) with low and high (95 %, paired bootstrap clustered by item), lost and gained
-        (items that only the reference, or only the arm, has right), mcnemar_p, permutation_p (sign flips by item),
-        p_holm (permutation_p over the groups of an arm and dose), lower (one-sided 95 % bound of the change), margin,
-        non_inferior, detectable (the smallest loss that a test with so many rows, of which as many are discordant as
-        here, finds with chance `power`), n (rows), items.
+        change (arm minus reference) with low and high (95 %, Tango's score interval, an item as one cluster), lost
+        and gained (items that only the reference, or only the arm, has right), mcnemar_p, permutation_p (sign flips by
+        item), p_holm (permutation_p over the groups of an arm and dose), lower and upper (one-sided 95 % bounds of the
+        change: a loss of up to -lower cannot be excluded), margin, non_inferior, inferior (surely lost more than the
+        margin), detectable (the smallest loss that a test with so many rows, of which as many are discordant as here,
+        finds with chance `power`), n (rows), items.
 
     Raises:
         ValueError: if the reference is missing or present at several doses, or an item has no partner in it.
@@ -131,7 +132,7 @@ def compare_arms(
         a, b = part["reference_correct"].to_numpy(float), part["correct"].to_numpy(float)
         clusters = (part["task"] + "|" + part["item"]).to_numpy()
         drawn = {"clusters": clusters, "seed": seed}
-        interval = bootstrap_difference(a, b, resamples=resamples, **drawn)
+        interval = paired_change(a, b, resamples=resamples, **drawn)
         counts = mcnemar(a, b)
         bound = non_inferiority(a, b, margin=margin, resamples=resamples, **drawn)
         table.append(
@@ -140,7 +141,8 @@ def compare_arms(
             | {"change": interval.estimate, "low": interval.low, "high": interval.high}
             | {"lost": counts.b, "gained": counts.c, "mcnemar_p": counts.pvalue}
             | {"permutation_p": permutation_test(a, b, permutations=permutations, **drawn).pvalue}
-            | {"lower": bound.lower, "margin": margin, "non_inferior": bound.non_inferior}
+            | {"lower": bound.lower, "upper": bound.upper, "margin": margin}
+            | {"non_inferior": bound.non_inferior, "inferior": bound.inferior}
             | {"detectable": smallest_detectable(len(a), discordant=(counts.b + counts.c) / len(a), power=power)}
             | {"n": interval.n, "items": interval.clusters}
         )
