@@ -28,9 +28,10 @@ def specificity_matrix(
 
     Returns:
         A row for each edited trait, measured trait and direction: trait, measured, direction, shift (points of the
-        1 to 5 scale; positive where the measured trait moves in the direction of the edit), low, high (95 %,
-        bootstrap clustered by question), n (questions with both scores), asked (questions), p (sign flips by question,
-        two-sided), p_holm (over all rows). Missing where no question has both scores.
+        1 to 5 scale; positive where the measured trait moves in the direction of the edit; an answer without a score
+        has not moved), low, high (95 %, bootstrap clustered by question), n (questions), scored (those with both
+        scores), coverage_change (share of answers with a score, edited minus unedited), p (sign flips by question,
+        two-sided), p_holm (over all rows).
 
     Raises:
         ValueError: if columns, unedited answers or edited ones are missing, or several arms or doses arrived.
@@ -39,16 +40,13 @@ def specificity_matrix(
     table = []
     for (trait, measured, direction), cell in rows.groupby(["trait", "measured", "direction"], sort=False):
         entry: dict[str, object] = {"trait": trait, "measured": measured, "direction": direction}
-        known = cell.dropna(subset=["shift"])
-        entry |= {"shift": np.nan, "low": np.nan, "high": np.nan, "n": len(known), "asked": len(cell), "p": np.nan}
-        if len(known):
-            shift, clusters = known["shift"].to_numpy(float), known["question"].to_numpy()
-            interval = bootstrap_mean(shift, clusters=clusters, resamples=resamples, seed=seed)
-            test = permutation_test(
-                np.zeros_like(shift), shift, clusters=clusters, permutations=permutations, seed=seed
-            )
-            entry |= {"shift": interval.estimate, "low": interval.low, "high": interval.high, "p": test.pvalue}
-        table.append(entry)
+        shift, clusters = cell["shift"].fillna(0.0).to_numpy(float), cell["question"].to_numpy()
+        interval = bootstrap_mean(shift, clusters=clusters, resamples=resamples, seed=seed)
+        test = permutation_test(np.zeros_like(shift), shift, clusters=clusters, permutations=permutations, seed=seed)
+        entry |= {"shift": interval.estimate, "low": interval.low, "high": interval.high}
+        entry |= {"n": len(cell), "scored": int(cell["shift"].notna().sum())}
+        entry["coverage_change"] = float(cell["score"].notna().mean() - cell["base_score"].notna().mean())
+        table.append(entry | {"p": test.pvalue})
     return _with_holm(pd.DataFrame(table), "p")
 
 
@@ -194,7 +192,8 @@ def _changes_of_answers(answers: pd.DataFrame) -> list[Changes]:
     base = base.rename(columns={"score": "base_score", "wellformed": "base_wellformed"})
     rows = answers[answers["arm"] != UNEDITED].merge(base, on=["trait", "question"], validate="many_to_one")
     rows = rows.assign(cluster=rows["trait"] + "|" + rows["question"])
-    shift = rows["direction"].map(SIGN) * (rows["score"] - rows["base_score"])
+    # An answer without a score has not moved the trait.
+    shift = (rows["direction"].map(SIGN) * (rows["score"] - rows["base_score"])).fillna(0.0)
     wellformed = rows["wellformed"] - rows["base_wellformed"]
     return [Changes("shift", rows.assign(change=shift)), Changes("wellformed_change", rows.assign(change=wellformed))]
 

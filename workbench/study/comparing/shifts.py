@@ -20,9 +20,13 @@ PERMUTATIONS = 2000
 def shifts(measured: Measured, quantity: Quantity, results: Results) -> pd.DataFrame:
     """Every arm's shift against the unedited model at the chosen dose, by trait and direction.
 
+    A row without a number counts as one that has not moved.
+
     Returns:
-        Columns arm, trait, direction (`both` for both), unscored (rows without a value), shift, low, high (95 %),
-        n, p (sign flips of whole clusters) and p_holm (over the traits of an arm and direction).
+        Columns arm, trait, direction (`both` for both), unscored (rows without a number), shift, low, high (95 %),
+        least and most (the shift if those rows had moved as far as can be against the intended direction, or along
+        it; missing where the quantity has no span), n, p (sign flips of whole clusters) and p_holm (over the traits of
+        an arm and direction).
     """
     rows = results.at_chosen_dose(_shifted(measured, quantity))
     table = []
@@ -30,17 +34,18 @@ def shifts(measured: Measured, quantity: Quantity, results: Results) -> pd.DataF
         for direction in ("both", *SIGN):
             one_way = part if direction == "both" else part[part["direction"] == direction]
             for trait, each in by_trait(one_way):
-                known = each.dropna(subset=[SHIFT])
-                entry = {"arm": arm, "trait": trait, "direction": direction, "unscored": len(each) - len(known)}
-                table.append(entry | _shift_of(known, measured.outcome.cluster, results))
+                unscored = int((~each[f"{quantity.name}_known"]).sum())
+                entry = {"arm": arm, "trait": trait, "direction": direction, "unscored": unscored}
+                bounds = {end: each[f"{quantity.name}_{end}"].mean(skipna=False) for end in ("least", "most")}
+                table.append(entry | _shift_of(each, measured.outcome.cluster, results) | bounds)
     return _with_holm(pd.DataFrame(table), ["arm", "direction"])
 
 
-def _shift_of(known: pd.DataFrame, cluster: str, results: Results) -> dict[str, float]:
-    if known.empty:
+def _shift_of(rows: pd.DataFrame, cluster: str, results: Results) -> dict[str, float]:
+    if rows.empty:
         return {"shift": np.nan, "low": np.nan, "high": np.nan, "n": 0, "p": 1.0}
-    clusters = (known["trait"] + known[cluster].astype(str)).to_numpy()
-    shift = known[SHIFT].to_numpy()
+    clusters = (rows["trait"] + rows[cluster].astype(str)).to_numpy()
+    shift = rows[SHIFT].to_numpy()
     mean = bootstrap_mean(shift, clusters=clusters, resamples=results.resamples, seed=results.seed)
     test = permutation_test(
         np.zeros(len(shift)), shift, clusters=clusters, permutations=PERMUTATIONS, seed=results.seed
@@ -80,7 +85,7 @@ def against_controls(measured: Measured, quantity: Quantity, results: Results, c
 def _shifted(measured: Measured, quantity: Quantity) -> pd.DataFrame:
     """Edited rows with the quantity's change in the intended direction under `shift`."""
     rows = measured.edited()
-    return rows.assign(**{SHIFT: rows[f"{quantity.name}_shift"]})
+    return rows.assign(**{SHIFT: rows[quantity.shift]})
 
 
 def _with_holm(table: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
