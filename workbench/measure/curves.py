@@ -43,7 +43,7 @@ def monotone(means: np.ndarray) -> np.ndarray:
         >>> monotone(np.array([[0.0, 2.0, 1.0, 3.0]])).tolist()
         [[0.0, 1.5, 1.5, 3.0]]
     """
-    known = ~np.isnan(means).any(axis=0)
+    known = np.asarray(~np.isnan(means).any(axis=0))
     known[0] = False
     later = means[:, known]
     doses = later.shape[1]

@@ -1,5 +1,6 @@
 """Whether the arm under test costs less than rivals at equal shift, moves further at equal loss, and keeps a cost."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -146,27 +147,35 @@ def _tell_further(arm: ArmSpec) -> Callable[[Numbers, Verdict], str]:
 
 
 def _keeps(quantity: Quantity) -> Claim:
-    """That a cost changes by less than its margin at the chosen dose, by its interval."""
+    """That a cost changes by less than its margin at the chosen dose, by its one-sided bounds."""
     margin = quantity.margin or 0.0
     subject = quantity.label[:1].upper() + quantity.label[1:]
     text = f"{subject}: kept to within {quantity.scale * margin:g} {quantity.change_unit}"
 
     def judge(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-        rows = results.tables["tradeoff"]
-        rows = results.at_chosen_dose(rows[(rows["arm"] == results.method) & (rows["trait"] == trait)])
-        if rows.empty or quantity.change not in rows:
+        rows = results.tables["kept"]
+        rows = rows[(rows["quantity"] == quantity.name) & (rows["trait"] == trait)]
+        if rows.empty:
             return None
         [row] = rows.to_dict("records")
-        change = _number(row, quantity.change, quantity)
-        low, high = (float(row[f"{quantity.change}{end}"]) for end in ("_low", "_high"))
-        verdict: Verdict = "supported" if low > -margin else "refuted" if high < -margin else "undecided"
-        return verdict, {"gamma": Number(results.gamma), "change": change}
+        verdict: Verdict = "supported" if row["non_inferior"] else "refuted" if row["inferior"] else "undecided"
+        change = Number(float(row["change"]), quantity.unit, float(row["lower"]), float(row["upper"]), n=int(row["n"]))
+        return verdict, {
+            "gamma": Number(results.gamma),
+            "change": change.scaled(quantity.scale, quantity.change_unit),
+            "clusters": Number(int(row["clusters"])),
+        }
 
     def tell(numbers: Numbers, verdict: Verdict) -> str:
-        change = numbers["change"]
-        return f"At gamma {numbers['gamma'].value:g} it changes by {change.text(2)} {change.unit}."
+        change, clusters = numbers["change"], numbers["clusters"].value
+        told = (
+            f"At gamma {numbers['gamma'].value:g} it changes by {change.value:+.2f} {change.unit} over {change.n} rows"
+        )
+        if change.low is None or math.isnan(change.low):
+            return f"{told}, which do not show how much that varies."
+        return f"{told} of {clusters} clusters; a loss of more than {max(0.0, -change.low):.2f} is excluded (95 %)."
 
-    return Claim(f"keeps:{quantity.name}", text, judge, tell, (f"dose-{quantity.name}", "tradeoff"))
+    return Claim(f"keeps:{quantity.name}", text, judge, tell, (f"dose-{quantity.name}", "kept"))
 
 
 def _number(row: dict, name: str, cost: Quantity) -> Number:

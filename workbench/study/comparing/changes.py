@@ -53,10 +53,10 @@ class Measured:
         for both.
 
         Returns:
-            The edited rows with, for each quantity q, `base_q` and `q_change` (edited minus unedited); of a cost missing
-            where either is. A quantity of the trait has `q_shift` too, the change in the intended direction. There a
-            row without a number has not moved: change and shift are 0, `q_known` is false, and `q_least` and `q_most`
-            are the least and the greatest shift that the row could have had (missing where `span` does not say).
+            The edited rows with, for each quantity q, `base_q` and `q_change` (edited minus unedited); of a cost
+            missing where either is. A quantity of the trait has `q_shift` too, the change in the intended direction.
+            There a row without a number has not moved: change and shift are 0, `q_known` is false, and `q_least` and
+            `q_most` are the least and the greatest shift that it could have had (missing without a `span`).
         """
         names = [quantity.name for quantity in self.quantities]
         unedited = self.rows[self.rows["arm"] == UNEDITED]

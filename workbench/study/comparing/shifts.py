@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm
+from workbench.measure.draws import against_draws
+from workbench.measure.paired import bootstrap_mean, holm
 from workbench.measure.permutation import permutation_test
 from workbench.measure.summarising import ALL, by_trait
 from workbench.outcome.quantity import Quantity
@@ -56,9 +57,13 @@ def _shift_of(rows: pd.DataFrame, cluster: str, results: Results) -> dict[str, f
 def against_controls(measured: Measured, quantity: Quantity, results: Results, controls: Sequence[str]) -> pd.DataFrame:
     """The method's shift beyond each control's at the chosen dose, paired by what was asked.
 
+    A control that was drawn several times is compared by the mean of its draws, and the method ranked among them.
+
     Returns:
-        Columns control, trait, difference, low, high (95 %), n, p (sign flips of whole clusters, two-sided) and
-        p_holm (over the traits of a control).
+        Columns control, trait, difference, low, high (95 %; over clusters and over draws), n (rows of the method),
+        draws, least_draw and greatest_draw (the shifts of the draws that move least and furthest), p_draws (the chance
+        of a rank so high if the method were one more draw; missing with one draw), p_below (of a rank so low), p (sign
+        flips of whole clusters, two-sided, with the draws' mean) and p_holm (p over the traits of a control).
     """
     rows = results.at_chosen_dose(_shifted(measured, quantity))
     cluster = measured.outcome.cluster
@@ -66,20 +71,40 @@ def against_controls(measured: Measured, quantity: Quantity, results: Results, c
     method = rows[rows["arm"] == results.method].set_index(names)[SHIFT]
     table = []
     for control in [arm for arm in dict.fromkeys(rows["arm"]) if arm in controls]:
-        other = rows[rows["arm"] == control].set_index(names)[SHIFT]
-        both = pd.DataFrame({"method": method, "control": other}).dropna().reset_index()
+        other = rows[rows["arm"] == control].pivot_table(index=names, columns="draw", values=SHIFT)
+        both = other.assign(method=method).dropna().reset_index()
         for trait, each in by_trait(both):
-            pair = (each["control"].to_numpy(), each["method"].to_numpy())
+            draws = each[other.columns].to_numpy(float).T
+            own = each["method"].to_numpy(float)
             clusters = (each["trait"] + each[cluster].astype(str)).to_numpy()
             drawn = {"clusters": clusters, "seed": results.seed}
-            gap = bootstrap_difference(*pair, resamples=results.resamples, **drawn)
-            p = permutation_test(*pair, permutations=PERMUTATIONS, **drawn).pvalue
-            table.append(
-                {"control": control, "trait": trait, "difference": gap.estimate, "low": gap.low}
-                | {"high": gap.high, "n": gap.n, "p": p}
-            )
-    columns = ["control", "trait", "difference", "low", "high", "n", "p"]
+            found = against_draws(own, draws, resamples=results.resamples, **drawn)
+            p = permutation_test(draws.mean(axis=0), own, permutations=PERMUTATIONS, **drawn).pvalue
+            entry = {"control": control, "trait": trait, "difference": found.difference, "low": found.low}
+            entry |= {"high": found.high, "n": len(own), "draws": len(draws), "least_draw": found.means.min()}
+            entry |= {"greatest_draw": found.means.max(), "p_draws": np.nan, "p_below": np.nan}
+            if len(draws) > 1:
+                entry |= {"p_draws": found.p_above, "p_below": found.p_below}
+            table.append(entry | {"p": p})
+    columns = ["control", "trait", "difference", "low", "high", "n", "draws"]
+    columns += ["least_draw", "greatest_draw", "p_draws", "p_below", "p"]
     return _with_holm(pd.DataFrame(table, columns=columns), "control")
+
+
+def draws(measured: Measured, quantity: Quantity, results: Results, controls: Sequence[str]) -> pd.DataFrame:
+    """The shift of each draw of each control that was drawn several times, at the chosen dose.
+
+    Returns:
+        Columns arm, draw, trait (`all` for all) and shift.
+    """
+    rows = results.at_chosen_dose(_shifted(measured, quantity))
+    rows = rows[rows["arm"].isin(controls)]
+    several = rows.groupby("arm")["draw"].transform("nunique") > 1
+    tables = []
+    for trait, each in by_trait(rows[several]):
+        means = each.groupby(["arm", "draw"], sort=False)[SHIFT].mean().reset_index()
+        tables.append(means.assign(trait=trait)[["arm", "draw", "trait", SHIFT]])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _shifted(measured: Measured, quantity: Quantity) -> pd.DataFrame:
