@@ -18,6 +18,7 @@ from workbench.outcome.outcome import AnyOutcome
 from workbench.outcome.registry import Entry
 from workbench.outcome.results import Results
 from workbench.study.asking import ask_jobs
+from workbench.study.attainable import warn_unattainable
 from workbench.study.choosing import choose_dose
 from workbench.study.claims import judge_claims
 from workbench.study.config import StudyConfig
@@ -63,6 +64,7 @@ def run_study(
     plan = Plan.of(config, outcomes, arms)
     plan.check()
     with warnings_kept() as warnings:
+        warn_unattainable(plan)
         return _run(plan, Store(folder), model or load_model(config.model), progress, warnings)
 
 

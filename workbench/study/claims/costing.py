@@ -29,7 +29,7 @@ def cost_claims(plan: Plan) -> list[Claim]:
     for arm in rivals:
         text = f"At an equal trait shift, {subject} costs less than {arm.claimed_as}"
         evidence = (*curves, "cost-by-breadth", "equal_shift", "equal_shift_by_dose")
-        claims.append(Claim(f"costs-less:{arm.name}", text, _costs_less(arm), _tell_costs(arm), evidence))
+        claims.append(Claim(f"costs-less:{arm.name}", text, costs_less(arm.name), _tell_costs(arm), evidence))
     for arm in rivals:
         text = f"At an equal loss, {subject} moves the trait further than {arm.claimed_as}"
         evidence = (*curves, "equal_loss")
@@ -39,11 +39,13 @@ def cost_claims(plan: Plan) -> list[Claim]:
     return [*claims, *(_keeps(each) for each in measured if each.role == "cost" and each.margin is not None)]
 
 
-def _costs_less(arm: ArmSpec) -> Judge:
+def costs_less(arm: str) -> Judge:
+    """Judges whether the method costs less than an arm where both have moved the trait equally far."""
+
     def judge(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
         """At every dose of the method whose shift the arm reaches, with Holm over doses and costs."""
         table = results.tables["equal_shift_by_dose" if trait == ALL else "equal_shift_by_trait"]
-        rows = table[table["arm"] == arm.name]
+        rows = table[table["arm"] == arm]
         rows = rows if trait == ALL else rows[rows["trait"] == trait]
         if rows.empty:
             return None
