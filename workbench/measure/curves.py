@@ -62,17 +62,15 @@ def monotone(means: np.ndarray) -> np.ndarray:
 
 def first_reaching(doses: np.ndarray, shifts: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The least dose at which each row's shift, a straight line between doses, reaches its target; nan if none does."""
-    needed = np.full(len(target), np.nan)
-    for i, (row, goal) in enumerate(zip(shifts, target, strict=True)):
-        reaching = np.flatnonzero(row >= goal)
-        if len(reaching):
-            j = int(reaching[0])
-            if j == 0:
-                needed[i] = doses[0]
-            else:
-                share = (goal - row[j - 1]) / (row[j] - row[j - 1])
-                needed[i] = doses[j - 1] + share * (doses[j] - doses[j - 1])
-    return needed
+    reaching = shifts >= target[:, None]
+    at = reaching.argmax(axis=1)
+    before = np.maximum(at - 1, 0)
+    rows = np.arange(len(target))
+    high, low = shifts[rows, at], shifts[rows, before]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = doses[before] + (target - low) / (high - low) * (doses[at] - doses[before])
+    needed = np.where(at == 0, doses[0], between)
+    return np.where(reaching.any(axis=1), needed, np.nan)
 
 
 def summary(name: str, values: np.ndarray) -> dict[str, float]:

@@ -36,11 +36,15 @@ class DoseCurves:
 
     def at(self, name: str, needed: np.ndarray) -> np.ndarray:
         """`(1 + resamples,)`: a quantity at each row's `needed` dose, a straight line between doses; nan if that is."""
-        values = np.array(
-            [np.interp(dose, self.doses, row) for dose, row in zip(needed, self.means[name], strict=True)]
-        )
-        values[~np.isfinite(needed)] = np.nan
-        return values
+        known = np.isfinite(needed)
+        dose = np.where(known, needed, 0.0)
+        after = np.clip(np.searchsorted(self.doses, dose), 1, len(self.doses) - 1)
+        share = (dose - self.doses[after - 1]) / (self.doses[after] - self.doses[after - 1])
+        rows = np.arange(len(needed))
+        low, high = self.means[name][rows, after - 1], self.means[name][rows, after]
+        # At a dose itself its own mean counts, whether or not its neighbour has one.
+        values = np.where(share == 0, low, np.where(share == 1, high, (1 - share) * low + share * high))
+        return np.where(known, values, np.nan)
 
     def rising(self, name: str, *, sign: float = 1.0) -> "DoseCurves":
         """The curves with one quantity, times `sign`, replaced by its rising fit; see `monotone`."""
