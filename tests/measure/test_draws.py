@@ -20,7 +20,7 @@ def test_rank_and_difference_by_hand() -> None:
 
 
 def test_one_more_draw_is_rarely_the_first() -> None:
-    """Draws differ among themselves far more than questions do, so a test over questions alone is nearly always sure."""
+    """Draws differ among themselves far more than questions do: a test over questions alone is often sure."""
     generator = np.random.default_rng(0)
     first, inside = [], []
     for seed in range(300):

@@ -15,8 +15,9 @@ _QUANTILE = 1.959964
 
 
 def leaves_others(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-    """Supported where every other trait surely moves by less than half of the edited one; refuted where one surely
-    moves by more (Holm over the pairs of edited and measured trait). Undecided where the edited one does not move.
+    """Supported where the others together surely move, in root mean square and whichever way, by less than half of the
+    edited one; refuted where one of them surely moves by more than that (Holm over the pairs of edited and measured
+    trait). Undecided where the edited one does not surely move.
     """
     if "specificity" not in results.tables:
         return None
@@ -29,10 +30,10 @@ def leaves_others(results: Results, trait: str) -> tuple[Verdict, Numbers] | Non
     shift, error = _mean(own)
     apart = {side: _p_beyond(others, sign * SHARE_LEFT_ALONE, shift, error) for side, sign in (("+", 1), ("-", -1))}
     moved = holm(np.minimum(1.0, 2 * np.minimum(apart["+"], apart["-"]))) < LEVEL
-    within = np.maximum(1 - apart["+"], 1 - apart["-"]) < LEVEL
+    p_within = _p_within(others, SHARE_LEFT_ALONE * (shift - error))
     verdict: Verdict = "undecided"
     if shift - _QUANTILE * error > 0:
-        verdict = "refuted" if moved.any() else "supported" if within.all() else "undecided"
+        verdict = "refuted" if moved.any() else "supported" if p_within < LEVEL else "undecided"
     largest = others.iloc[int(others["shift"].abs().argmax())]
     way = str(largest["direction"]).removesuffix("e")
     across, across_error = _mean(others)
@@ -45,7 +46,7 @@ def leaves_others(results: Results, trait: str) -> tuple[Verdict, Numbers] | Non
         "noise": Number(noise, "points"),
         "beyond_noise": Number(beyond, "points"),
         "moved": Number(int(moved.sum()), "pairs", n=len(others)),
-        "within": Number(int(within.sum()), "pairs", n=len(others)),
+        "within": Number(SHARE_LEFT_ALONE * shift, "points", p=p_within),
         "coverage": Number(100 * float(others["coverage_change"].mean()), "percentage points"),
         "largest": Number(
             float(largest["shift"]),
@@ -63,17 +64,18 @@ def tell_others(numbers: Numbers, verdict: Verdict) -> str:
     return (
         f"At gamma {numbers['gamma'].value:g} the edited trait moves {numbers['edited'].text()} points, the others "
         f"{numbers['others'].text()} on average (positive: the same way). Noise alone makes single pairs differ by "
-        f"{numbers['noise'].value:.2f}; beyond it they move by {numbers['beyond_noise'].value:.2f}. Of {moved.n} pairs "
-        f"of edited and measured trait {within.value:.0f} surely stay within half of the edited trait's shift and "
-        f"{moved.value:.0f} surely go beyond it. The largest change is {largest.text()}, of {largest.of}. The share of "
+        f"{numbers['noise'].value:.2f}; beyond it they move by {numbers['beyond_noise'].value:.2f} (root mean square; "
+        f"below {within.value:.2f}, half of the edited trait's shift, with p = {within.p:.2g}). Of {moved.n} pairs of "
+        f"edited and measured trait {moved.value:.0f} surely go beyond that half. The largest change is {largest.text()}, of {largest.of}. The share of "
         f"their answers with a score changes by {numbers['coverage'].value:+.1f} percentage points; an answer without "
         "one has not moved."
     )
 
 
 def _errors(rows: pd.DataFrame) -> np.ndarray:
-    """Each pair's standard error, from its interval."""
-    return ((rows["high"] - rows["low"]) / (2 * _QUANTILE)).to_numpy(float)
+    """Each pair's standard error, from its bootstrap interval, which is too narrow by a factor for few questions."""
+    few = np.sqrt(rows["n"] / np.maximum(rows["n"] - 1, 1))
+    return ((rows["high"] - rows["low"]) / (2 * _QUANTILE) * few).to_numpy(float)
 
 
 def _mean(rows: pd.DataFrame) -> tuple[float, float]:
@@ -89,7 +91,24 @@ def _p_beyond(others: pd.DataFrame, share: float, shift: float, error: float) ->
     spread = np.hypot(_errors(others), share * error)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(spread > 0, distance / spread, np.sign(distance) * np.inf)
-    return stats.norm.sf(np.nan_to_num(z, nan=0.0, posinf=np.inf, neginf=-np.inf))
+    return stats.t.sf(np.nan_to_num(z, nan=0.0, posinf=np.inf, neginf=-np.inf), np.maximum(others["n"] - 1, 1))
+
+
+def _p_within(others: pd.DataFrame, margin: float) -> float:
+    """The p-value of a root mean square as small as the others', were the true one as large as the margin.
+
+    The sum of squared shifts in standard errors is noncentral chi-squared. Pairs share the unedited answers, which makes
+    half as many of them independent.
+    """
+    from scipy import stats  # brings much with it
+
+    errors = _errors(others)
+    if margin <= 0 or not (errors > 0).all():
+        return 1.0
+    independent = len(others) / 2
+    seen = float((others["shift"].to_numpy(float) ** 2 / errors**2).mean())
+    tolerated = float((margin**2 / errors**2).mean())
+    return float(stats.ncx2.cdf(seen * independent, independent, tolerated * independent))
 
 
 def _number(value: float, error: float) -> Number:
