@@ -182,7 +182,8 @@ def _judged(results: Results, *ids: str) -> dict[str, Verdict]:
 def moving(world: World, size: Size, seed: int) -> dict[str, Verdict]:
     """Whether the trait moves, and further than controls do.
 
-    Null: nothing moves; the method is one more draw of a random control whose draws differ a little. True: the method
+    Null: the method is one more draw of a random control whose draws differ a little, and what is no draw does as it
+    does; whether the mean moves is asked of a method that does not. True: the method
     moves by 0.5. Opposite: it moves the wrong way; and controls move by 0.5 where the method does not.
     """
     asked = replace(SIZES[size], doses=(GAMMA,))
@@ -193,7 +194,8 @@ def moving(world: World, size: Size, seed: int) -> dict[str, Verdict]:
 
     slopes = {"null": (0.0, 0.0), "true": (0.5, 0.0), "opposite": (-0.5, 0.5)}[world]
     method = draw(slopes[0]) if world == "null" else _Truth(slopes[0])
-    controls = {"random": [draw(slopes[1]) for _ in range(asked.draws)], "flipped": [draw(slopes[1])]}
+    other = method if world == "null" else draw(slopes[1])
+    controls = {"random": [draw(slopes[1]) for _ in range(asked.draws)], "flipped": [other]}
     measured = Measured(_Answers(), _answers(asked, {METHOD: method}, generator, draws=controls))
     results = _results(asked, seed, {})
     alone = measured.only(measured.rows["arm"].isin(["none", METHOD]))
@@ -203,7 +205,7 @@ def moving(world: World, size: Size, seed: int) -> dict[str, Verdict]:
         "against_controls": against_controls(measured, TARGET, results, tuple(controls)),
         "tradeoff": pd.DataFrame([{"arm": METHOD, "gamma": GAMMA, "trait": ALL} | ends]),
     }
-    if world == "null":  # the claim that the trait moves is about the mean, which one draw's own effect is not
+    if world == "null":
         still = Measured(_Answers(), _answers(asked, {METHOD: _Truth(0.0)}, generator, draws={}))
         tables["shifts"] = shifts(still, TARGET, results)
     return _judged(replace(results, tables=tables), "moves:trait_score", "beats-controls")
