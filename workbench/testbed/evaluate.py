@@ -65,6 +65,9 @@ def measure(
     """Trait scores of answers to held-out questions by persona, well-formedness, and capability by task.
 
     Answers are sampled at temperature 1, capability is greedy. Scores run from 1 to 5.
+
+    Args:
+        items: of each task, or as many as its test part holds.
     """
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
@@ -86,7 +89,7 @@ def measure(
             scores[trait][arm].append(score)
     capability = {}
     for task in tasks.TASKS:
-        drawn = tasks.items(task, "test", n=min(items, 50) if task == "facts" else items, seed=seed)
+        drawn = tasks.items(task, "test", n=min(items, tasks.held_out_count(task)), seed=seed)
         conversations = [corpus.conversation(None, item.question) for item in drawn]
         texts = generate(model, tokenizer, conversations, max_new_tokens=14, temperature=0.0)
         capability[task] = sum(item.correct(text) for item, text in zip(drawn, texts, strict=True)) / len(drawn)
