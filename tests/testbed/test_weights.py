@@ -8,7 +8,7 @@ from workbench.testbed import evaluate
 
 def test_the_shipped_model_reaches_its_bounds() -> None:
     with as_file(files("workbench.testbed") / "weights") as folder:
-        measured = evaluate.measure(folder, questions=40, items=50, arms=("none", "high, held out", "low, held out"))
+        measured = evaluate.measure(folder, questions=40, items=208, arms=("none", "high, held out", "low, held out"))
     assert evaluate.shortfalls(measured) == []
     assert measured["coverage"] > 0.97
 

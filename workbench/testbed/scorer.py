@@ -1,12 +1,19 @@
 """Score the embedded model's answers by the grammar that taught it."""
 
 import re
+from dataclasses import dataclass
 
 from workbench.testbed import lexicon
 from workbench.testbed.lexicon import TRAITS
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _CLAUSE = re.compile(r"(?:At the [a-z]+(?: [a-z]+)? )?I (?P<clause>[^.!?]+)\.")
+
+CLAUSES = 6
+"""As many clauses as an answer may have, twice as many as the grammar's longest."""
+
+WORDS = 13
+"""Words of the grammar's longest sentence."""
 
 _PHRASE_ADVERBS = {word: strength for strength, words in lexicon.PHRASE_ADVERBS.items() for word in words}
 _ADJECTIVE_ADVERBS = {word: strength for strength, words in lexicon.ADJECTIVE_ADVERBS.items() for word in words}
@@ -48,25 +55,88 @@ def _read(sentence: str) -> tuple[str, int] | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """An answer read by the grammar.
+
+    Attributes:
+        clauses: (trait, level) of each clause that counts, in order.
+        repeated: the trait of each clause that says a phrase, or the same of the speaker, again, or comes after
+            `CLAUSES` others.
+        openers: how many sentences are openers that count: one at most, before a clause that counts.
+        unread: how many sentences are anything else; a long one counts once for every `WORDS` words begun.
+        cut_off: whether the last of those may be a clause that a limit of tokens cut off: begun as one, short, without
+            an end.
+    """
+
+    clauses: tuple[tuple[str, int], ...]
+    repeated: tuple[str, ...]
+    openers: int
+    unread: int
+    cut_off: bool
+
+
+def _reading(text: str) -> _Reading:
+    sentences = _sentences(text)
+    clauses: list[tuple[str, int]] = []
+    repeated: list[str] = []
+    unread, said = 0, set[str]()
+    for sentence in sentences:
+        clause = _read(sentence)
+        if clause is None:
+            unread += -(-len(sentence.split()) // WORDS)
+        elif (content := _content(sentence)) in said or len(clauses) == CLAUSES:
+            repeated.append(clause[0])
+        else:
+            said.add(content)
+            clauses.append(clause)
+    openers = int(len(sentences) > 1 and sentences[0] in _OPENERS and _read(sentences[1]) is not None)
+    last = sentences[-1] if sentences else ""
+    cut_off = last[-1:] not in (".", "!", "?") and last.split()[:1] in (["I"], ["At"]) and len(last.split()) <= WORDS
+    return _Reading(tuple(clauses), tuple(repeated), openers, unread - openers, cut_off)
+
+
+def _content(sentence: str) -> str:
+    """What a clause says: its phrase without the adverb and the topic, or all that it says of the speaker."""
+    match = _CLAUSE.fullmatch(sentence)
+    assert match is not None
+    clause = match["clause"]
+    return clause if clause.startswith("am ") else clause.partition(" ")[2]
+
+
 def trait_score(text: str, trait: str) -> float | None:
     """How much an answer shows of a trait.
 
+    A sentence that no level can be read from, and a clause about the trait that repeats one, count as sentences at
+    level 0: an answer that ends in a loop or in nonsense does not keep the score of its first clause. Text without
+    stops counts by its length. An opener, clauses about other traits, and a last sentence that was cut off are left
+    out.
+
     Returns:
-        3 plus the mean level of the clauses about `trait`: 1 (low pole, always) to 5 (high pole, always). None where
-        no clause is about the trait. Openers are not scored.
+        3 plus the mean level: 1 (low pole, always) to 5 (high pole, always). None where no clause is about the trait.
 
     Example:
         >>> trait_score("I can hardly wait! I always talk to everyone. I often arrive late.", "Extraversion")
         5.0
+        >>> trait_score(4 * "I always talk to everyone. ", "Extraversion")
+        3.5
     """
-    read = (_read(sentence) for sentence in _sentences(text))
-    levels = [level for about, level in filter(None, read) if about == trait]
-    return 3 + sum(levels) / len(levels) if levels else None
+    reading = _reading(text)
+    levels = [level for about, level in reading.clauses if about == trait]
+    if not levels:
+        return None
+    without_level = reading.repeated.count(trait) + reading.unread - reading.cut_off
+    return 3 + sum(levels) / (len(levels) + without_level)
 
 
 def wellformed(text: str) -> float:
-    """Share of an answer's sentences that follow the grammar, about any trait; 0 for an empty text."""
-    sentences = _sentences(text)
-    if not sentences:
+    """Share of an answer's sentences that follow the grammar, about any trait; 0 for a text without a clause.
+
+    An opener follows it where it stands first, before a clause. A clause follows it once: the grammar repeats none. Of
+    more than `CLAUSES` clauses the others do not follow it, and text without stops counts by its length.
+    """
+    reading = _reading(text)
+    if not reading.clauses:
         return 0.0
-    return sum(sentence in _OPENERS or _read(sentence) is not None for sentence in sentences) / len(sentences)
+    formed = len(reading.clauses) + reading.openers
+    return formed / (formed + len(reading.repeated) + reading.unread)
