@@ -12,6 +12,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from workbench.testbed import corpus, grammar, lexicon, scorer, tasks
 from workbench.testbed.lexicon import TRAITS
 
+WELLFORMED = 0.95
+"""The least share of well-formed sentences under any persona; a clause said twice is well-formed once."""
+
 ARMS = ("none", "neutral", "high", "low", "high, held out", "low, held out", "other trait")
 
 
@@ -116,7 +119,9 @@ def shortfalls(measured: dict) -> list[str]:
                 lines.append(f"{trait}, {arm}: {by[arm]} is outside {least} to {most}")
     lines += [f"{task}: {share} is under 0.97" for task, share in measured["capability"].items() if share < 0.97]
     lines += [
-        f"well-formed, {arm}: {share} is under 0.97" for arm, share in measured["wellformed"].items() if share < 0.97
+        f"well-formed, {arm}: {share} is under {WELLFORMED}"
+        for arm, share in measured["wellformed"].items()
+        if share < WELLFORMED
     ]
     return lines
 

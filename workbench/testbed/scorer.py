@@ -1,6 +1,7 @@
 """Score the embedded model's answers by the grammar that taught it."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from workbench.testbed import lexicon
@@ -9,8 +10,14 @@ from workbench.testbed.lexicon import TRAITS
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _CLAUSE = re.compile(r"(?:At the [a-z]+(?: [a-z]+)? )?I (?P<clause>[^.!?]+)\.")
 
-CLAUSES = 6
-"""As many clauses as an answer may have, twice as many as the grammar's longest."""
+LONGEST = 3
+"""Clauses of the grammar's longest answer."""
+
+CLAUSES = 2 * LONGEST
+"""The most clauses that count: an answer with more is far longer than any of the grammar's."""
+
+SAID = 2
+"""How often a phrase may be said, each time with another adverb."""
 
 WORDS = 13
 """Words of the grammar's longest sentence."""
@@ -61,9 +68,9 @@ class _Reading:
 
     Attributes:
         clauses: (trait, level) of each clause that counts, in order.
-        repeated: the trait of each clause that says a phrase, or the same of the speaker, again, or comes after
-            `CLAUSES` others.
-        openers: how many sentences are openers that count: one at most, before a clause that counts.
+        repeated: the trait of each clause that does not: it stands in the answer already, says a phrase for the third
+            time, or comes after `CLAUSES` others.
+        openers: how many sentences are openers that count: one at most, at the start of an answer with a clause.
         unread: how many sentences are anything else; a long one counts once for every `WORDS` words begun.
         cut_off: whether the last of those may be a clause that a limit of tokens cut off: begun as one, short, without
             an end.
@@ -80,37 +87,40 @@ def _reading(text: str) -> _Reading:
     sentences = _sentences(text)
     clauses: list[tuple[str, int]] = []
     repeated: list[str] = []
-    unread, said = 0, set[str]()
+    said: Counter[str] = Counter()
+    unread = 0
     for sentence in sentences:
         clause = _read(sentence)
         if clause is None:
             unread += -(-len(sentence.split()) // WORDS)
-        elif (content := _content(sentence)) in said or len(clauses) == CLAUSES:
+            continue
+        words, phrase = _said(sentence)
+        if words in said or said[phrase] == SAID or len(clauses) == CLAUSES:
             repeated.append(clause[0])
         else:
-            said.add(content)
             clauses.append(clause)
-    openers = int(len(sentences) > 1 and sentences[0] in _OPENERS and _read(sentences[1]) is not None)
+            said.update({words, phrase})
+    openers = int(bool(clauses) and sentences[0] in _OPENERS)
     last = sentences[-1] if sentences else ""
     cut_off = last[-1:] not in (".", "!", "?") and last.split()[:1] in (["I"], ["At"]) and len(last.split()) <= WORDS
     return _Reading(tuple(clauses), tuple(repeated), openers, unread - openers, cut_off)
 
 
-def _content(sentence: str) -> str:
-    """What a clause says: its phrase without the adverb and the topic, or all that it says of the speaker."""
+def _said(sentence: str) -> tuple[str, str]:
+    """A clause without its topic, and without its adverb too: its phrase or adjectives."""
     match = _CLAUSE.fullmatch(sentence)
     assert match is not None
-    clause = match["clause"]
-    return clause if clause.startswith("am ") else clause.partition(" ")[2]
+    words = match["clause"]
+    return words, words.removeprefix("am ").partition(" ")[2]
 
 
 def trait_score(text: str, trait: str) -> float | None:
     """How much an answer shows of a trait.
 
-    A sentence that no level can be read from, and a clause about the trait that repeats one, count as sentences at
-    level 0: an answer that ends in a loop or in nonsense does not keep the score of its first clause. Text without
-    stops counts by its length. An opener, clauses about other traits, and a last sentence that was cut off are left
-    out.
+    A clause that stands in the answer already is no more evidence. Where an answer is longer than the grammar's
+    longest, each sentence too many that shows no level, as it repeats a clause about the trait or cannot be read,
+    counts as one at level 0: a loop or nonsense does not keep the score of its first clause. Text without stops counts
+    by its length. Openers, clauses about other traits, and a last sentence that was cut off are left out.
 
     Returns:
         3 plus the mean level: 1 (low pole, always) to 5 (high pole, always). None where no clause is about the trait.
@@ -118,22 +128,23 @@ def trait_score(text: str, trait: str) -> float | None:
     Example:
         >>> trait_score("I can hardly wait! I always talk to everyone. I often arrive late.", "Extraversion")
         5.0
-        >>> trait_score(4 * "I always talk to everyone. ", "Extraversion")
-        3.5
+        >>> round(trait_score(12 * "I always talk to everyone. ", "Extraversion"), 2)
+        3.2
     """
     reading = _reading(text)
     levels = [level for about, level in reading.clauses if about == trait]
     if not levels:
         return None
-    without_level = reading.repeated.count(trait) + reading.unread - reading.cut_off
-    return 3 + sum(levels) / (len(levels) + without_level)
+    unread = reading.unread - reading.cut_off
+    too_many = max(len(reading.clauses) + len(reading.repeated) + unread - LONGEST, 0)
+    return 3 + sum(levels) / (len(levels) + min(reading.repeated.count(trait) + unread, too_many))
 
 
 def wellformed(text: str) -> float:
     """Share of an answer's sentences that follow the grammar, about any trait; 0 for a text without a clause.
 
-    An opener follows it where it stands first, before a clause. A clause follows it once: the grammar repeats none. Of
-    more than `CLAUSES` clauses the others do not follow it, and text without stops counts by its length.
+    An opener follows it where it stands first. A clause follows it once, and a phrase with two adverbs
+    at most. Of more than `CLAUSES` clauses the others do not follow it, and text without stops counts by its length.
     """
     reading = _reading(text)
     if not reading.clauses:
