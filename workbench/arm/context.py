@@ -65,7 +65,11 @@ class Located:
     @property
     def matched(self) -> NeuronSet:
         """As many other neurons in each layer, as large in |s| as there are."""
-        return matched_neurons(self.selection.both, self.neurons, seed=self.seed)
+        return self.matched_by(self.seed)
+
+    def matched_by(self, seed: int) -> NeuronSet:
+        """Another draw of `matched`."""
+        return matched_neurons(self.selection.both, self.neurons, seed=seed)
 
     def neuron_edit(self, direction: str) -> Edit:
         """DPN-LE's linear edit of the neurons under test, which gives others at this trait their strength."""
@@ -83,6 +87,7 @@ class ArmContext:
         method: makes the edit under test of any trait in any direction.
         seed: the study's.
         speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
+        draw: the number of the draw, of an arm that is random; the first is 0.
     """
 
     trait: str
@@ -92,11 +97,17 @@ class ArmContext:
     method: Callable[[str, str], object]
     seed: int
     speaks: str
+    draw: int = 0
 
     @property
     def here(self) -> Located:
         """Where this trait was found."""
         return self.located[self.trait]
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of this draw of this trait's controls; no two draws of a study share one."""
+        return self.here.seed + 1000 * self.draw
 
     def reference(self, trait: str | None = None) -> AnyEdit:
         """The edit under test, of this trait or another, in this direction; controls are made from it.

@@ -17,7 +17,7 @@ def random_neurons(context: ArmContext) -> Edit:
     """The edit's values on random other units; a random direction of equal norm where it edits every unit."""
     edit = context.single_reference()
     whole = all(int((edit.layer == layer).sum()) == edit.width for layer in edit.layers)
-    return (random_direction_control if whole else random_control)(edit, seed=context.here.seed)
+    return (random_direction_control if whole else random_control)(edit, seed=context.draw_seed)
 
 
 def matched_neurons(context: ArmContext) -> Edit:
@@ -25,12 +25,13 @@ def matched_neurons(context: ArmContext) -> Edit:
     edit = context.single_reference()
     if edit.site != HOOK_POST.name:
         raise ValueError(f"Neurons are matched at {HOOK_POST.name}, but the edit under test is at {edit.site}.")
-    return matched_control(edit, context.here.matched, context.here.neurons)
+    here = context.here
+    return matched_control(edit, here.matched_by(context.draw_seed), here.neurons)
 
 
 def shuffled(context: ArmContext) -> Edit:
     """The edit's values dealt out anew among its own units."""
-    return shuffled_control(context.single_reference(), seed=context.here.seed)
+    return shuffled_control(context.single_reference(), seed=context.draw_seed)
 
 
 def flipped(context: ArmContext) -> Edit:
