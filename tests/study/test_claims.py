@@ -1,5 +1,7 @@
 """Verdicts on invented comparisons whose right reading is known."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -173,22 +175,52 @@ def test_noise_is_not_movement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "verdict"),
+    ("verdicts", "p_causes", "p_against", "verdict"),
     [
-        (("causes", "causes"), "supported"),
-        (("causes", "undecided"), "undecided"),
-        (("causes", "does not cause"), "refuted"),
+        (("causes", "causes"), (0.001, 0.04), (1.0, 1.0), "supported"),
+        (("causes", "undecided"), (0.001, 0.2), (1.0, 0.06), "undecided"),
+        (("causes", "does not cause"), (0.001, 1.0), (1.0, 0.02), "refuted"),
+        (("causes", "does not cause"), (0.001, 1.0), (1.0, 0.04), "undecided"),  # 0.08 with two directions
+        (("undecided", "undecided"), (float("nan"), 0.01), (float("nan"), 1.0), "undecided"),
     ],
 )
-def test_every_direction_must_cause(verdicts: tuple[str, str], verdict: str) -> None:
+def test_every_direction_must_cause(
+    verdicts: tuple[str, str], p_causes: tuple[float, float], p_against: tuple[float, float], verdict: str
+) -> None:
     ways = ["increase", "decrease"]
-    table = pd.DataFrame({"trait": "Openness", "direction": ways, "verdict": verdicts, "text": "t"})
+    table = pd.DataFrame(
+        {"trait": "Openness", "direction": ways, "verdict": verdicts, "p_causes": p_causes, "p_against": p_against}
+    ).assign(text="t")
     patching = pd.DataFrame(
         {"trait": "Openness", "mode": "joint", "set": ["selected", "matched random"], "effect": 0.1}
     )
     results = results_of(patching_verdict=table, patching=patching)
     assert judged("carries-persona", results).verdict == verdict
     assert "increase: t; decrease: t" in judged("carries-persona", results, "Openness").sentence
+
+
+def test_ten_traits_and_directions_do_not_refute_by_their_number() -> None:
+    traits = ["Openness", "Conscientiousness", "Extraversion", "Agreeableness", "Neuroticism"]
+    table = pd.DataFrame(
+        [
+            {"trait": trait, "direction": way, "verdict": "causes", "p_causes": 0.02, "p_against": 1.0, "text": "t"}
+            for trait in traits
+            for way in ("increase", "decrease")
+        ]
+    )
+    patching = pd.DataFrame({"trait": traits, "mode": "joint", "set": "selected", "effect": 0.1})
+
+    def verdict(trait: str, **changed: Any) -> str:
+        rows = table.copy()
+        rows.loc[0, list(changed)] = list(changed.values())
+        return judged("carries-persona", results_of(patching_verdict=rows, patching=patching), trait).verdict
+
+    assert verdict("all") == "supported"  # all must hold at once, so nothing accumulates
+    assert verdict("Openness") == "undecided"  # one of five traits
+    against = {"verdict": "does not cause", "p_causes": 1.0}
+    assert [verdict(each, **against, p_against=0.02) for each in ("all", "Openness")] == ["undecided"] * 2
+    assert [verdict(each, **against, p_against=0.004) for each in ("all", "Openness")] == ["refuted"] * 2
+    assert verdict("Neuroticism", **against, p_against=0.004) == "undecided"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from .paired import wilson as wilson
 from .permutation import permutation_test as permutation_test
 from .planted import planted as planted
 from .proportions import paired_proportions as paired_proportions
+from .ratio import ratio_of_means as ratio_of_means
 from .resampled import bootstrap_errors as bootstrap_errors
 from .rows import auroc as auroc
 from .rows import paired_d as paired_d

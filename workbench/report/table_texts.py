@@ -125,7 +125,8 @@ TABLES: dict[str, TableText] = {
     ),
     "patching_verdict": TableText(
         "What patching says",
-        "By trait and direction: whether the selected neurons cause more than as many others of like magnitude.",
+        "By trait and direction: whether the selected neurons cause more than as many others of like magnitude; that "
+        "they cause as much leaves it undecided. Clustered t tests over pairs.",
         causing.GROUP,
     ),
     "ablation": TableText(
