@@ -100,7 +100,7 @@ def shuffled_control(edit: Edit, *, seed: int = 0) -> Edit:
     return _named(replace(edit, value=value), method="shuffled", control=control, cosine=f"{cosine:.3f}")
 
 
-def _one_of_few(edit: Edit, layers: Sequence[Int[Tensor, " k"]], seed: int) -> tuple[Float[Tensor, " k"], float]:
+def _one_of_few(edit: Edit, layers: Sequence[Tensor], seed: int) -> tuple[Float[Tensor, " k"], float]:
     """One of all the different shuffles that are unlike the edit, by seed."""
     unlike: dict[tuple[float, ...], float] = {}
     for orders in product(*(permutations(units.tolist()) for units in layers)):
@@ -117,7 +117,7 @@ def _one_of_few(edit: Edit, layers: Sequence[Int[Tensor, " k"]], seed: int) -> t
     return torch.tensor(value, dtype=edit.value.dtype), cosine
 
 
-def _drawn(edit: Edit, layers: Sequence[Int[Tensor, " k"]], seed: int) -> tuple[Float[Tensor, " k"], float]:
+def _drawn(edit: Edit, layers: Sequence[Tensor], seed: int) -> tuple[Float[Tensor, " k"], float]:
     """A random shuffle that is unlike the edit."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(_DRAWS):
