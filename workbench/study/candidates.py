@@ -50,7 +50,7 @@ def choose_layers(
             for trait, found in located.items()
             for direction in Direction
         }
-        arm = Arm(replace(arm_named(ONE_LAYER), name=name), steering)
+        arm = Arm(replace(arm_named(ONE_LAYER), name=name), (steering,))
         cells.append(cell_of(arm, DOSE, scope=config.scope, split="search"))
     frames, _ = ask_jobs(model, config, store, [Job(cell, asked) for cell in cells], meter)
     outcomes = [each for each in plan.compared if each in asked]

@@ -66,9 +66,9 @@ def tell_others(numbers: Numbers, verdict: Verdict) -> str:
         f"{numbers['others'].text()} on average (positive: the same way). Noise alone makes single pairs differ by "
         f"{numbers['noise'].value:.2f}; beyond it they move by {numbers['beyond_noise'].value:.2f} (root mean square; "
         f"below {within.value:.2f}, half of the edited trait's shift, with p = {within.p:.2g}). Of {moved.n} pairs of "
-        f"edited and measured trait {moved.value:.0f} surely go beyond that half. The largest change is {largest.text()}, of {largest.of}. The share of "
-        f"their answers with a score changes by {numbers['coverage'].value:+.1f} percentage points; an answer without "
-        "one has not moved."
+        f"edited and measured trait {moved.value:.0f} surely go beyond that half. The largest change is "
+        f"{largest.text()}, of {largest.of}. The share of their answers with a score changes by "
+        f"{numbers['coverage'].value:+.1f} percentage points; an answer without one has not moved."
     )
 
 
