@@ -97,8 +97,8 @@ def _p_beyond(others: pd.DataFrame, share: float, shift: float, error: float) ->
 def _p_within(others: pd.DataFrame, margin: float) -> float:
     """The p-value of a root mean square as small as the others', were the true one as large as the margin.
 
-    The sum of squared shifts in standard errors is noncentral chi-squared. Pairs share the unedited answers, which makes
-    half as many of them independent.
+    The sum of squared shifts in standard errors is noncentral chi-squared. Pairs share the unedited answers, so only
+    half as many count as independent.
     """
     from scipy import stats  # brings much with it
 
