@@ -43,13 +43,78 @@ def test_builtin_uses_each_question_before_any_twice() -> None:
     assert len(set(contrast.questions[:asked])) == asked
 
 
+def shared(one: wb.Contrast, other: wb.Contrast) -> set[str]:
+    """The kinds of label that two contrasts have in common."""
+    poles = {pole for pole in (Pole.HIGH, Pole.LOW) if set(one.descriptions[pole]) & set(other.descriptions[pole])}
+    return {str(pole) for pole in poles} | ({"question"} if set(one.questions) & set(other.questions) else set())
+
+
 @settings(deadline=None)
 @given(st.integers(0, 100), st.sampled_from([0.1, 0.3, 0.5]))
-def test_a_split_shares_no_question(seed: int, holdout: float) -> None:
-    contrast = wb.Contrast.testbed("Openness", n=60)
-    kept, held = contrast.split(holdout=holdout, seed=seed)
-    assert not set(kept.questions) & set(held.questions)
-    assert len(kept) + len(held) == 60
+def test_a_split_shares_neither_question_nor_description(seed: int, holdout: float) -> None:
+    crossed = wb.Contrast.builtin("Openness", n=800, seed=seed)
+    kept, held = crossed.split(holdout=holdout, seed=seed)
+    assert not shared(kept, held)
+    assert len(held) / 800 == pytest.approx(holdout**2, rel=1)
+    assert len(kept) / 800 == pytest.approx((1 - holdout) ** 2, rel=0.3)
+    questions_alone = crossed.split(holdout=holdout, seed=seed, by="question")
+    assert sum(map(len, questions_alone)) == 800
+    assert shared(*questions_alone) == {"high", "low"}
+
+
+def test_groups_that_share_nothing_are_held_out_whole_and_no_pair_is_lost() -> None:
+    rows = range(40)
+    contrast = wb.Contrast(
+        "mood",
+        tuple(wb.Prompt(f"q{i % 20}", f"h{i // 2 % 10}") for i in rows),
+        tuple(wb.Prompt(f"q{i % 20}", f"l{i // 2 % 10}") for i in rows),
+        questions=tuple(f"q{i % 20}" for i in rows),
+        descriptions={
+            Pole.HIGH: tuple(f"h{i // 2 % 10}" for i in rows),
+            Pole.LOW: tuple(f"l{i // 2 % 10}" for i in rows),
+        },
+    )
+    kept, held = contrast.split(holdout=0.2, seed=1)
+    assert (len(kept), len(held)) == (32, 8)
+    assert not shared(kept, held)
+    texts = wb.Contrast.from_texts("mood", high=["a", "a", "b", "b"], low=["c", "d", "e", "f"])
+    kept, held = texts.split(holdout=0.5)  # without ids equal texts are one description
+    assert not set(kept.high) & set(held.high)
+    assert len(kept) == len(held) == 2
+
+
+def test_pairs_that_cannot_be_split_are_refused() -> None:
+    one = wb.Contrast.from_texts("mood", high=["a"] * 6, low=["b"] * 6)
+    with pytest.raises(ValueError, match="6 questions and 1 high and 1 low descriptions, which leave 0 pairs and 1 "):
+        one.split()
+    kept, held = one.split(holdout=0.4, by="question")
+    assert (len(kept), len(held)) == (4, 2)
+
+
+@pytest.mark.parametrize("trait", wb.BIG_FIVE)
+def test_the_built_in_bank_holds_out_questions_and_descriptions_of_every_facet(trait: str) -> None:
+    found, held = (wb.Contrast.builtin(trait, n=300, held_out=held_out) for held_out in (False, True))
+    assert not shared(found, held)
+    bank = read_bank(trait)
+    facet = {entry["text"]: entry["facet"] for pole in ("high", "low") for entry in bank["descriptions"][pole]}
+    for contrast in (found, held):
+        assert {facet[text] for text in contrast.descriptions[Pole.HIGH]} == set(bank["facets"])
+    every = wb.Contrast.builtin(trait, n=300)
+    assert shared(every, held) == {"high", "low", "question"}
+    assert "held-out part" in held.source
+
+
+@pytest.mark.parametrize("trait", wb.BIG_FIVE)
+def test_the_embedded_bank_holds_out_personas_and_questions_whatever_the_seed(trait: str) -> None:
+    found = wb.Contrast.testbed(trait, n=5000, seed=3)
+    held = wb.Contrast.testbed(trait, n=5000, seed=4, held_out=True)
+    assert not shared(found, held)
+
+
+def test_the_training_pairs_of_a_seed_stay_as_they_are() -> None:
+    contrast = wb.Contrast.testbed("Openness", n=50, seed=0)
+    poles = [contrast.questions, contrast.descriptions[Pole.HIGH], contrast.descriptions[Pole.LOW]]
+    assert hashlib.sha256(repr(poles).encode()).hexdigest().startswith("bfbbfb72bee3236b")
 
 
 def test_texts_are_raw() -> None:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import workbench as wb
 from workbench.edit.passes import neurons_read, neurons_set
-from workbench.edit.patching import patch
+from workbench.edit.patching import Patching, patch
 from workbench.edit.readout import token_difference
 from workbench.edit.verdict import causal_verdict, compare_sets
 from workbench.vocabulary import HOOK_POST, RESID_POST
@@ -77,11 +78,82 @@ def test_effects_that_disagree_between_pairs_leave_the_verdict_undecided(circuit
     done = patch(circuit.model, circuit.contrast, circuit.sets)
     noisy = done.table.copy()
     here = noisy["set"] == "causal"
-    noisy.loc[here, "effect"] = np.tile([0.9, -0.7], int(here.sum()) // 2)
+    noisy.loc[here, "moved"] = np.tile([0.9, -0.7], int(here.sum()) // 2) * noisy.loc[here, "whole"]
     object.__setattr__(done, "table", noisy)
     verdict = causal_verdict(done, selected="causal", control="silent")
     assert verdict.verdict == "undecided"
     assert "undecided at this n" in verdict.text
+
+
+def invented(moved: dict[str, np.ndarray], whole: np.ndarray) -> Patching:
+    """Joint patching with these numerators and denominators."""
+    tables = [
+        {"set": name, "mode": "joint", "layer": -1, "neurons": 3, "pair": np.arange(len(whole)), "base": 0.0}
+        | {"effect": values / whole, "moved": values, "donor": whole, "whole": whole, "patched": values}
+        for name, values in moved.items()
+    ]
+    return Patching("Openness", {"direction": "increase"}, pd.concat(map(pd.DataFrame, tables)), {})
+
+
+def test_the_effect_is_what_all_pairs_moved_over_the_whole_way_of_all(circuit: Any) -> None:
+    done = patch(circuit.model, circuit.contrast, circuit.sets)
+    rows = done.rows()
+    np.testing.assert_allclose(rows["moved"], rows["patched_metric"] - rows["base_metric"])
+    np.testing.assert_allclose(rows["whole"], rows["donor_metric"] - rows["base_metric"])
+    np.testing.assert_allclose(rows["effect"], rows["moved"] / rows["whole"])
+    of_causal = rows[rows["set"] == "causal"]
+    expected = of_causal["moved"].sum() / of_causal["whole"].sum()
+    assert done.frame().set_index("set")["effect"]["causal"] == pytest.approx(expected)
+
+
+def test_a_pair_whose_runs_hardly_differ_does_not_carry_the_effect() -> None:
+    whole = np.array([1.0, 1.2, 0.9, 1.1, 1.0, 0.011])
+    moved = np.append(0.2 * whole[:-1], 0.3)
+    done = invented({"selected": moved, "control": 0.1 * whole}, whole)
+    effect = done.frame().set_index("set")["effect"]
+    assert done.table["effect"].mean() > 2
+    assert effect["selected"] == pytest.approx(moved.sum() / whole.sum())
+    assert compare_sets(done, "selected", "control")["difference"].item() == pytest.approx(
+        (moved.sum() - 0.1 * whole.sum()) / whole.sum()
+    )
+
+
+def test_as_much_as_a_control_is_no_proof_of_nothing() -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.uniform(0.8, 1.2, 40)
+    shared = 0.3 * whole + rng.normal(0, 0.05, 40)
+    moved = {"selected": shared + rng.normal(0, 1e-3, 40), "control": shared + rng.normal(0, 1e-3, 40)}
+    verdict = causal_verdict(invented(moved, whole), control="control")
+    assert abs(verdict.differences["control"].high) < verdict.smallest  # as sure as it can be that both are alike
+    assert verdict.verdict == "undecided"
+    assert "causes more than 0 and than every control (p =" in verdict.text
+    less = causal_verdict(invented(moved | {"selected": shared - 0.02 * whole}, whole), control="control")
+    assert (less.verdict, less.p_against < 0.001) == ("does not cause", True)
+    assert "it causes less than control (p =" in less.text
+    nothing = causal_verdict(invented({name: values / 30 for name, values in moved.items()}, whole), control="control")
+    assert nothing.verdict == "does not cause"
+    assert "its effect is under 0.05 (p =" in nothing.text
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_readout_that_runs_the_other_way_changes_no_verdict(sign: int) -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.uniform(0.8, 1.2, 20)
+    moved = {"selected": 0.4 * whole + rng.normal(0, 0.05, 20), "control": 0.1 * whole}
+    verdict = causal_verdict(
+        invented({name: sign * values for name, values in moved.items()}, sign * whole), control="control"
+    )
+    assert (verdict.verdict, verdict.p_causes < 0.001, verdict.p_against) == ("causes", True, 1.0)
+
+
+def test_where_the_poles_do_not_differ_the_effect_is_undefined() -> None:
+    whole = np.array([1.0, -1.1, 0.9, -1.0, 0.2, -0.1, 0.3, -0.4])
+    done = invented({"selected": np.full(8, 0.5) + 0.01 * whole, "control": 0.01 * whole}, whole)
+    assert done.frame()[["effect", "low", "high"]].isna().all(axis=None)
+    verdict = causal_verdict(done, control="control")
+    assert verdict.verdict == "undecided"
+    assert np.isnan([verdict.p_causes, verdict.p_against, verdict.effect.estimate]).all()
+    assert "the poles' own runs do not surely differ" in verdict.text
 
 
 def test_patch_equals_a_slow_loop_with_plain_hooks(model: wb.Model, contrast: wb.Contrast) -> None:

@@ -51,17 +51,20 @@ def test_the_matrix_finds_what_was_planted_and_nothing_else() -> None:
     assert (nothing["p_holm"] > 0.05).all()
 
 
-def test_unscored_answers_are_counted_and_left_out() -> None:
+def test_unscored_answers_have_not_moved_and_are_counted() -> None:
     frame = across(own=1.0, spill=0.0)
     gone = (frame["trait"] == "Openness") & (frame["measured"] == "Extraversion") & (frame["arm"] != "none")
     frame.loc[gone, "score"] = np.nan
     frame.loc[frame["question"] == "Openness 0", "score"] = np.nan
     cells: Any = specificity_matrix(frame, resamples=50, permutations=200).set_index(["trait", "measured", "direction"])
     empty, short = (cells.loc[("Openness", m, "increase")] for m in ("Extraversion", "Openness"))
-    assert (empty["n"], empty["asked"]) == (0, QUESTIONS)
-    assert np.isnan(empty["shift"])
-    assert np.isnan(empty["p_holm"])
-    assert (short["n"], short["asked"]) == (QUESTIONS - 1, QUESTIONS)
+    assert (empty["n"], empty["scored"], empty["shift"], empty["p"]) == (QUESTIONS, 0, 0.0, 1.0)
+    assert empty["coverage_change"] == -1.0
+    assert (short["n"], short["scored"]) == (QUESTIONS, QUESTIONS - 1)
+    assert short["coverage_change"] == 0.0  # the unedited answer has none either
+    whole: Any = specificity_matrix(across(own=1.0, spill=0.0), resamples=50, permutations=200)
+    full = whole.set_index(["trait", "measured", "direction"]).loc[("Openness", "Openness", "increase"), "shift"]
+    assert short["shift"] < full
 
 
 def test_specificity_refuses_what_it_cannot_pair() -> None:

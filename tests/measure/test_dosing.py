@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.isotonic import IsotonicRegression
 
+from workbench.measure.curves import monotone
 from workbench.measure.dosing import Changes, dose_curves, equal_loss, equal_shift
+from workbench.measure.paired import holm
 
 RESAMPLES, SEED = 40, 3
 GAMMAS = {"a": (0.5, 1.0), "b": (0.2, 0.6, 1.0)}
@@ -98,3 +101,49 @@ def test_equal_shift_and_equal_loss_read_between_doses() -> None:
         equal_loss(curves, reference="a", cost="cost_change", losses=[0.0])
     with pytest.raises(ValueError, match=r"compares with 'c', but the arms are \['a', 'b'\]"):
         equal_loss(curves, reference="c", cost="cost_change", losses=[0.1])
+
+
+def test_rising_fits_are_isotonic_regression_from_nothing() -> None:
+    means = np.hstack([np.zeros((200, 1)), np.random.default_rng(5).normal(0.3, 1.0, size=(200, 5)).cumsum(1)])
+    for row, fitted in zip(means, monotone(means), strict=True):
+        weights = np.array([1e12, 1, 1, 1, 1, 1])
+        expected = IsotonicRegression().fit_transform(np.arange(6), row, sample_weight=weights)
+        np.testing.assert_allclose(fitted, expected, atol=1e-6)
+    gap = np.array([[0.0, 2.0, np.nan, 1.0]])
+    np.testing.assert_array_equal(monotone(gap), [[0.0, 1.5, np.nan, 1.5]])
+
+
+def humped(seed: int) -> dict[str, pd.DataFrame]:
+    """Two arms of the same curve, whose shift falls again after dose 1 and whose cost grows with the dose."""
+    rng = np.random.default_rng(seed)
+    shift = {0.5: 0.4, 1.0: 0.8, 1.5: 0.6}
+    rows = pd.DataFrame(
+        [
+            {"arm": arm, "gamma": gamma, "cluster": f"c{i}", "shift": mean + rng.normal(0, 0.5)}
+            for arm in ("a", "b")
+            for gamma, mean in shift.items()
+            for i in range(20)
+        ]
+    )
+    rows["cost"] = -0.1 * rows["gamma"] + rng.normal(0, 0.05, size=len(rows))
+    return {
+        "shift": rows.assign(change=rows["shift"]),
+        "cost_change": rows.assign(change=rows["cost"]),
+    }
+
+
+def test_a_hump_does_not_make_equal_arms_unequal() -> None:
+    """Read at its own dose, past the hump, the reference would look dearer than an equal arm that is read before it."""
+    wrong, read_at = 0, []
+    for seed in range(40):
+        changes = [Changes(name, rows) for name, rows in humped(seed).items()]
+        curves = dose_curves(changes, resamples=200, seed=seed)
+        tables = [
+            equal_shift(curves, reference="a", gamma=gamma, costs=["cost_change"]).set_index("arm")
+            for gamma in (0.5, 1.0, 1.5)
+        ]
+        p = [table.loc["b", "cost_against_p"] for table in tables if table.loc["b", "reached"] >= 0.9]
+        wrong += bool((holm(p) < 0.05).any()) if p else 0
+        read_at.append(tables[2].loc["a", "gamma"])
+    assert wrong <= 4
+    assert np.mean(np.array(read_at) < 1.2) > 0.8

@@ -10,7 +10,7 @@ from workbench.study.claims import claims_of
 from workbench.study.config import StudyConfig
 from workbench.study.plan import Plan
 
-TARGET = Quantity("trait_score", "trait", "trait score", "points of 4", column="score")
+TARGET = Quantity("trait_score", "trait", "trait score", "points of 4", "score", span=(1.0, 5.0))
 WELLFORMED = Quantity("wellformed", "cost", "well-formed sentences", "share", losses=(0.02, 0.05))
 CAPABILITY = Quantity("capability", "cost", "capability", "share", column="correct", losses=(0.02, 0.05))
 PLAN = Plan.of(StudyConfig())

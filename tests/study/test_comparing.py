@@ -194,13 +194,27 @@ def test_dose_starts_at_the_unedited_model(measured: list[Measured]) -> None:
     assert capability.set_index("arm")["estimate"].to_dict()["broad"] == pytest.approx(0.2)
 
 
-def test_missing_scores_are_left_out_and_counted(frames: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+def test_failed_answers_have_not_moved(frames: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    """DPN-LE moves every answer by 1 point; one question in 30 is answered with what cannot be scored."""
     answers = frames[0].copy()
     gone = (answers["arm"] == "DPN-LE") & (answers["question"] == "q0")
     answers.loc[gone, ["score", "coverage"]] = [np.nan, 0.0]
-    table = tradeoff(measured_of(answers, frames[1]), TARGET, resamples=200).set_index(["arm", "gamma", "trait"])
+    measured = measured_of(answers, frames[1])
+    table = tradeoff(measured, TARGET, resamples=200).set_index(["arm", "gamma", "trait"])
     assert table.loc[("DPN-LE", 1.0, "all"), "coverage"] == pytest.approx(29 / 30)
-    assert table.loc[("DPN-LE", 1.0, "all"), "shift"] == pytest.approx(1.0)
+    assert table.loc[("DPN-LE", 1.0, "all"), "shift"] == pytest.approx(29 / 30)
+    moved = shifts(measured[0], TARGET, results()).query("arm == 'DPN-LE' and trait == 'all'").set_index("direction")
+    assert moved.loc["both", "shift"] == pytest.approx(29 / 30)
+    base = answers.loc[(answers["arm"] == "none") & (answers["question"] == "q0"), "score"].mean()
+    for direction, sign in SIGN.items():
+        row = moved.loc[direction]
+        assert row["unscored"] == 2  # one for each trait
+        ends = sorted(sign * (end - base) for end in (1.0, 5.0))
+        assert (row["least"], row["most"]) == pytest.approx([29 / 30 + end / 30 for end in ends])
+    levels = dose(measured, resamples=200).query("arm == 'DPN-LE' and gamma == 1 and quantity == 'trait_score'")
+    raised = levels[(levels["trait"] == "all") & (levels["direction"] == "increase")]
+    scores = answers[(answers["arm"] == "DPN-LE") & (answers["gamma"] == 1) & (answers["direction"] == "increase")]
+    assert raised["estimate"].item() == pytest.approx(scores["score"].fillna(base).mean())
 
 
 def test_the_order_of_clusters_is_the_order_of_their_resamples(frames: tuple[pd.DataFrame, pd.DataFrame]) -> None:

@@ -1,3 +1,5 @@
+import hashlib
+import re
 from random import Random
 
 import pytest
@@ -10,6 +12,39 @@ def test_training_never_shows_a_held_out_item(task: str) -> None:
     held = {item.question for item in tasks.items(task, "test", n=30, seed=1)}
     rng = Random(0)
     assert not any(tasks.draw(rng, task, "train").question in held for _ in range(3000))
+
+
+def test_a_sum_and_a_comparison_are_held_out_with_their_operands_swapped_and_with_either_word() -> None:
+    rng = Random(0)
+    trained = {tasks.draw(rng, task, "train").question for task in ("arithmetic", "comparison") for _ in range(60_000)}
+    sums = tasks.items("arithmetic", "test", n=250, seed=1)
+    pairs = tasks.items("comparison", "test", n=150, seed=1)
+    swapped = [re.sub(r"(\d+)( \+ | or )(\d+)", r"\3\2\1", item.question) for item in [*sums, *pairs]]
+    assert sum(item.question != other for item, other in zip([*sums, *pairs], swapped, strict=True)) > 150
+    words = [question.replace("larger", "smaller") for question in swapped]
+    assert not trained & {*swapped, *words}
+
+
+def test_the_training_part_is_the_one_that_the_shipped_weights_were_trained_on() -> None:
+    rng = Random(3)
+    drawn = repr([corpus.capability_conversation(rng) for _ in range(3000)])
+    assert hashlib.sha256(drawn.encode()).hexdigest().startswith("a69194fce3634a8b")
+
+
+def test_sums_stay_as_frequent_as_differences_although_fewer_are_held_out() -> None:
+    sums = sum(" + " in tasks.items("arithmetic", "test", n=6, seed=seed)[0].question for seed in range(100))
+    assert 30 < sums < 70
+
+
+@pytest.mark.parametrize("task", list(tasks.TASKS))
+def test_the_test_part_holds_as_many_items_as_are_counted(task: str) -> None:
+    count = tasks.held_out_count(task)
+    rng = Random(2)
+    seen = {tasks.draw(rng, task, "test").question for _ in range(2000)}
+    assert len(seen) <= count
+    assert len(seen) > count / 2
+    with pytest.raises(ValueError, match=rf"test part of {task} holds {count} distinct items.*{count + 1} were asked"):
+        tasks.items(task, "test", n=count + 1)
 
 
 @pytest.mark.parametrize("task", list(tasks.TASKS))
@@ -34,8 +69,10 @@ def test_answers_are_right() -> None:
 def test_mistakes_are_told() -> None:
     with pytest.raises(ValueError, match="There is no task 'chess'"):
         tasks.items("chess", "test", n=3)
-    with pytest.raises(ValueError, match="holds fewer than 90 distinct items"):
-        tasks.items("facts", "test", n=90)
+    with pytest.raises(ValueError, match="There is no task 'chess'"):
+        tasks.held_out_count("chess")
+    with pytest.raises(ValueError, match="holds fewer than 900 distinct items"):
+        tasks.items("facts", "train", n=900)
 
 
 def test_the_corpus_is_drawn_from_the_training_part_alone() -> None:

@@ -10,7 +10,7 @@ from workbench.testbed import corpus, evaluate, lexicon
 
 def test_the_shipped_model_reaches_its_bounds() -> None:
     with as_file(files("workbench.testbed") / "weights") as folder:
-        measured = evaluate.measure(folder, questions=40, items=50, arms=("none", "high, held out", "low, held out"))
+        measured = evaluate.measure(folder, questions=40, items=208, arms=("none", "high, held out", "low, held out"))
     assert evaluate.shortfalls(measured) == []
     assert measured["coverage"] > 0.97
 
@@ -55,5 +55,5 @@ def test_a_model_that_falls_short_is_told() -> None:
     assert evaluate.shortfalls(measured) == [
         "Openness, high, held out: 4.1 is outside 4.3 to 5.0",
         "logic: 0.5 is under 0.97",
-        "well-formed, none: 0.9 is under 0.97",
+        "well-formed, none: 0.9 is under 0.95",
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from workbench.arm.context import ArmContext, Located
@@ -23,11 +24,17 @@ class Arm:
 
     Attributes:
         spec: what was asked for.
-        steering: its edit at gamma 1, or its instruction, by trait and direction.
+        draws: its edit at gamma 1, or its instruction, by trait and direction, for each draw; one draw alone of an
+            arm that is not random.
     """
 
     spec: ArmSpec
-    steering: Mapping[tuple[str, str], Steering]
+    draws: tuple[Mapping[tuple[str, str], Steering], ...]
+
+    @property
+    def steering(self) -> Mapping[tuple[str, str], Steering]:
+        """What its first draw does, by trait and direction."""
+        return self.draws[0]
 
     @property
     def name(self) -> str:
@@ -36,15 +43,23 @@ class Arm:
 
     @property
     def digest(self) -> str:
-        """A hash of what it does for every trait and direction, whatever it is called."""
-        return key_of(does=[[*way, digest_of(does)] for way, does in self.steering.items()])
+        """A hash of what it does for every trait and direction in every draw, whatever it is called."""
+        return key_of(does=[[*way, digest_of(does)] for draw in self.draws for way, does in draw.items()])
 
     def sizes(self) -> pd.DataFrame:
-        """Columns arm, trait, direction, site (`prompt` for an instruction) and units edited, a row each."""
+        """Columns arm, trait, direction, site (`prompt` for an instruction), units edited, and write_ratio, a row each.
+
+        The write ratio is what the arm writes to the residual stream as a share of what the edit that it is to equal
+        does, the mean over its draws; missing for an arm that is to equal none.
+        """
         rows = []
         for (trait, direction), does in self.steering.items():
             site, units = ("prompt", 0) if isinstance(does, Instruction) else (does.site, len(does))
-            rows.append({"arm": self.name, "trait": trait, "direction": direction, "site": site, "units": units})
+            ratio = np.mean([_write_ratio(draw[trait, direction]) for draw in self.draws])
+            rows.append(
+                {"arm": self.name, "trait": trait, "direction": direction, "site": site, "units": units}
+                | {"write_ratio": float(ratio)}
+            )
         return pd.DataFrame(rows)
 
 
@@ -56,15 +71,19 @@ def build_arms(
     method: ArmSpec,
     seed: int,
     speaks: str,
+    draws: int = 1,
 ) -> tuple[dict[str, Arm], dict[str, str]]:
     """Every arm that can be built, by name, and why the others cannot.
+
+    Args:
+        draws: how often a random arm is built.
 
     Raises:
         ValueError: if the method itself cannot be built.
     """
 
-    def context(trait: str, direction: str) -> ArmContext:
-        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks)
+    def context(trait: str, direction: str, draw: int = 0) -> ArmContext:
+        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw)
 
     def edit_under_test(trait: str, direction: str) -> Steering:
         return method.builder()(context(trait, direction))
@@ -74,22 +93,33 @@ def build_arms(
     for spec in specs:
         build = spec.builder()
         try:
-            steering = {
-                (trait, direction.value): _named(build(context(trait, direction.value)), spec.name)
-                for trait in located
-                for direction in Direction
-            }
+            built = tuple(
+                {
+                    (trait, direction.value): _named(build(context(trait, direction.value, draw)), spec.name)
+                    for trait in located
+                    for direction in Direction
+                }
+                for draw in range(draws if spec.drawn else 1)
+            )
         except ValueError as error:
             if spec.name == method.name:
                 raise
             left_out[spec.name] = str(error)
             continue
-        arms[spec.name] = Arm(spec, steering)
+        arms[spec.name] = Arm(spec, built)
     return arms, left_out
 
 
 def _named(does: Steering, name: str) -> Steering:
     return replace(does, name=name) if isinstance(does, Composite) else replace(does, method=name)
+
+
+def _write_ratio(does: Steering) -> float:
+    """What `Writing.matched` says of an edit; nan where nothing was matched or nothing is known."""
+    try:
+        return float(getattr(does, "provenance", {}).get("write_ratio", "nan"))
+    except ValueError:
+        return float("nan")
 
 
 def digest_of(does: Steering | None) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from workbench.capture.tally import Tally
+from workbench.contrast.prompt import Prompt
 from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.making import dpn_edit
+from workbench.edit.writing import Writing
 from workbench.measure.effects import Effects
 from workbench.model.model import Model
 from workbench.select.controls import matched_neurons
@@ -23,20 +25,26 @@ class Located:
         neurons: effects at `hook_post`, with the norms of what the neurons write.
         residual: effects at `resid_post`.
         heads: effects at `z`.
-        gates: moments, signs and a sample of rows at `hook_pre`.
+        answers: gives moments, signs and a sample of rows at `hook_pre` over the tokens of the model's own answers
+            under each pole; called where a method reads them, as the model has to answer first.
+        prompts: some of the prompts that tell what an edit writes, where a norm makes that depend on them.
         rule: the rule that chooses the neurons under test, with its thresholds.
         layers: the layers in which neurons are chosen; None for all.
         seed: of the controls.
+        one_layer: the layer of the rival that shifts the residual stream in one; None until it has been chosen.
     """
 
     neurons: Effects
     residual: Effects
     heads: Effects
-    gates: Tally
+    answers: Callable[[], Tally]
+    prompts: tuple[Prompt, ...]
     rule: RuleSettings
     layers: tuple[int, ...] | None
     seed: int
+    one_layer: int | None = None
     _selections: dict[str, Selection] = field(default_factory=dict, repr=False, compare=False)
+    _writings: dict[int, Writing] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def trait(self) -> str:
@@ -65,7 +73,22 @@ class Located:
     @property
     def matched(self) -> NeuronSet:
         """As many other neurons in each layer, as large in |s| as there are."""
-        return matched_neurons(self.selection.both, self.neurons, seed=self.seed)
+        return self.matched_by(self.seed)
+
+    def matched_by(self, seed: int) -> NeuronSet:
+        """Another draw of `matched`."""
+        return matched_neurons(self.selection.both, self.neurons, seed=seed)
+
+    @property
+    def gates(self) -> Tally:
+        """What NPTI reads of the model's answers."""
+        return self.answers()
+
+    def writing(self, model: Model) -> Writing:
+        """How the model's layers write to the residual stream, at the ends of this trait's prompts; read once."""
+        if id(model) not in self._writings:
+            self._writings[id(model)] = Writing.of(model, self.prompts)
+        return self._writings[id(model)]
 
     def neuron_edit(self, direction: str) -> Edit:
         """DPN-LE's linear edit of the neurons under test, which gives others at this trait their strength."""
@@ -83,6 +106,7 @@ class ArmContext:
         method: makes the edit under test of any trait in any direction.
         seed: the study's.
         speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
+        draw: the number of the draw, of an arm that is random; the first is 0.
     """
 
     trait: str
@@ -92,11 +116,17 @@ class ArmContext:
     method: Callable[[str, str], object]
     seed: int
     speaks: str
+    draw: int = 0
 
     @property
     def here(self) -> Located:
         """Where this trait was found."""
         return self.located[self.trait]
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of this draw of this trait's controls; no two draws of a study share one."""
+        return self.here.seed + 1000 * self.draw
 
     def reference(self, trait: str | None = None) -> AnyEdit:
         """The edit under test, of this trait or another, in this direction; controls are made from it.

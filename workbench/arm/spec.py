@@ -35,6 +35,7 @@ class ArmSpec:
             `package.module:function`, so that naming an arm loads nothing.
         across: whether outcomes that measure every trait are asked of it.
         swept: whether it also runs at the study's other quantiles. Without a method that does, no arm does.
+        drawn: whether it is random, and built anew for each of the study's draws from the context's `draw`.
         claimed_as: how a claim names it, e.g. `editing all of them`; arms with such a name are judged against the
             method at equal shift and at equal loss.
 
@@ -51,6 +52,7 @@ class ArmSpec:
     across: bool = False
     swept: bool = False
     claimed_as: str = ""
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.strip() or self.name == UNEDITED:

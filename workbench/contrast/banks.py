@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
@@ -38,21 +39,27 @@ def read_bank(trait: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def builtin_pairs(trait: str, *, n: int, seed: int) -> Pairs:
+HOLDOUT = 0.2
+"""The share of the questions, and of PersonalityBench's descriptions, that are held out where a study asks for it."""
+
+
+def builtin_pairs(trait: str, *, n: int, seed: int, held_out: bool | None = None) -> Pairs:
     """See `Contrast.builtin`. Questions come in shuffled rounds, so that each is used before any is used again."""
     trait = big_five(trait)
     bank, neutral = read_bank(trait), read_bank("neutral")["descriptions"]
     rng = Random(f"{trait} {seed}")
     high, low = bank["descriptions"]["high"], bank["descriptions"]["low"]
-    texts = [question["text"] for question in bank["questions"]]
+    texts = _part([question["text"] for question in bank["questions"]], held_out)
+    facets = [[i for i, each in enumerate(high) if each["facet"] == facet] for facet in bank["facets"]]
+    described = sorted(i for facet in facets for i in _part(facet, held_out))
     questions = _in_rounds(texts, n, rng)
-    pairs = [rng.randrange(len(high)) for _ in range(n)]
+    pairs = [described[rng.randrange(len(described))] for _ in range(n)]
     systems = {
         Pole.HIGH: [high[i]["text"] for i in pairs],
         Pole.LOW: [low[i]["text"] for i in pairs],
     }
-    plain = _neutral([row["text"] for row in neutral], questions, rng)
-    return _assemble(trait, questions, systems, systems, plain, source="builtin")
+    plain = _neutral(_part([row["text"] for row in neutral], held_out), questions, rng)
+    return _assemble(trait, questions, systems, systems, plain, source=f"builtin{_SOURCE[held_out]}")
 
 
 def neutral_ids(questions: Sequence[str]) -> tuple[str, ...]:
@@ -65,6 +72,19 @@ def _neutral(personas: Sequence[str], questions: list[str], rng: Random) -> tupl
     texts = [rng.choice(personas) if row % NO_PERSONA_EVERY else None for row in range(len(questions))]
     bare = neutral_ids(questions)
     return texts, [bare[row] if text is None else neutral_id("persona", text) for row, text in enumerate(texts)]
+
+
+_SOURCE = {None: "", True: ", held-out part", False: ", without its held-out part"}
+
+T = TypeVar("T")
+
+
+def _part(every: Sequence[T], held_out: bool | None) -> list[T]:
+    """All of a bank's entries, those that are held out (a fixed fifth, at least one), or the others, in their order."""
+    if held_out is None:
+        return list(every)
+    out = set(Random("held out").sample(range(len(every)), max(1, round(HOLDOUT * len(every)))))
+    return [each for i, each in enumerate(every) if (i in out) == held_out]
 
 
 def read_json_lines(path: Path) -> list[dict]:
@@ -114,7 +134,9 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return row
 
 
-def personalitybench_pairs(folder: Path, trait: str, *, n: int, seed: int, split: str) -> Pairs:
+def personalitybench_pairs(
+    folder: Path, trait: str, *, n: int, seed: int, split: str, held_out: bool | None = None
+) -> Pairs:
     """See `Contrast.personalitybench`."""
     trait = big_five(trait)
     columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
@@ -122,7 +144,8 @@ def personalitybench_pairs(folder: Path, trait: str, *, n: int, seed: int, split
     rng = Random(seed)
     texts, left_out = _questions(folder, trait, split)
     questions = _in_rounds(texts, n, rng)
-    drawn = {pole: [rng.randrange(len(descriptions)) for _ in questions] for pole in columns}
+    free = {pole: _rows_of_part(descriptions, column, held_out) for pole, column in columns.items()}
+    drawn = {pole: [free[pole][rng.randrange(len(free[pole]))] for _ in questions] for pole in columns}
     systems = {pole: [descriptions[i][columns[pole]] for i in drawn[pole]] for pole in columns}
     ids = {}
     for pole, column in columns.items():
@@ -130,7 +153,21 @@ def personalitybench_pairs(folder: Path, trait: str, *, n: int, seed: int, split
         id_of = [first.setdefault(row[column], i) for i, row in enumerate(descriptions)]
         ids[pole] = [str(id_of[i]) for i in drawn[pole]]
     source = f"PersonalityBench {split}" + (f", without {left_out} questions of its test split" if left_out else "")
+    source += "" if held_out is None else f", {'held-out' if held_out else 'other'} descriptions"
     return _assemble(trait, questions, systems, ids, source=source)
+
+
+def _rows_of_part(descriptions: list[dict], column: str, held_out: bool | None) -> list[int]:
+    """The rows whose text in this column is held out, or is not; equal texts are on one side.
+
+    Raises:
+        ValueError: if all texts are equal, so that none can be held out.
+    """
+    texts = list(dict.fromkeys(row[column] for row in descriptions))
+    if held_out is not None and len(texts) < 2:
+        raise ValueError(f"Held-out descriptions need at least 2 different ones of {column}, but there is 1. Add some.")
+    part = set(_part(texts, held_out))
+    return [i for i, row in enumerate(descriptions) if row[column] in part]
 
 
 def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: int = 42) -> list[str]:

@@ -5,8 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from jaxtyping import Float64
@@ -18,6 +17,7 @@ from workbench.contrast.embedding import Embedder
 from workbench.contrast.matching import matching_rows
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
+from workbench.contrast.splitting import LEAST, split_rows
 from workbench.contrast.tables import pairs_from_table
 from workbench.vocabulary import Pole
 
@@ -56,24 +56,39 @@ class Contrast(Pairs):
         return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out))
 
     @classmethod
-    def builtin(cls, trait: str, *, n: int = 500, seed: int = 0) -> "Contrast":
+    def builtin(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool | None = None) -> "Contrast":
         """The workbench's own Big Five bank for real models: six facets, matched descriptions, a neutral arm.
 
         The high and the low description of a row are written as a pair (same facet, same situation, similar
         length), so that the two prompts of a row differ in the trait and in little else. The neutral arm has one of
         many descriptions that say nothing of the trait, or, in every fourth row, no system prompt.
+
+        Args:
+            held_out: True takes a fifth of the questions and of the neutral descriptions, and one pair of descriptions
+                a facet, False all others, so that the two share neither question nor description; None takes all.
         """
-        return cls.of(builtin_pairs(trait, n=n, seed=seed))
+        return cls.of(builtin_pairs(trait, n=n, seed=seed, held_out=held_out))
 
     @classmethod
     def personalitybench(
-        cls, folder: str | Path, trait: str, *, n: int = 1000, seed: int = 42, split: str = "search"
+        cls,
+        folder: str | Path,
+        trait: str,
+        *,
+        n: int = 1000,
+        seed: int = 42,
+        split: str = "search",
+        held_out: bool | None = None,
     ) -> "Contrast":
         """PersonalityBench files: `description.json` and `<split>/<trait>.json`, JSON lines each.
 
         As published, each row's high and low description are drawn independently, with replacement, so that a pair
         shares its question only. Descriptions that the file holds twice share an id. A search question that the
         test split asks too is left out, and `source` says how many were.
+
+        Args:
+            held_out: True takes a fifth of the descriptions, False the others, so that the two share none; None takes
+                all, as published, in every split.
 
         Raises:
             FileNotFoundError: naming the file that is not there.
@@ -82,7 +97,7 @@ class Contrast(Pairs):
         Reference:
             Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
         """
-        return cls.of(personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split))
+        return cls.of(personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split, held_out=held_out))
 
     @classmethod
     def from_table(cls, path: str | Path, *, trait: str | None = None) -> "Contrast":
@@ -182,19 +197,43 @@ class Contrast(Pairs):
         responses = {Pole.HIGH: tuple(high), Pole.LOW: tuple(low)}
         return replace(self, responses=responses if neutral is None else {**responses, Pole.NEUTRAL: tuple(neutral)})
 
-    def split(self, *, holdout: float = 0.2, seed: int = 0) -> tuple["Contrast", "Contrast"]:
-        """Two contrasts that share no question: the larger, then `holdout` of the questions (at least one).
+    def split(
+        self, *, holdout: float = 0.2, seed: int = 0, by: Literal["both", "question"] = "both"
+    ) -> tuple["Contrast", "Contrast"]:
+        """Two contrasts that share neither question nor description: the larger, then the one that is held out.
+
+        Where the pairs fall into groups that share nothing, about `holdout` of the pairs are held out. Where questions
+        and descriptions are crossed, `holdout` of each are (at least one), and pairs that mix held-out ones with others
+        are left out of both parts, so that few may remain. Descriptions without ids are told apart by their text.
+
+        Args:
+            by: `both`; or `question`, which leaves the descriptions shared and no pair out.
 
         Raises:
             ValueError: if `holdout` is outside (0, 1), or a part would hold fewer than two rows.
         """
         if not 0 < holdout < 1:
             raise ValueError(f"holdout is a share between 0 and 1, but {holdout} arrived.")
-        shuffled = sorted(set(self.questions))
-        Random(seed).shuffle(shuffled)
-        held_out = set(shuffled[: max(1, round(holdout * len(shuffled)))])
-        kept = [row for row, question in enumerate(self.questions) if question not in held_out]
-        return self.rows(kept), self.rows([row for row, question in enumerate(self.questions) if question in held_out])
+        poles = [self._described(pole) for pole in (Pole.HIGH, Pole.LOW)] if by == "both" else []
+        kept, out = split_rows([self.questions, *poles], holdout=holdout, seed=seed)
+        if min(len(kept), len(out)) < LEAST:
+            counts = " and ".join(
+                f"{len(set(labels))} {name}"
+                for name, labels in zip(
+                    ("questions", "high", "low descriptions"), [self.questions, *poles], strict=False
+                )
+            )
+            raise ValueError(
+                f"The {len(self)} pairs from {self.source} have {counts}, which leave {len(kept)} pairs and "
+                f"{len(out)} held-out ones that share none, but each part needs {LEAST}. Change holdout={holdout:g}, "
+                "add pairs, or share the descriptions with by='question'."
+            )
+        return self.rows(kept), self.rows(out)
+
+    def _described(self, pole: Pole) -> tuple[str, ...]:
+        """Each row's description: its id, or its text where it has none."""
+        texts = tuple(prompt.system or prompt.user for prompt in self.poles[pole])
+        return self.descriptions.get(pole, texts)
 
     def balance(self, model: Tokenizes, *, embedder: Embedder | None = None, seed: int = 0) -> Balance:
         """What differs between the poles besides the trait, and how well these differences alone predict the pole.

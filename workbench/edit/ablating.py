@@ -39,7 +39,7 @@ class Ablation(Patching):
     """What is lost without some neurons in each pair, as a share of the distance between the two poles' runs.
 
     As `Patching`, with `lost` for `effect`: 0 where nothing is lost, 1 where the run reads like the other pole's, more
-    where it lies beyond.
+    where it lies beyond. `moved` is how far the metric has fallen back from the pole's own run.
     """
 
     quantity: ClassVar[str] = "lost"
@@ -148,7 +148,7 @@ def ablate(
         seed: draws the prompts of `resample`.
 
     Returns:
-        shares lost: 0 is the pole's own run, 1 the base's; see `Ablation.frame`.
+        shares lost, ratios of means over pairs: 0 is the pole's own run, 1 the base's; see `Ablation.frame`.
 
     Raises:
         ValueError: for an unknown kind, pole, base, reference or mode, neurons or positions that do not fit, or if
@@ -178,7 +178,8 @@ def ablate(
         if len(condition.neurons):
             with ablated(model, condition.neurons, kind=kind, values=values, positions=positions, rows=prompts):
                 metrics = scores(model, runs.tokens[runs.donor], runs.metric, max_tokens=max_tokens)
-        tables.append(condition_rows(runs, condition, metrics, {Ablation.quantity: runs.scale.lost(metrics)}))
+        moved, lost = runs.scale.donor - metrics, runs.scale.lost(metrics)
+        tables.append(condition_rows(runs, condition, metrics, {Ablation.quantity: lost, "moved": moved}))
     settings = {
         "kind": kind,
         "reference": "none" if kind == "zero" else reference,

@@ -42,7 +42,7 @@ class Agreement:
     Attributes:
         pearson, spearman: correlations over neurons or layers; nan where either side does not vary.
         n: neurons, or layers.
-        pairs: pairs that both are means over.
+        pairs: pairs that both are taken over.
         by: `neuron` or `layer`.
         table: a row for each neuron or layer: layer, neuron, attribution, patched, as shares of the donor's effect.
     """
@@ -70,8 +70,9 @@ class Attribution:
         direction: `increase` inserts from high, `decrease` from low.
         base: `opposite` or `neutral`; see `patch`.
         layers: absolute 0-based layer of each row.
-        scores: `(layer, d_mlp)` mean over pairs of gradient times (donor - base), as shares of the donor's effect.
-            Their sum over a set estimates its joint effect.
+        scores: `(layer, d_mlp)` gradient times (donor - base), as shares of the donor's effect: the sum over pairs over
+            the sum of the donor's effects, a ratio of means as in `patch`. Their sum over a set estimates its joint
+            effect. All are nan where the donor's effect, over all pairs, does not surely differ from 0.
         metric: what a run was read by; None is the projection on each pair's own difference.
         n: pairs.
         dropped: pairs whose runs agree, left out.
@@ -229,19 +230,19 @@ def attribution(
         torch.tensor(chosen, dtype=torch.int64).repeat_interleave(width), torch.arange(width).repeat(len(chosen))
     )
     runs = run_poles(model, contrast, poles, neurons=every, positions=(-1,), metric=metric, max_tokens=max_tokens)
-    way = runs.scale.donor - runs.scale.base
     total = torch.zeros(len(chosen), width, dtype=torch.float64)
     with _frozen(model), torch.enable_grad(), _probed(model, chosen) as probes:
         for rows, logits in final_logits(model, runs.tokens[runs.base], max_tokens=max_tokens):
             kept = runs.scale.kept[rows]
-            shares = runs.metric(logits, rows).cpu().double()[kept] / way[rows][kept]
-            gradients = torch.autograd.grad(shares.sum(), [probes[layer] for layer in chosen])
+            metrics = runs.metric(logits, rows).cpu().double()[kept]
+            gradients = torch.autograd.grad(metrics.sum(), [probes[layer] for layer in chosen])
             for i, (layer, gradient) in enumerate(zip(chosen, gradients, strict=True)):
                 donor, base_values = (runs.values[pole].values[layer] for pole in (runs.donor, runs.base))
                 change = (donor - base_values)[rows.to(donor.device), 0].double()
                 total[i] += (gradient.double() * change.to(gradient.device)).sum(0).cpu()
     n = int(runs.scale.kept.sum())
-    return Attribution(contrast.trait, direction, base, chosen, (total / n).float(), metric, n, runs.scale.dropped)
+    scores = (total / runs.scale.whole).float()
+    return Attribution(contrast.trait, direction, base, chosen, scores, metric, n, runs.scale.dropped)
 
 
 @contextmanager
@@ -276,7 +277,10 @@ def _frozen(model: Model) -> Iterator[None]:
 
 
 def _each_alone(model: Model, runs: Poles, neurons: NeuronSet, *, max_tokens: int) -> Float64[Tensor, " k"]:
-    """The mean effect of patching each neuron alone; a batch holds a copy of the prompts for each of many neurons."""
+    """The effect of patching each neuron alone, a ratio of means over pairs.
+
+    A batch holds a copy of the prompts for each of many neurons.
+    """
     check_neurons(model, neurons)
     base, pairs = runs.tokens[runs.base], len(runs.tokens[runs.base])
     donor = runs.values[runs.donor]
@@ -295,8 +299,7 @@ def _each_alone(model: Model, runs: Poles, neurons: NeuronSet, *, max_tokens: in
             metrics = scores(
                 model, base * len(block), lambda logits, rows: runs.metric(logits, rows % pairs), max_tokens=max_tokens
             )
-        shares = [runs.scale.share(of_neuron) for of_neuron in metrics.reshape(len(block), pairs)]
-        effects += [float(share[runs.scale.kept].mean()) for share in shares]
+        effects += [runs.scale.share_of_all(of_neuron) for of_neuron in metrics.reshape(len(block), pairs)]
     return torch.tensor(effects, dtype=torch.float64)
 
 

@@ -28,7 +28,7 @@ from workbench.edit.passes import (
 )
 from workbench.edit.readout import Metric
 from workbench.measure.bootstrap import Interval
-from workbench.measure.paired import bootstrap_mean
+from workbench.measure.ratio import ratio_of_means, surely_above
 from workbench.model.model import Model
 from workbench.model.norms import normalises_mlp_output
 from workbench.vocabulary import RESID_POST, NeuronSet, Pole
@@ -59,11 +59,15 @@ class Condition:
 class Patching:
     """What inserting neurons' activations did in each pair, as a share of the whole way to the donor run.
 
+    Over pairs, the share is a ratio of means: what the metric moved in all pairs together over the whole way in all
+    pairs together. A mean of the pairs' own shares would rest on the pairs whose runs hardly differ.
+
     Attributes:
         trait: the contrast's trait.
         settings: what every row shares: direction, base, donor, positions, direct.
         table: a row for each condition and pair: set, mode, layer (-1: all of the set's layers), neurons, pair, the
-            quantity, and the metric in each run: `base`, `donor` and `patched`. Dropped pairs have no quantity.
+            quantity (the pair's own share), the metric in each run (`base`, `donor` and `patched`), and the share's
+            numerator and denominator in the metric's unit: `moved` and `whole`. Dropped pairs have no quantity.
         labels: by pole, the description id of each pair; intervals are clustered by it. Empty where none is known.
     """
 
@@ -82,8 +86,9 @@ class Patching:
         """A row per condition, with intervals over pairs, or over whole descriptions where they are known.
 
         Returns:
-            columns trait, the settings, set, mode, layer, neurons, the quantity (mean over pairs) with `low` and
-            `high`, `n` (pairs), `clusters`, and `dropped` (pairs left out because their runs agree).
+            columns trait, the settings, set, mode, layer, neurons, the quantity (over all pairs: the sum of what moved
+            over the sum of the whole way) with `low` and `high`, `n` (pairs), `clusters`, and `dropped` (pairs left
+            out because their runs agree). All three are nan where the interval of the mean whole way covers 0.
         """
         summaries = []
         for key, rows in self.table.groupby(["set", "mode", "layer"], sort=False):
@@ -117,18 +122,34 @@ class Patching:
         return rows
 
     def interval(self, rows: pd.DataFrame, *, level: float = 0.95, resamples: int = 2000, seed: int = 0) -> Interval:
-        """The mean of the quantity over a condition's rows, without the dropped pairs, with its interval.
+        """The quantity over all of a condition's rows, without the dropped pairs, with its interval.
 
         Where both poles have descriptions, an interval is computed with the clusters of each, and the wider one is
-        returned.
+        returned. A quantity that has no estimate by either is nan.
+
+        Args:
+            rows: with the columns pair, `moved`, `whole` and the quantity.
         """
         kept = rows[rows[self.quantity].notna()]
-        groups = [np.asarray(ids)[kept["pair"]] for ids in self.labels.values()] or [None]
         intervals = [
-            bootstrap_mean(kept[self.quantity], clusters=ids, level=level, resamples=resamples, seed=seed)
-            for ids in groups
+            ratio_of_means(kept["moved"], kept["whole"], clusters=ids, level=level, resamples=resamples, seed=seed)
+            for ids in self._clusters(kept)
         ]
-        return max(intervals, key=lambda interval: interval.high - interval.low)
+        undefined = [interval for interval in intervals if np.isnan(interval.estimate)]
+        return undefined[0] if undefined else max(intervals, key=lambda interval: interval.high - interval.low)
+
+    def surely_above(self, rows: pd.DataFrame, column: str) -> float:
+        """One-sided p-value of the hypothesis that the mean of a column over a condition's pairs is 0 or less.
+
+        Where both poles have descriptions, a test is made with the clusters of each, and the larger p is returned. It
+        is nan with a single cluster. Dropped pairs are left out.
+        """
+        kept = rows[rows[self.quantity].notna()]
+        return float(np.max([surely_above(kept[column], clusters=ids) for ids in self._clusters(kept)]))
+
+    def _clusters(self, kept: pd.DataFrame) -> list[np.ndarray | None]:
+        """The labels of these rows' clusters, pole by pole."""
+        return [np.asarray(ids)[kept["pair"]] for ids in self.labels.values()] or [None]
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
@@ -167,7 +188,8 @@ def patch(
             effect on the logits that no other component passes on.
 
     Returns:
-        effects as shares of the donor's: 0 is the base run, 1 the donor run; see `Patching.frame`.
+        effects as shares of the donor's, ratios of means over pairs: 0 is the base run, 1 the donor run; see
+        `Patching.frame`.
 
     Raises:
         ValueError: for an unknown direction, base or mode, neurons or positions that do not fit, a direct effect of
@@ -189,7 +211,8 @@ def patch(
         if len(condition.neurons):
             with change(model, runs, condition.neurons):
                 metrics = scores(model, runs.tokens[runs.base], runs.metric, max_tokens=max_tokens)
-        tables.append(condition_rows(runs, condition, metrics, {Patching.quantity: runs.scale.share(metrics)}))
+        moved, shares = metrics - runs.scale.base, runs.scale.share(metrics)
+        tables.append(condition_rows(runs, condition, metrics, {Patching.quantity: shares, "moved": moved}))
     settings = {
         "direction": direction,
         "base": str(runs.base),
@@ -248,7 +271,7 @@ def condition_rows(
 
     Args:
         metrics: what the changed runs were read by.
-        quantity: by its name, the share that follows from them.
+        quantity: the share that follows from them, by its name, and its numerator, `moved`.
     """
     return pd.DataFrame(
         {
@@ -257,7 +280,8 @@ def condition_rows(
             "layer": condition.layer,
             "neurons": len(condition.neurons),
             "pair": np.arange(len(metrics)),
-            **{name: shares.numpy() for name, shares in quantity.items()},
+            **{name: values.numpy() for name, values in quantity.items()},
+            "whole": (runs.scale.donor - runs.scale.base).numpy(),
             "base": runs.scale.base.numpy(),
             "donor": runs.scale.donor.numpy(),
             "patched": metrics.numpy(),

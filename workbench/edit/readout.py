@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from workbench.measure.ratio import ratio_of_means
 from workbench.model.model import Model
 
 NEARLY_EQUAL = 0.01  # of the median pair's distance between its runs
@@ -129,6 +130,21 @@ class Scale:
         way = (self.donor - self.base)[self.kept]
         shares[self.kept] = (values - self.base)[self.kept] / way
         return shares
+
+    @property
+    def whole(self) -> float:
+        """The whole way of all kept pairs together; nan where the interval of its mean covers 0."""
+        ways = (self.donor - self.base)[self.kept].numpy()
+        return float(ways.sum()) * ratio_of_means(ways, ways).estimate
+
+    def share_of_all(self, values: Float64[Tensor, " pair"]) -> float:
+        """How far all pairs together lie on the way: the sum of what moved over the whole way; see `whole`.
+
+        Raises:
+            ValueError: if a value is not finite.
+        """
+        require_finite(values, "an intervened run")
+        return float((values - self.base)[self.kept].sum()) / self.whole
 
     def lost(self, values: Float64[Tensor, " pair"]) -> Float64[Tensor, " pair"]:
         """How far each value has fallen back: 0 at the donor run, 1 at the base run, nan where they agree."""

@@ -19,9 +19,12 @@ from .paired import bootstrap_mean as bootstrap_mean
 from .paired import holm as holm
 from .paired import mcnemar as mcnemar
 from .paired import non_inferiority as non_inferiority
+from .paired import paired_change as paired_change
 from .paired import wilson as wilson
 from .permutation import permutation_test as permutation_test
 from .planted import planted as planted
+from .proportions import paired_proportions as paired_proportions
+from .ratio import ratio_of_means as ratio_of_means
 from .resampled import bootstrap_errors as bootstrap_errors
 from .rows import auroc as auroc
 from .rows import paired_d as paired_d

@@ -9,7 +9,7 @@ import pandas as pd
 from workbench.measure.detectable import smallest_detectable
 from workbench.measure.dosing import Changes, dose_curves
 from workbench.measure.dosing import equal_loss as equal_loss_of
-from workbench.measure.paired import bootstrap_difference, bootstrap_mean, holm, mcnemar, non_inferiority
+from workbench.measure.paired import bootstrap_mean, holm, mcnemar, non_inferiority, paired_change
 from workbench.measure.permutation import permutation_test
 from workbench.vocabulary import SIGN
 
@@ -28,9 +28,10 @@ def specificity_matrix(
 
     Returns:
         A row for each edited trait, measured trait and direction: trait, measured, direction, shift (points of the
-        1 to 5 scale; positive where the measured trait moves in the direction of the edit), low, high (95 %,
-        bootstrap clustered by question), n (questions with both scores), asked (questions), p (sign flips by question,
-        two-sided), p_holm (over all rows). Missing where no question has both scores.
+        1 to 5 scale; positive where the measured trait moves in the direction of the edit; an answer without a score
+        has not moved), low, high (95 %, bootstrap clustered by question), n (questions), scored (those with both
+        scores), coverage_change (share of answers with a score, edited minus unedited), p (sign flips by question,
+        two-sided), p_holm (over all rows).
 
     Raises:
         ValueError: if columns, unedited answers or edited ones are missing, or several arms or doses arrived.
@@ -39,16 +40,13 @@ def specificity_matrix(
     table = []
     for (trait, measured, direction), cell in rows.groupby(["trait", "measured", "direction"], sort=False):
         entry: dict[str, object] = {"trait": trait, "measured": measured, "direction": direction}
-        known = cell.dropna(subset=["shift"])
-        entry |= {"shift": np.nan, "low": np.nan, "high": np.nan, "n": len(known), "asked": len(cell), "p": np.nan}
-        if len(known):
-            shift, clusters = known["shift"].to_numpy(float), known["question"].to_numpy()
-            interval = bootstrap_mean(shift, clusters=clusters, resamples=resamples, seed=seed)
-            test = permutation_test(
-                np.zeros_like(shift), shift, clusters=clusters, permutations=permutations, seed=seed
-            )
-            entry |= {"shift": interval.estimate, "low": interval.low, "high": interval.high, "p": test.pvalue}
-        table.append(entry)
+        shift, clusters = cell["shift"].fillna(0.0).to_numpy(float), cell["question"].to_numpy()
+        interval = bootstrap_mean(shift, clusters=clusters, resamples=resamples, seed=seed)
+        test = permutation_test(np.zeros_like(shift), shift, clusters=clusters, permutations=permutations, seed=seed)
+        entry |= {"shift": interval.estimate, "low": interval.low, "high": interval.high}
+        entry |= {"n": len(cell), "scored": int(cell["shift"].notna().sum())}
+        entry["coverage_change"] = float(cell["score"].notna().mean() - cell["base_score"].notna().mean())
+        table.append(entry | {"p": test.pvalue})
     return _with_holm(pd.DataFrame(table), "p")
 
 
@@ -97,11 +95,12 @@ def compare_arms(
 
     Returns:
         A row for each arm, dose and group: arm, gamma, the columns of `by`, correct and reference_correct (shares),
-        change (arm minus reference) with low and high (95 %, paired bootstrap clustered by item), lost and gained
-        (items that only the reference, or only the arm, has right), mcnemar_p, permutation_p (sign flips by item),
-        p_holm (permutation_p over the groups of an arm and dose), lower (one-sided 95 % bound of the change), margin,
-        non_inferior, detectable (the smallest loss that a test with so many rows, of which as many are discordant as
-        here, finds with chance `power`), n (rows), items.
+        change (arm minus reference) with low and high (95 %, Tango's score interval, an item as one cluster), lost
+        and gained (items that only the reference, or only the arm, has right), mcnemar_p, permutation_p (sign flips by
+        item), p_holm (permutation_p over the groups of an arm and dose), lower and upper (one-sided 95 % bounds of the
+        change: a loss of up to -lower cannot be excluded), margin, non_inferior, inferior (surely lost more than the
+        margin), detectable (the smallest loss that a test with so many rows, of which as many are discordant as here,
+        finds with chance `power`), n (rows), items.
 
     Raises:
         ValueError: if the reference is missing or present at several doses, or an item has no partner in it.
@@ -131,7 +130,7 @@ def compare_arms(
         a, b = part["reference_correct"].to_numpy(float), part["correct"].to_numpy(float)
         clusters = (part["task"] + "|" + part["item"]).to_numpy()
         drawn = {"clusters": clusters, "seed": seed}
-        interval = bootstrap_difference(a, b, resamples=resamples, **drawn)
+        interval = paired_change(a, b, resamples=resamples, **drawn)
         counts = mcnemar(a, b)
         bound = non_inferiority(a, b, margin=margin, resamples=resamples, **drawn)
         table.append(
@@ -140,7 +139,8 @@ def compare_arms(
             | {"change": interval.estimate, "low": interval.low, "high": interval.high}
             | {"lost": counts.b, "gained": counts.c, "mcnemar_p": counts.pvalue}
             | {"permutation_p": permutation_test(a, b, permutations=permutations, **drawn).pvalue}
-            | {"lower": bound.lower, "margin": margin, "non_inferior": bound.non_inferior}
+            | {"lower": bound.lower, "upper": bound.upper, "margin": margin}
+            | {"non_inferior": bound.non_inferior, "inferior": bound.inferior}
             | {"detectable": smallest_detectable(len(a), discordant=(counts.b + counts.c) / len(a), power=power)}
             | {"n": interval.n, "items": interval.clusters}
         )
@@ -192,7 +192,8 @@ def _changes_of_answers(answers: pd.DataFrame) -> list[Changes]:
     base = base.rename(columns={"score": "base_score", "wellformed": "base_wellformed"})
     rows = answers[answers["arm"] != UNEDITED].merge(base, on=["trait", "question"], validate="many_to_one")
     rows = rows.assign(cluster=rows["trait"] + "|" + rows["question"])
-    shift = rows["direction"].map(SIGN) * (rows["score"] - rows["base_score"])
+    # An answer without a score has not moved the trait.
+    shift = (rows["direction"].map(SIGN) * (rows["score"] - rows["base_score"])).fillna(0.0)
     wellformed = rows["wellformed"] - rows["base_wellformed"]
     return [Changes("shift", rows.assign(change=shift)), Changes("wellformed_change", rows.assign(change=wellformed))]
 

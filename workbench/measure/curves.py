@@ -24,19 +24,53 @@ def dose_curve(
     return np.hstack([np.zeros((len(weights), 1)), means])
 
 
+def monotone(means: np.ndarray) -> np.ndarray:
+    """Each row's nearest rising curve, by least squares, among those that begin at the row's first value.
+
+    A mean that falls below an earlier one is noise or a hump; either way the two are pooled, so that the dose that
+    first reaches a value is found alike for every arm.
+
+    Args:
+        means: `(row, dose)`, doses ascending; a dose at which any row lacks a value stays as it is.
+
+    Returns:
+        `(row, dose)`, never falling along a row.
+
+    Reference:
+        Barlow, Bartholomew, Bremner and Brunk (1972), the max-min formula of isotonic regression.
+
+    Example:
+        >>> monotone(np.array([[0.0, 2.0, 1.0, 3.0]])).tolist()
+        [[0.0, 1.5, 1.5, 3.0]]
+    """
+    known = np.asarray(~np.isnan(means).any(axis=0))
+    known[0] = False
+    later = means[:, known]
+    doses = later.shape[1]
+    sums = np.concatenate([np.zeros((len(means), 1)), np.cumsum(later, axis=1)], axis=1)
+    rising = np.empty_like(later)
+    for last in range(doses):
+        best = means[:, 0]
+        for first in range(last + 1):
+            lengths = np.arange(last + 1, doses + 1) - first
+            best = np.maximum(best, ((sums[:, last + 1 :] - sums[:, [first]]) / lengths).min(axis=1))
+        rising[:, last] = best
+    fitted = means.copy()
+    fitted[:, known] = rising
+    return fitted
+
+
 def first_reaching(doses: np.ndarray, shifts: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The least dose at which each row's shift, a straight line between doses, reaches its target; nan if none does."""
-    needed = np.full(len(target), np.nan)
-    for i, (row, goal) in enumerate(zip(shifts, target, strict=True)):
-        reaching = np.flatnonzero(row >= goal)
-        if len(reaching):
-            j = int(reaching[0])
-            if j == 0:
-                needed[i] = doses[0]
-            else:
-                share = (goal - row[j - 1]) / (row[j] - row[j - 1])
-                needed[i] = doses[j - 1] + share * (doses[j] - doses[j - 1])
-    return needed
+    reaching = shifts >= target[:, None]
+    at = reaching.argmax(axis=1)
+    before = np.maximum(at - 1, 0)
+    rows = np.arange(len(target))
+    high, low = shifts[rows, at], shifts[rows, before]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = doses[before] + (target - low) / (high - low) * (doses[at] - doses[before])
+    needed = np.where(at == 0, doses[0], between)
+    return np.where(reaching.any(axis=1), needed, np.nan)
 
 
 def summary(name: str, values: np.ndarray) -> dict[str, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.measure.curves import dose_curve, first_reaching, resampling_weights, summary, two_sided
+from workbench.measure.curves import dose_curve, first_reaching, monotone, resampling_weights, summary, two_sided
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,23 @@ class DoseCurves:
 
     def at(self, name: str, needed: np.ndarray) -> np.ndarray:
         """`(1 + resamples,)`: a quantity at each row's `needed` dose, a straight line between doses; nan if that is."""
-        values = np.array(
-            [np.interp(dose, self.doses, row) for dose, row in zip(needed, self.means[name], strict=True)]
-        )
-        values[~np.isfinite(needed)] = np.nan
-        return values
+        known = np.isfinite(needed)
+        dose = np.where(known, needed, 0.0)
+        after = np.clip(np.searchsorted(self.doses, dose), 1, len(self.doses) - 1)
+        share = (dose - self.doses[after - 1]) / (self.doses[after] - self.doses[after - 1])
+        rows = np.arange(len(needed))
+        low, high = self.means[name][rows, after - 1], self.means[name][rows, after]
+        # At a dose itself its own mean counts, whether or not its neighbour has one.
+        values = np.where(share == 0, low, np.where(share == 1, high, (1 - share) * low + share * high))
+        return np.where(known, values, np.nan)
+
+    def rising(self, name: str, *, sign: float = 1.0) -> "DoseCurves":
+        """The curves with one quantity, times `sign`, replaced by its rising fit; see `monotone`."""
+        return DoseCurves(self.doses, {**self.means, name: sign * monotone(sign * self.means[name])})
+
+    def reaching(self, name: str, goal: np.ndarray, *, sign: float = 1.0) -> np.ndarray:
+        """`(1 + resamples,)`: the least dose at which `sign` times a quantity reaches each row's goal; nan if none."""
+        return first_reaching(self.doses, sign * self.means[name], goal)
 
 
 def dose_curves(changes: Sequence[Changes], *, resamples: int, seed: int = 0) -> dict[str, DoseCurves]:
@@ -77,11 +89,13 @@ def dose_curves(changes: Sequence[Changes], *, resamples: int, seed: int = 0) ->
 def equal_shift(
     curves: Mapping[str, DoseCurves], *, reference: str, gamma: float, costs: Sequence[str], target: str = "shift"
 ) -> pd.DataFrame:
-    """What each arm costs at the dose at which it moves the target as far as the reference does at `gamma`.
+    """What each arm costs at the dose at which it moves the target as far as the reference does by `gamma`.
 
-    Each arm's shift and costs are straight lines between its doses, from the unedited model at dose 0. Costs are read
-    at the dose where the shift first reaches the reference's. Intervals (95 %, percentile) resample clusters; the
-    reference's shift is that of the same resample.
+    Every arm is read alike, the reference too: its shift is a rising fit to the means at its doses, from the unedited
+    model at dose 0, with straight lines between them, and its costs, straight lines between their means, are read at
+    the dose at which that fit first reaches the shift. An arm whose shift falls again at greater doses is so read
+    where it has come as far at less cost. Intervals (95 %, percentile) resample clusters; the fits and the
+    reference's shift are those of the same resample.
 
     Args:
         costs: names of changes, e.g. `wellformed_change`.
@@ -91,21 +105,20 @@ def equal_shift(
         reference's), and for each cost its change and `_against`, the arm's minus the reference's; each with `_low`,
         `_high`, the last with `_p`, two-sided, from the resamples. Missing where the arm never reaches the shift.
     """
-    doses, means = curves[reference].doses, curves[reference].means
-    at = int(np.flatnonzero(doses == gamma)[0])
-    goal = means[target][:, at]
+    fits = {arm: curve.rising(target) for arm, curve in curves.items()}
+    at = int(np.flatnonzero(fits[reference].doses == gamma)[0])
+    goal = fits[reference].means[target][:, at]
+    needed_by = {arm: fit.reaching(target, goal) for arm, fit in fits.items()}
+    of_reference = {name: fits[reference].at(name, needed_by[reference]) for name in costs}
     table = []
-    for arm, curve in curves.items():
-        # The reference is read at its own dose, as a noisy curve may reach its shift there at an earlier dose too.
-        needed = np.full(len(goal), gamma)
-        if arm != reference:
-            needed = first_reaching(curve.doses, curve.means[target], goal)
+    for arm, fit in fits.items():
+        needed = needed_by[arm]
         entry: dict[str, object] = {"arm": arm, "reached": float(np.isfinite(needed[1:]).mean())}
         entry |= summary("gamma", needed) | summary("shift", goal)
         for name in costs:
             stem = name.removesuffix("_change")
-            cost = curve.at(name, needed)
-            against = cost - means[name][:, at]
+            cost = fit.at(name, needed)
+            against = cost - of_reference[name]
             entry |= summary(name, cost) | summary(f"{stem}_against", against)
             entry |= {f"{stem}_against_p": two_sided(against)}
         table.append(entry)
@@ -117,8 +130,8 @@ def equal_loss(
 ) -> pd.DataFrame:
     """How far each arm has moved the target by the dose at which it first costs a given loss.
 
-    Shift and cost are straight lines between an arm's doses, from the unedited model at dose 0. An arm that never
-    loses so much is read at its greatest dose; so is a resample of it.
+    Shift and loss are rising fits to the means at an arm's doses, from the unedited model at dose 0, with straight
+    lines between them. An arm that never loses so much is read at its greatest dose; so is a resample of it.
 
     Args:
         cost: the name of a change, e.g. `capability_change`.
@@ -136,14 +149,15 @@ def equal_loss(
         raise ValueError(f"A loss is above 0, but {list(losses)} arrived. Give losses as e.g. 0.02.")
     if reference not in curves:
         raise ValueError(f"equal_loss compares with {reference!r}, but the arms are {sorted(curves)}.")
+    fits = {arm: curve.rising(target).rising(cost, sign=-1.0) for arm, curve in curves.items()}
     table = []
     for loss in losses:
         readings = {}
-        for arm, curve in curves.items():
-            needed = first_reaching(curve.doses, -curve.means[cost], np.full(len(curve.means[cost]), float(loss)))
+        for arm, fit in fits.items():
+            needed = fit.reaching(cost, np.full(len(fit.means[cost]), float(loss)), sign=-1.0)
             reached = np.isfinite(needed)
-            readings[arm] = (reached, np.where(reached, needed, curve.doses[-1]))
-        shifts = {arm: curves[arm].at(target, needed) for arm, (_, needed) in readings.items()}
+            readings[arm] = (reached, np.where(reached, needed, fit.doses[-1]))
+        shifts = {arm: fits[arm].at(target, needed) for arm, (_, needed) in readings.items()}
         for arm, (reached, needed) in readings.items():
             against = shifts[arm] - shifts[reference]
             table.append(

@@ -1,6 +1,6 @@
 """Tests of outcomes that are paired item by item: bootstrap intervals, McNemar, non-inferiority, Holm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from workbench.measure.bootstrap import Interval, finite_rows, percentile_interval, require_level
+from workbench.measure.proportions import binary_change
 
 EXACT_BELOW = 25  # discordant pairs; with fewer, McNemar's chi-squared approximates the binomial poorly
 
@@ -37,9 +38,12 @@ class NonInferiority:
 
     Attributes:
         estimate: mean of b - a, in the outcome's unit.
-        lower: one-sided lower bound of that mean; nan with a single cluster.
+        lower: one-sided lower bound of that mean: the loss that the data cannot exclude is just below -lower; nan where
+            they do not show how much the mean varies.
+        upper: one-sided upper bound, likewise.
         margin: the loss that would be tolerated.
         non_inferior: whether `lower` is above `-margin`.
+        inferior: whether `upper` is below `-margin`: the loss is surely greater than the margin.
         n: number of rows.
         clusters: number of independent groups of rows.
         method: how the bound was found.
@@ -48,8 +52,10 @@ class NonInferiority:
 
     estimate: float
     lower: float
+    upper: float
     margin: float
     non_inferior: bool
+    inferior: bool
     n: int
     clusters: int
     method: str
@@ -107,6 +113,8 @@ def bootstrap_difference(
 ) -> Interval:
     """Mean of b - a over paired rows, with a percentile bootstrap interval.
 
+    For right and wrong answers see `paired_change`, whose interval has a width where no answer changed too.
+
     Returns:
         as `bootstrap_mean`; positive if `b` is larger.
 
@@ -128,6 +136,35 @@ def bootstrap_difference(
     )
 
 
+def paired_change(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Mean of b - a over paired rows: with Tango's score interval if every value is 0 or 1, else as the bootstrap's.
+
+    Returns:
+        as `bootstrap_difference`.
+
+    Raises:
+        ValueError: as `bootstrap_difference`.
+
+    Example:
+        >>> paired_change([1.0] * 10, [1.0] * 10).low.__round__(3)
+        -0.278
+    """
+    first, second = finite_rows("paired_change", a), finite_rows("paired_change", b)
+    _same_length("paired_change", first, second)
+    interval = binary_change(first, second, clusters=clusters, level=level, caller="paired_change")
+    if interval is not None:
+        return interval
+    return bootstrap_difference(first, second, clusters=clusters, level=level, resamples=resamples, seed=seed)
+
+
 def non_inferiority(
     a: ArrayLike,
     b: ArrayLike,
@@ -142,10 +179,13 @@ def non_inferiority(
 
     Fix the margin before you look at the results: with a wide enough margin every arm passes.
 
+    Right and wrong answers (1 and 0) are judged by Tango's score interval, in which a cluster counts as one item; other
+    outcomes by a percentile bootstrap.
+
     Returns:
-        `non_inferior` is true if the one-sided lower bound of the mean of b - a is above `-margin`, and false with a
-        single cluster, which has no bound. If all differences are equal, the bound equals the estimate, however few
-        the rows. With right or wrong answers and no discordant item among n, a loss of about 3 / n is still possible.
+        `non_inferior` is true if the one-sided lower bound of the mean of b - a is above `-margin`, and false where
+        there is no bound: with a single cluster, or where all differences of other outcomes are equal, which does not
+        show how much they vary. With no discordant item among n the bound is about -2.7 / n.
 
     Raises:
         ValueError: for a negative margin, or as `bootstrap_difference`.
@@ -158,20 +198,29 @@ def non_inferiority(
     """
     if not margin >= 0:
         raise ValueError(f"margin is the loss you would tolerate, so 0 or more, but it is {margin}. Use e.g. 0.05.")
-    interval = percentile_interval(
-        paired_difference("non_inferiority", a, b),
-        clusters=clusters,
-        level=level,
-        tail=1 - level,  # the bound is one-sided, so all of it is below
-        resamples=resamples,
-        seed=seed,
-        caller="non_inferiority",
-    )
+    difference = paired_difference("non_inferiority", a, b)
+    first, second = finite_rows("non_inferiority", a), finite_rows("non_inferiority", b)
+    # Each bound is one-sided, so all of 1 - level is beyond it.
+    interval = binary_change(first, second, clusters=clusters, level=2 * level - 1, caller="non_inferiority")
+    if interval is None:
+        interval = percentile_interval(
+            difference,
+            clusters=clusters,
+            level=level,
+            tail=1 - level,
+            resamples=resamples,
+            seed=seed,
+            caller="non_inferiority",
+        )
+        if interval.low == interval.high:
+            interval = replace(interval, low=float("nan"), high=float("nan"))
     return NonInferiority(
         estimate=interval.estimate,
         lower=interval.low,
+        upper=interval.high,
         margin=float(margin),
         non_inferior=interval.low > -margin,
+        inferior=interval.high < -margin,
         n=interval.n,
         clusters=interval.clusters,
         method=f"one-sided {interval.method}",

@@ -56,9 +56,9 @@ class Answers(Outcome):
         label = "well-formed sentences" if self.scorer == "grammar" else "rated fluency (of its range)"
         losses = (0.01, 0.02, 0.05)
         return (
-            Quantity("trait_score", "trait", "trait score of open answers", "points of 4", column="score"),
+            Quantity("trait_score", "trait", "trait score of open answers", "points of 4", "score", span=(1.0, 5.0)),
             Quantity("wellformed", "cost", label, SHARE, losses=losses, min_level=0.95),
-            Quantity("coverage", "cost", "answers with a score", SHARE),
+            Quantity("coverage", "cost", "answers with a score", SHARE, losses=losses, max_loss=0.05),
         )
 
     def questions_of(self, trait: str, split: Split) -> list[str]:

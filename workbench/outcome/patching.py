@@ -8,7 +8,7 @@ import pandas as pd
 from workbench.contrast.contrast import Contrast
 from workbench.edit.ablating import ablate
 from workbench.edit.patching import patch
-from workbench.edit.verdict import causal_verdict
+from workbench.edit.verdict import CausalVerdict, causal_verdict
 from workbench.model.model import Model
 from workbench.outcome.claims.patching import carries_persona, tell_persona
 from workbench.outcome.finding import Claim
@@ -38,18 +38,20 @@ class Patching(TraitOutcome):
     def trace(
         self, model: Model, pairs: Contrast, sets: Mapping[str, NeuronSet], *, resamples: int, seed: int
     ) -> dict[str, pd.DataFrame]:
-        """Patching by layer, cumulative and joint, both ways; its verdict; and mean ablation."""
-        curves, verdicts, ablated = [], [], []
+        """Patching by layer, cumulative and joint, both ways, with its verdict and its pairs; and mean ablation."""
+        curves, verdicts, pairwise, ablated = [], [], [], []
         for direction, donor in _DONORS.items():
             patched = patch(model, pairs, sets, direction=direction, mode=("joint", "by_layer", "cumulative"))
             curves.append(patched.frame(resamples=resamples, seed=seed))
             cause = causal_verdict(patched, selected=SELECTED, control=MATCHED, resamples=resamples, seed=seed)
-            verdicts.append({"direction": direction, "verdict": cause.verdict, "text": cause.text})
+            verdicts.append({"direction": direction, **verdict_row(cause)})
+            pairwise.append(patched.rows().query("mode == 'joint'"))
             lost = ablate(model, pairs, sets, pole=donor, kind="mean", seed=seed)
             ablated.append(lost.frame(resamples=resamples, seed=seed))
         tables = {
             "patching": pd.concat(curves, ignore_index=True),
             "patching_verdict": pd.DataFrame(verdicts),
+            "patching_pairs": pd.concat(pairwise, ignore_index=True),
             "ablation": pd.concat(ablated, ignore_index=True),
         }
         return {name: table.assign(trait=pairs.trait) for name, table in tables.items()}
@@ -65,3 +67,14 @@ class Patching(TraitOutcome):
                 ("patching-by-layer", "patching_verdict"),
             ),
         )
+
+
+def verdict_row(cause: CausalVerdict) -> dict[str, str | float]:
+    """A verdict as a table holds it: verdict, effect and difference (from the control) with their 95 % intervals, the
+    p-values `p_causes` and `p_against`, and the text.
+    """
+    [difference] = cause.differences.values()
+    row: dict[str, str | float] = {"verdict": cause.verdict}
+    for name, interval in (("effect", cause.effect), ("difference", difference)):
+        row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return row | {"p_causes": cause.p_causes, "p_against": cause.p_against, "text": cause.text}

@@ -25,6 +25,7 @@ class Quantity:
         max_loss: the greatest mean loss at which a dose may still be chosen; None for no such bound.
         min_level: the least mean at which a dose may still be chosen; None for no such bound.
         margin: the loss that "is kept" tolerates; None where nothing is claimed of it.
+        span: the least and the greatest number that there can be, from which bounds follow for rows without one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Quantity:
     max_loss: float | None = None
     min_level: float | None = None
     margin: float | None = None
+    span: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ("trait", "cost"):
@@ -54,6 +56,11 @@ class Quantity:
     def change(self) -> str:
         """The column of its change against the unedited model."""
         return f"{self.name}_change"
+
+    @property
+    def shift(self) -> str:
+        """The column of its change in the intended direction, of a quantity of the trait."""
+        return f"{self.name}_shift"
 
     @property
     def scale(self) -> float:

@@ -45,7 +45,9 @@ class Questionnaire(Outcome):
     cluster = "item"
     when = "chosen dose"
     main = "statements"
-    quantities = (Quantity("questionnaire", "trait", "questionnaire score", "points of 4", column="expected"),)
+    quantities = (
+        Quantity("questionnaire", "trait", "questionnaire score", "points of 4", "expected", span=(1.0, 5.0)),
+    )
 
     def statements_of(self, trait: str, split: Split) -> list[Statement]:
         """A trait's statements: those of the embedded model that were never taught are reported.

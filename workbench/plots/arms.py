@@ -67,6 +67,7 @@ def arms_compared(
 def shift_beyond_controls(
     against: pd.DataFrame,
     *,
+    draws: pd.DataFrame | None = None,
     trait: str = "all",
     legend: Legend | None = None,
     template: go.layout.Template = TEMPLATE,
@@ -74,7 +75,9 @@ def shift_beyond_controls(
     """How much further the arm under test moves a trait than each control, with intervals.
 
     Args:
-        against: columns control, trait, difference (of shifts), low, high, p_holm.
+        against: columns control, trait, difference (of shifts, from the mean of a random control's draws), low, high,
+            p_holm.
+        draws: columns arm, trait and shift, a row for each draw of a random control, which are shown one by one.
         legend: the target's unit.
 
     Raises:
@@ -92,6 +95,16 @@ def shift_beyond_controls(
         yaxis={"autorange": "reversed", "title": "control"},
         showlegend=False,
     )
+    if draws is not None:
+        each = draws[draws["trait"] == rows["trait"].iloc[0]].merge(rows, left_on="arm", right_on="control")
+        beyond = each["difference"] + each.groupby("arm")["shift"].transform("mean") - each["shift"]
+        drawn.add_scatter(
+            x=beyond,
+            y=each["control"],
+            mode="markers",
+            marker={"color": look.muted, "size": 5, "symbol": "line-ns-open"},
+            hovertemplate=f"one draw of %{{y}}: %{{x:{moved.form}}}<extra></extra>",
+        )
     drawn.add_scatter(
         x=rows["difference"],
         y=rows["control"],

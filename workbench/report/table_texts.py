@@ -49,30 +49,44 @@ TABLES: dict[str, TableText] = {
     "shifts": TableText(
         "Shift by trait and direction",
         "Of the {target}, at the chosen gamma, against the unedited model; p by sign flips of whole clusters, Holm "
-        "over the traits of an arm and direction; `unscored` counts rows without a value.",
+        "over the traits of an arm and direction. `unscored` rows have no score and count as not moved; had they moved "
+        "as far as can be, the shift would lie from `least` to `most`. A random control is the mean of its draws.",
         editing.GROUP,
     ),
     "shifts_QUANTITY": TableText(
         "Shift of the {quantity} by trait and direction",
         "At the chosen gamma, against the unedited model; p by sign flips of whole clusters, Holm over the traits of "
-        "an arm and direction; `unscored` counts rows without a value.",
+        "an arm and direction; `unscored` rows have no score and count as not moved.",
         editing.GROUP,
     ),
     "against_controls": TableText(
         "Shift of {method} beyond each control's",
-        "Of the {target}, paired by what was asked, at the chosen gamma; prompts have no dose. p by sign flips of "
-        "whole clusters, Holm over the traits of a control.",
+        "Of the {target}, paired by what was asked, at the chosen gamma; prompts have no dose. A random control is the "
+        "mean of its draws: `p_draws` is the chance of a rank so high if {method} were one more draw. p by sign flips "
+        "of whole clusters, Holm over the traits of a control.",
         editing.GROUP,
+    ),
+    "draws": TableText(
+        "Draws of the random controls",
+        "The shift of each draw at the chosen gamma.",
+        editing.GROUP,
+    ),
+    "kept": TableText(
+        "What is kept",
+        "Each cost with a margin, at the chosen gamma: the change with one-sided 95 % bounds. A loss of up to -`lower` "
+        "cannot be excluded.",
+        costing.GROUP,
     ),
     "QUANTITY_tests": TableText(
         "{quantity} against the unedited model",
-        "Exact match, paired item by item: McNemar and permutation tests, Holm over tasks and traits; whether a loss "
-        "beyond the margin is excluded, and the smallest loss that so many items would show.",
+        "Exact match, paired item by item: McNemar and permutation tests, Holm over tasks and traits. A loss of up to "
+        "-`lower` cannot be excluded; `detectable` is the smallest loss that so many items would show.",
         costing.GROUP,
     ),
     "specificity": TableText(
         "Trait edited and trait measured",
-        "Shift of the measured trait's score when a trait is edited in a direction, with Holm over all cells.",
+        "Shift of the measured trait's score when a trait is edited in a direction, with Holm over all cells; an "
+        "answer without a score has not moved, and `coverage_change` tells how many more have none.",
         editing.GROUP,
     ),
     "questionnaire": TableText(
@@ -111,7 +125,8 @@ TABLES: dict[str, TableText] = {
     ),
     "patching_verdict": TableText(
         "What patching says",
-        "By trait and direction: whether the selected neurons cause more than as many others of like magnitude.",
+        "By trait and direction: whether the selected neurons cause more than as many others of like magnitude; that "
+        "they cause as much leaves it undecided. Clustered t tests over pairs.",
         causing.GROUP,
     ),
     "ablation": TableText(
@@ -133,7 +148,8 @@ TABLES: dict[str, TableText] = {
     ),
     "neurons_edited": TableText(
         "What each arm edits",
-        "Units at the arm's site: neurons, or residual-stream coordinates.",
+        "Units at the arm's site: neurons, or residual-stream coordinates. `write_ratio`: the norm of what the whole "
+        "arm writes to the residual stream, as a share of the edit's that it is to equal.",
         editing.GROUP,
     ),
     "null": TableText(

@@ -43,6 +43,7 @@ class Condition:
         gamma: the dose, 0 for the model as it is.
         edit: the edit of the activations, if any.
         instruction: the instruction before each prompt, if any.
+        draw: the number of the draw, of an arm that is random; the first is 0.
     """
 
     arm: str
@@ -51,6 +52,7 @@ class Condition:
     gamma: float
     edit: AnyEdit | None
     instruction: Instruction | None = None
+    draw: int = 0
 
     @classmethod
     def unedited(cls, trait: str) -> "Condition":
@@ -59,8 +61,9 @@ class Condition:
 
     @property
     def labels(self) -> dict[str, str | float]:
-        """The columns that identify the condition in a frame."""
-        return {"arm": self.arm, "trait": self.trait, "direction": self.direction, "gamma": self.gamma}
+        """The columns that identify the condition in a frame; a first draw needs no number."""
+        labels: dict[str, str | float] = {"arm": self.arm, "trait": self.trait, "direction": self.direction}
+        return labels | {"gamma": self.gamma} | ({"draw": self.draw} if self.draw else {})
 
     def put(self, prompt: Prompt) -> Prompt:
         """The prompt with this condition's instruction, if it has one."""

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from workbench.edit.edit import AnyEdit
-from workbench.measure.paired import bootstrap_mean
+from workbench.measure.paired import bootstrap_difference, bootstrap_mean, paired_change
 from workbench.model.model import Model
 from workbench.score.answers import Condition, Scorer, answer_questions, testbed_scorer
 from workbench.score.capability import Item, answer_items
@@ -166,32 +165,24 @@ def _row(
 ) -> dict[str, float]:
     """The changes at one dose against the unedited model, paired by question and by item."""
     questions, items = edited
-    shift = sign * (questions["score"] - base[0]["score"]).to_numpy()
-    known = np.isfinite(shift)
-    changes = {
-        "shift": (shift[known], questions["question"].to_numpy()[known]),
-        "capability_change": (
-            items["correct"].to_numpy(float) - base[1]["correct"].to_numpy(float),
-            (items["task"] + "|" + items["item"]).to_numpy(),
-        ),
-        "wellformed_change": (
-            (questions["wellformed"] - base[0]["wellformed"]).to_numpy(),
-            questions["question"].to_numpy(),
-        ),
+    # An answer without a score has not moved the trait.
+    shift = sign * (questions["score"] - base[0]["score"]).fillna(0.0).to_numpy()
+    by_question = {"clusters": questions["question"].to_numpy(), "resamples": resamples, "seed": seed}
+    by_item = {"clusters": (items["task"] + "|" + items["item"]).to_numpy(), "resamples": resamples, "seed": seed}
+    intervals = {
+        "shift": bootstrap_mean(shift, **by_question),
+        "capability_change": paired_change(base[1]["correct"].astype(float), items["correct"].astype(float), **by_item),
+        "wellformed_change": bootstrap_difference(base[0]["wellformed"], questions["wellformed"], **by_question),
     }
     row: dict[str, float] = {}
-    for name, (values, clusters) in changes.items():
-        estimate = low = high = float("nan")
-        if len(values):
-            interval = bootstrap_mean(values, clusters=clusters, resamples=resamples, seed=seed)
-            estimate, low, high = interval.estimate, interval.low, interval.high
-        row |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+    for name, interval in intervals.items():
+        row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
     row |= {"wellformed": float(questions["wellformed"].mean()), "coverage": float(questions["score"].notna().mean())}
     return row | {"questions": len(questions), "items": len(items)}
 
 
 def _why_none(table: pd.DataFrame, target: float, min_coverage: float) -> str:
-    covered = table[(table["coverage"] >= min_coverage) & table["shift"].notna()]
+    covered = table[table["coverage"] >= min_coverage]
     most = table["gamma"].max()
     if covered.empty:
         return f"No dose up to {most:g} leaves {min_coverage:.0%} of the answers with a score."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workbench.arm.building import Arm, digest_of
+from workbench.arm.building import Arm, Steering, digest_of
 from workbench.arm.spec import UNEDITED
 from workbench.digest import key_of
 from workbench.edit.applying import EditedRun
@@ -30,6 +30,8 @@ class Cell:
         by_direction: the conditions for outcomes whose items are of a direction; the same ones but for the unedited
             model, which then has one for each trait and direction.
         digest: of the edits and instructions.
+        further: the conditions of an arm's draws after the first.
+        drawn_by: names of the outcomes that ask in every draw; the others ask in the first.
     """
 
     arm: str
@@ -39,6 +41,8 @@ class Cell:
     conditions: tuple[Condition, ...]
     by_direction: tuple[Condition, ...]
     digest: str
+    further: tuple[Condition, ...] = ()
+    drawn_by: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -56,14 +60,15 @@ class Cell:
 
     def asked_by(self, outcome: Outcome) -> tuple[Condition, ...]:
         """The conditions under which an outcome asks."""
-        return self.by_direction if outcome.by_direction else self.conditions
+        conditions = self.by_direction if outcome.by_direction else self.conditions
+        return conditions + self.further if outcome.name in self.drawn_by else conditions
 
     def key(self, model: Model, outcome: Outcome, outcomes: Mapping[str, Outcome]) -> str:
         """A hash of all that an outcome's rows depend on here."""
         return key_of(
             model=model.fingerprint,
             outcomes=[outcomes[name].key(self.split) for name in (*outcome.needs, outcome.name)],
-            edits=self.digest,
+            edits=[self.digest, *([_digest(self.further)] if outcome.name in self.drawn_by else [])],
             cell=(self.arm, self.gamma, self.scope, self.split),
         )
 
@@ -72,18 +77,24 @@ class Cell:
         return f"outcomes/{self.name}.{outcome.name.replace(' ', '-')}"
 
 
-def cell_of(arm: Arm, gamma: float, *, scope: Scope, split: Split) -> Cell:
-    """An arm at a dose."""
-    conditions = tuple(
-        Condition(arm.name, trait, direction, gamma, None, does)
-        if isinstance(does, Instruction)
-        else Condition(arm.name, trait, direction, gamma, does.with_gamma(gamma))
-        for (trait, direction), does in arm.steering.items()
+def cell_of(arm: Arm, gamma: float, *, scope: Scope, split: Split, drawn_by: frozenset[str] = frozenset()) -> Cell:
+    """An arm at a dose: its first draw, and for the outcomes `drawn_by` every other one too."""
+    first, *others = (
+        tuple(_condition(arm.name, way, gamma, does, number) for way, does in draw.items())
+        for number, draw in enumerate(arm.draws)
     )
-    digest = key_of(
-        conditions=[[each.labels, digest_of(each.edit), digest_of(each.instruction)] for each in conditions]
-    )
-    return Cell(arm.name, gamma, scope, split, conditions, conditions, digest)
+    further = tuple(condition for draw in others for condition in draw) if drawn_by else ()
+    return Cell(arm.name, gamma, scope, split, first, first, _digest(first), further, drawn_by)
+
+
+def _condition(arm: str, way: tuple[str, str], gamma: float, does: Steering, draw: int) -> Condition:
+    if isinstance(does, Instruction):
+        return Condition(arm, *way, gamma, None, does, draw)
+    return Condition(arm, *way, gamma, does.with_gamma(gamma), None, draw)
+
+
+def _digest(conditions: Sequence[Condition]) -> str:
+    return key_of(conditions=[[each.labels, digest_of(each.edit), digest_of(each.instruction)] for each in conditions])
 
 
 def unedited_cell(traits: Sequence[str], *, scope: Scope, split: Split) -> Cell:
@@ -106,14 +117,26 @@ def ask_cell(
     given = {}
     for outcome in outcomes:
         runs: list[EditedRun] = []
-        asking = Asking(cell.asked_by(outcome), cell.split, cell.scope, rows, runs.append)
+        told = rows if outcome.name in cell.drawn_by else {name: _first_draw(frame) for name, frame in rows.items()}
+        asking = Asking(cell.asked_by(outcome), cell.split, cell.scope, told, runs.append)
         frame = outcome.ask(model, asking)
         _require_columns(outcome, frame)
         rows[outcome.name] = frame
         counts = _counts(runs).assign(outcome=outcome.name, arm=cell.arm, gamma=cell.gamma, scope=cell.scope)
         columns = ["outcome", "phase", "edited_pairs", "passes", "arm", "gamma", "scope"]
-        given[outcome.name] = {ROWS: frame.assign(scope=cell.scope), EDITED: counts[columns]}
+        given[outcome.name] = {ROWS: _with_draw(frame).assign(scope=cell.scope), EDITED: counts[columns]}
     return given
+
+
+def _with_draw(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the number of their condition's draw, whose first one has no label."""
+    draw = frame["draw"].fillna(0) if "draw" in frame else 0
+    return frame.assign(draw=draw).astype({"draw": "int64"})
+
+
+def _first_draw(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first draw, as an outcome gave them."""
+    return frame if "draw" not in frame else frame[frame["draw"].fillna(0) == 0].reset_index(drop=True)
 
 
 def _counts(runs: Sequence[EditedRun]) -> pd.DataFrame:

@@ -66,6 +66,12 @@ class StudyConfig(BaseModel):
     control_gammas: tuple[float, ...] = Field(
         default=(), description="Doses of the controls besides the chosen one, at which they always run."
     )
+    draws: int = Field(
+        default=20,
+        ge=1,
+        description="How often each random control is drawn at the chosen dose, for the target's outcome; elsewhere it "
+        "is drawn once. With n draws no p-value can be below 1 / (n + 1).",
+    )
     scopes: tuple[Scope, ...] = Field(
         default=("generated",),
         description="Which positions are edited; the first is reported, the arm under test alone runs in the others.",

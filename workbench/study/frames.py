@@ -16,3 +16,13 @@ def content_of(frame: pd.DataFrame) -> str:
     """A hash of a table's columns and values."""
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return hashlib.sha256(repr(list(frame.columns)).encode() + rows.tobytes()).hexdigest()
+
+
+def in_scope(frame: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """The rows in which those positions were edited."""
+    return frame[frame["scope"] == scope].reset_index(drop=True)
+
+
+def first_draws(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of a random arm its first draw, as answers are shown one by one; without the draw's number."""
+    return frame[frame["draw"] == 0].drop(columns="draw").reset_index(drop=True)

@@ -33,6 +33,8 @@ def search_jobs(plan: Plan, method: Arm) -> list[Job]:
 def arm_jobs(plan: Plan, arms: Mapping[str, Arm], gamma: float) -> tuple[list[Job], dict[str, str]]:
     """Every arm at its doses, the method in the other scopes too, and arms that turned out to be another.
 
+    At the chosen dose the target's outcome asks in every draw of a random arm.
+
     The same edits give the same answers: an arm that does exactly what an earlier one does at the same doses is not
     asked again.
 
@@ -50,8 +52,9 @@ def arm_jobs(plan: Plan, arms: Mapping[str, Arm], gamma: float) -> tuple[list[Jo
             twins[name] = twin
             continue
         for dose in doses:
-            asked = _asked(plan, arm.spec, chosen=dose == gamma or not arm.spec.has_dose)
-            jobs.append(Job(cell_of(arm, dose, scope=config.scope, split="test"), asked))
+            chosen = dose == gamma or not arm.spec.has_dose
+            cell = cell_of(arm, dose, scope=config.scope, split="test", drawn_by=plan.drawn if chosen else frozenset())
+            jobs.append(Job(cell, _asked(plan, arm.spec, chosen=chosen)))
     method = arms[plan.method.name]
     asked = _with_needs(plan, plan.compared)
     scopes = config.scopes[1:] if plan.method.has_dose else ()
@@ -85,6 +88,8 @@ def total_work(plan: Plan) -> float:
     for arm in plan.arms:
         for number, _ in enumerate(config.doses(arm, config.gammas[0])):
             test += ways * sum(each.work("test") for each in _asked(plan, arm, chosen=number == 0))
+        if arm.drawn:
+            test += ways * plan.targeted.work("test") * (config.draws - 1)
     test += ways * sum(each.work("test") for each in unedited_job(plan).outcomes)
     traced = sum(each.work("test") for each in plan.traced) * len(config.traits)
     return locating_work(config) * len(config.traits) + search + test + traced

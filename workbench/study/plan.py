@@ -51,6 +51,11 @@ class Plan:
         return tuple(each for each in self.outcomes if each.name in named | needed)
 
     @property
+    def drawn(self) -> frozenset[str]:
+        """Names of the outcomes that ask in every draw of a random arm: the target's, and those that it reads."""
+        return frozenset({self.targeted.name, *self.targeted.needs})
+
+    @property
     def compared(self) -> tuple[Outcome, ...]:
         """The outcomes in the tables that compare all arms at every dose; the target's comes first."""
         others = [

@@ -18,10 +18,12 @@ from workbench.outcome.outcome import AnyOutcome
 from workbench.outcome.registry import Entry
 from workbench.outcome.results import Results
 from workbench.study.asking import ask_jobs
+from workbench.study.attainable import warn_unattainable
+from workbench.study.candidates import choose_layers
 from workbench.study.choosing import choose_dose
 from workbench.study.claims import judge_claims
 from workbench.study.config import StudyConfig
-from workbench.study.frames import content_of, stacked
+from workbench.study.frames import content_of, first_draws, in_scope, stacked
 from workbench.study.jobs import arm_jobs, swept_jobs, total_work, unedited_job, with_twins
 from workbench.study.meter import Meter, Progress
 from workbench.study.plan import Plan
@@ -63,6 +65,7 @@ def run_study(
     plan = Plan.of(config, outcomes, arms)
     plan.check()
     with warnings_kept() as warnings:
+        warn_unattainable(plan)
         return _run(plan, Store(folder), model or load_model(config.model), progress, warnings)
 
 
@@ -83,7 +86,8 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     for outcome in base.outcomes:
         outcome.refuse(unedited[outcome.name], model)
 
-    building = {"method": plan.method, "seed": config.seed, "speaks": config.speaks}
+    located, _ = choose_layers(plan, located, model, store, meter)
+    building = {"method": plan.method, "seed": config.seed, "speaks": config.speaks, "draws": config.draws}
     arms, left_out = build_arms(plan.arms, located, model, **building)
     gamma, made["search"] = choose_dose(plan, arms[plan.method.name], model, store, meter)
     jobs, twins = arm_jobs(plan, arms, gamma)
@@ -96,7 +100,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     made["arms"] = arm_table(arms)
 
     results = Results(
-        frames={name: _in_scope(frame, config.scope) for name, frame in frames.items()},
+        frames={name: first_draws(in_scope(frame, config.scope)) for name, frame in frames.items()},
         arms={name: arm.spec for name, arm in arms.items()},
         method=plan.method.name,
         gamma=gamma,
@@ -168,7 +172,3 @@ def _write_edits(store: Store, method: Arm, gamma: float) -> None:
             edit = does.with_gamma(gamma)
             key = key_of(edit=digest_of(edit), code=code_of("workbench.edit.edit"))
             store.step(f"edits/{trait}-{direction}", key, lambda edit=edit: {"": edit})
-
-
-def _in_scope(frame: pd.DataFrame, scope: str) -> pd.DataFrame:
-    return frame[frame["scope"] == scope].reset_index(drop=True)

@@ -12,7 +12,9 @@ from workbench.outcome.results import Results
 from workbench.study.comparing.changes import Measured, measured_by
 from workbench.study.comparing.doses import cost_by_breadth, dose, equal_dose, scopes, tradeoff
 from workbench.study.comparing.equal import equal_losses, equal_shift_by_trait
-from workbench.study.comparing.shifts import against_controls, shifts
+from workbench.study.comparing.kept import kept
+from workbench.study.comparing.shifts import against_controls, draws, shifts
+from workbench.study.frames import in_scope
 from workbench.study.plan import Plan
 from workbench.study.sweeping import quantile_sweep
 
@@ -25,7 +27,7 @@ class Answered:
     """What the outcomes gave.
 
     Attributes:
-        frames: every outcome's rows by its name, in every scope.
+        frames: every outcome's rows by its name, in every scope and every draw.
         swept: the same of arms at other quantiles; empty where there are none.
         sizes: how many units each arm edits, of both.
     """
@@ -38,7 +40,8 @@ class Answered:
 def compared_tables(plan: Plan, results: Results, answered: Answered) -> dict[str, pd.DataFrame]:
     """The tables that compare arms, and each outcome's own."""
     config = plan.config
-    measured = measured_by(results.frames, plan.compared)
+    reported = {name: in_scope(frame, config.scope) for name, frame in answered.frames.items()}
+    measured = measured_by(reported, plan.compared)
     target = measured[0]
     traded = tradeoff(measured, plan.target, resamples=config.resamples)
     by_shift = equal_shift_by_trait(measured, results)
@@ -54,8 +57,10 @@ def compared_tables(plan: Plan, results: Results, answered: Answered) -> dict[st
         "equal_shift_by_dose": together,
         "equal_shift_by_trait": by_shift[by_shift["trait"] != ALL].reset_index(drop=True),
         "equal_loss": equal_losses(measured, results),
+        "kept": kept(measured, results),
         "shifts": shifts(target, plan.target, results),
         "against_controls": against_controls(target, plan.target, results, results.named(*COMPARED_WITH)),
+        "draws": draws(target, plan.target, results, results.named("control")),
         "cost_by_breadth": cost_by_breadth(at_gamma, sizes, results.costs),
     }
     for outcome in plan.outcomes:

@@ -12,6 +12,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from workbench.testbed import corpus, grammar, lexicon, scorer, tasks
 from workbench.testbed.lexicon import TRAITS
 
+WELLFORMED = 0.95
+"""The least share of well-formed sentences under any persona; a clause said twice is well-formed once."""
+
 ARMS = ("none", "neutral", "high", "low", "high, held out", "low, held out", "other trait")
 
 
@@ -67,6 +70,9 @@ def measure(
     """Trait scores of answers to held-out questions by persona, well-formedness, and capability by task.
 
     Answers are sampled at temperature 1, capability is greedy. Scores run from 1 to 5.
+
+    Args:
+        items: of each task, or as many as its test part holds.
     """
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
@@ -88,7 +94,7 @@ def measure(
             scores[trait][arm].append(score)
     capability = {}
     for task in tasks.TASKS:
-        drawn = tasks.items(task, "test", n=min(items, 50) if task == "facts" else items, seed=seed)
+        drawn = tasks.items(task, "test", n=min(items, tasks.held_out_count(task)), seed=seed)
         conversations = [corpus.conversation(None, item.question) for item in drawn]
         texts = generate(model, tokenizer, conversations, max_new_tokens=14, temperature=0.0)
         capability[task] = sum(item.correct(text) for item, text in zip(drawn, texts, strict=True)) / len(drawn)
@@ -115,7 +121,9 @@ def shortfalls(measured: dict) -> list[str]:
                 lines.append(f"{trait}, {arm}: {by[arm]} is outside {least} to {most}")
     lines += [f"{task}: {share} is under 0.97" for task, share in measured["capability"].items() if share < 0.97]
     lines += [
-        f"well-formed, {arm}: {share} is under 0.97" for arm, share in measured["wellformed"].items() if share < 0.97
+        f"well-formed, {arm}: {share} is under {WELLFORMED}"
+        for arm, share in measured["wellformed"].items()
+        if share < WELLFORMED
     ]
     return lines
 

@@ -1,12 +1,24 @@
 """Capability tasks of the embedded model, each with items that are held out of training.
 
-Held out are the operands of a sum, the wording of a question about a country, a pair of numbers, a triple of names, or
-digits to sort. A hash of the item decides whether it is held out, so that there is no pattern to learn.
+A hash of the item decides whether it is held out of training, so that there is no pattern to learn. The test part has
+the held-out items whose mirror image is held out too, as training on 23 + 4 teaches 4 + 23:
+
+- arithmetic: the operands of a sum, in both orders; of a difference, which has no mirror image. That 27 - 23 is 4 may
+  still be trained.
+- comparison: a pair of numbers, in both orders, with either word.
+- facts: the wording of a question about a country. The fact itself is trained in other wordings.
+- logic: a chain of three names in this order, in every relation, order of premises and question.
+- sorting: four digits in this order, to sort and to repeat. The same digits are trained in other orders.
+
+An item that is held out while its mirror image is trained belongs to neither part.
 """
 
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import permutations
 from random import Random
 from typing import Literal
 
@@ -110,12 +122,62 @@ TASKS: dict[str, Callable[[Random], tuple[str, Item]]] = {
 }
 
 
+_WORDINGS_OF_A_KEY = {"arithmetic": 1, "facts": 1, "comparison": 2, "logic": len(_RELATIONS) * 2 * 2, "sorting": 2}
+"""How many questions share a key, so that they are held out together."""
+
+_OPERATOR = re.compile(r"(?P<a>[0-9]+)(?P<operator>[-+?])(?P<b>[0-9]+)")
+
+
+def _keys(task: str) -> Iterator[str]:
+    """Every key of a task."""
+    if task == "arithmetic":
+        yield from (f"{a}+{total - a}" for total in range(100) for a in range(total + 1))
+        yield from (f"{a}-{b}" for a in range(100) for b in range(a + 1))
+    elif task == "facts":
+        wordings = (*_CAPITAL_WORDINGS, *_FLAG_WORDINGS)
+        yield from (wording.format(country) for wording in wordings for country in COUNTRIES)
+    elif task == "comparison":
+        yield from (f"{a}?{b}" for a, b in permutations(range(100), 2))
+    elif task == "logic":
+        yield from (">".join(names) for names in permutations(NAMES, 3))
+    else:
+        yield from (" ".join(map(str, digits)) for digits in permutations(range(10), 4))
+
+
+def _mirrored(key: str) -> str:
+    """The key of the question that asks the same with the operands swapped; the key itself where there is none."""
+    match = _OPERATOR.fullmatch(key)
+    if match is None or match["operator"] == "-":
+        return key
+    return f"{match['b']}{match['operator']}{match['a']}"
+
+
+def _belongs(task: str, key: str, part: Part) -> bool:
+    held_out = _held_out(f"{task}:{key}")
+    return not held_out if part == "train" else held_out and _held_out(f"{task}:{_mirrored(key)}")
+
+
+@cache
+def held_out_count(task: str) -> int:
+    """How many distinct items the test part of a task holds.
+
+    Raises:
+        ValueError: if `task` is unknown.
+    """
+    _check(task)
+    return sum(_belongs(task, key, "test") for key in _keys(task)) * _WORDINGS_OF_A_KEY[task]
+
+
 def draw(rng: Random, task: str, part: Part) -> Item:
-    """A random item of `task` from one part: items are drawn until one belongs to it."""
-    while True:
+    """A random item of `task` from one part: items are drawn until one belongs to it.
+
+    Sums are as frequent in one part as in the other, although fewer of them than of differences can be held out.
+    """
+    key, item = TASKS[task](rng)
+    is_sum = "+" in key
+    while not _belongs(task, key, part) or (part == "test" and ("+" in key) != is_sum):
         key, item = TASKS[task](rng)
-        if _held_out(f"{task}:{key}") == (part == "test"):
-            return item
+    return item
 
 
 def items(task: str, part: Part, *, n: int, seed: int | str = 0) -> list[Item]:
@@ -124,8 +186,12 @@ def items(task: str, part: Part, *, n: int, seed: int | str = 0) -> list[Item]:
     Raises:
         ValueError: if `task` is unknown or the part holds fewer than `n` distinct items.
     """
-    if task not in TASKS:
-        raise ValueError(f"There is no task {task!r}. Choose one of {', '.join(TASKS)}.")
+    _check(task)
+    if part == "test" and n > held_out_count(task):
+        raise ValueError(
+            f"The test part of {task} holds {held_out_count(task)} distinct items, which are held out of training "
+            f"together with their mirror images, but {n} were asked for. Ask for fewer."
+        )
     rng = Random(f"{task} {part} {seed}")
     chosen: dict[str, Item] = {}
     for _ in range(60 * n):
@@ -134,3 +200,8 @@ def items(task: str, part: Part, *, n: int, seed: int | str = 0) -> list[Item]:
         if len(chosen) == n:
             return list(chosen.values())
     raise ValueError(f"The {part} part of {task} holds fewer than {n} distinct items ({len(chosen)} found).")
+
+
+def _check(task: str) -> None:
+    if task not in TASKS:
+        raise ValueError(f"There is no task {task!r}. Choose one of {', '.join(TASKS)}.")

@@ -53,7 +53,57 @@ GSM8K = Path(__file__).parents[4] / "shared" / "data" / "capability" / "gsm8k_te
         ("3,4", None),
         ("1,23", None),
         ("on the 3rd", None),
-        ("1e3", None),
+        # Thousands apart by something else.
+        ("42 000", "42000"),
+        ("42\u00a0000", "42000"),
+        ("42\u202f000", "42000"),
+        ("42\u2009000 people", "42000"),
+        ("1 234 567.89", "1234567.89"),
+        ("42 000.5", "42000.5"),
+        ("42 000,50", "42000.50"),
+        ("€ 42 000", "42000"),
+        ("−42 000", "-42000"),
+        ("42'000", "42000"),
+        ("42’000.50", "42000.50"),
+        ("1.000.000", "1000000"),
+        ("1.234.567,89", "1234567.89"),
+        ("1.234,50", "1234.50"),
+        ("1,00,000", "100000"),
+        ("1.000", "1"),
+        ("42, 000", "42000"),
+        (r"\boxed{42{,}000}", "42000"),
+        (r"\$42\,000", "42000"),
+        (r"42,\!000", "42000"),
+        ("In 2019 300 people", "300"),
+        ("3 000 000 and 12 000", "12000"),
+        ("42 000 - 2", None),
+        ("0,500", None),
+        ("42 000,500", None),
+        ("1,2,3", None),
+        ("12 3456", "3456"),
+        # Signs, digits and scales.
+        ("x = –5", "-5"),
+        ("x = \uff0d\uff15", "-5"),
+        ("\uff14\uff12\uff0c\uff10\uff10\uff10", "42000"),
+        ("٤٢", "42"),
+        ("3–4", None),
+        ("3—4", None),
+        ("10²", None),
+        ("1e3", "1000"),
+        ("1.5E-3", "0.0015"),
+        ("1e3x", None),
+        ("1e9999", None),
+        ("3 × 10^3", None),
+        ("$5k", "5000"),
+        ("5K", "5000"),
+        ("$1.5 million", "1500000"),
+        ("three: 3 hundred", "300"),
+        ("5 km", "5"),
+        ("3 dozen", "3"),
+        ("50%", "50"),
+        ("2 1/2", None),
+        (r"\frac{1}{2}", None),
+        (r"\dfrac{3}{4} of them", None),
         ("", None),
         ("none", None),
         # After the mark, the first one.
@@ -68,7 +118,9 @@ def test_the_number_that_an_answer_ends_on(text: str, number: str | None) -> Non
     assert final_number(text) == (None if number is None else Decimal(number))
 
 
-@pytest.mark.parametrize("part", ["1,", "1+", "-", "$ ", "1", "1.", "(1)-("])
+@pytest.mark.parametrize(
+    "part", ["1,", "1+", "-", "$ ", "1", "1.", "(1)-(", "100 ", " 000", "1'", "1 1/", "1e", "\\frac{"]
+)
 def test_a_long_answer_takes_no_longer_than_its_length(part: str) -> None:
     final_number(part * 50_000)  # a pattern that tried every way to part this would never return
 
@@ -134,4 +186,4 @@ def test_the_released_problems() -> None:
     # Without the marked line, most workings still end on the answer, and every one ends on some number.
     unmarked = [item.grade(row["answer"].rpartition("####")[0]) for item, row in zip(items, rows, strict=True)]
     assert all(grade.parsed for grade in unmarked)
-    assert sum(grade.correct for grade in unmarked) == 1284
+    assert sum(grade.correct for grade in unmarked) == 1285

@@ -11,7 +11,10 @@ Judge = Callable[[Results, str], tuple[Verdict, Numbers] | None]
 
 
 def kept(table: str, margin: float) -> Judge:
-    """Judges whether as many items are right as before, to within a margin, from a table of paired tests."""
+    """Judges whether as many items are right as before, to within a margin, from a table of paired tests.
+
+    Both bounds are one-sided: kept where the lower one lies above -margin, lost where the upper one lies below.
+    """
 
     def judge(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
         tests = results.tables.get(table)
@@ -23,11 +26,12 @@ def kept(table: str, margin: float) -> Judge:
         verdict: Verdict = "undecided"
         if row["non_inferior"]:
             verdict = "supported"
-        elif row["high"] < -margin:
+        elif row["inferior"]:
             verdict = "refuted"
         share = Number(float(row["change"]), SHARE, float(row["low"]), float(row["high"]), row["mcnemar_p"], row["n"])
         return verdict, {
             "gamma": Number(results.gamma),
+            "items": Number(int(row["items"]), "items"),
             "change": share.scaled(100, "percentage points"),
             "bound": Number(100 * float(row["lower"]), "percentage points"),
             "detectable": Number(100 * float(row["detectable"]), "percentage points"),
@@ -41,6 +45,7 @@ def tell_kept(numbers: Numbers, verdict: Verdict) -> str:
     change = numbers["change"]
     return (
         f"At gamma {numbers['gamma'].value:g} exact match changes by {change.text(1)} percentage points over "
-        f"{change.n} items (one-sided bound {numbers['bound'].value:+.1f}; McNemar p = {change.p:.2g}); the smallest "
-        f"loss that so many items would show is {numbers['detectable'].value:.1f}."
+        f"{change.n} answers to {numbers['items'].value:.0f} items (McNemar p = {change.p:.2g}); a loss of up to "
+        f"{max(0.0, -numbers['bound'].value):.1f} cannot be excluded (one-sided, 95 %), and the smallest loss that so "
+        f"many would show is {numbers['detectable'].value:.1f}."
     )

@@ -65,15 +65,20 @@ def _arms(study: Study) -> StudyFigure:
 
 
 def _controls(study: Study) -> StudyFigure:
-    table, legend = study.tables["against_controls"], Legend.of(study)
+    table, draws, legend = study.tables["against_controls"], study.tables.get("draws"), Legend.of(study)
     return StudyFigure(
         "against-controls",
         "Does it take this edit?",
         f"How much further {study.method} moves the trait than each control at gamma {study.gamma:g}, paired by what "
         "was asked, with 95 % intervals. The controls edit other units, or the same ones with other values; prompts "
-        "are beside them.",
+        f"are beside them. A random control was drawn {study.config.draws} times: small marks are its draws, and the "
+        "point is compared with their mean.",
         table,
-        by_trait(study, lambda trait: plots.shift_beyond_controls(table, trait=trait, legend=legend), pooled=True),
+        by_trait(
+            study,
+            lambda trait: plots.shift_beyond_controls(table, draws=draws, trait=trait, legend=legend),
+            pooled=True,
+        ),
         GROUP,
     )
 

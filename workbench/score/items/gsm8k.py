@@ -1,44 +1,13 @@
 """GSM8K: word problems whose answer is a number, which is read from the model's answer and compared as a number."""
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from workbench.score.capability import Grade
+from workbench.score.items.numbers import final_number
 from workbench.score.items.rows import drawn, read_rows, text_of
 
 INSTRUCTION = "Work it out step by step. Then write the final number alone on a last line, after ####."
-
-_DIGITS = r"(?:[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)*|\.[0-9]+)"
-_SIGNED = rf"(?:[-+−])?(?:[$€£]\s?[-−]?)?{_DIGITS}"
-# Signs that join numbers into an unfinished calculation, a range, a ratio, a time or a date.
-_JOIN = r"(?:%?\)?[^\S\n]*[-+−–*×x÷/^][^\S\n]*\(?|:)"
-_PIECE = re.compile(
-    rf"(?<![\w.,])(?<!\w[-−])(?P<first>{_SIGNED})(?P<rest>(?:{_JOIN}{_SIGNED})*+)(?P<unit>[^\W\d_]*)(?!\w)"
-)
-_WELL_FORMED = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]+)?")
-_ORDINALS = ("st", "nd", "rd", "th")
-
-
-def final_number(text: str) -> Decimal | None:
-    """The number that an answer ends with; None where there is none.
-
-    It is the first number after the last `####`, or the last number of a text without `####`. A number may have a
-    sign, a currency, commas between thousands, decimals, and a unit after it. Not counted are numbers joined by an
-    operator, such as 20-2, ordinals, and numbers with commas in other places.
-
-    Example:
-        >>> final_number("20-2 = $1,018.50."), final_number("It is -3 degrees"), final_number("20-2")
-        (Decimal('1018.50'), Decimal('-3'), None)
-    """
-    _, marked, ending = text.rpartition("####")
-    numbers = []
-    for piece in _PIECE.finditer(ending):
-        digits = re.sub(r"[$€£+\s]", "", piece["first"]).replace("−", "-")
-        if not piece["rest"] and piece["unit"] not in _ORDINALS and _WELL_FORMED.fullmatch(digits):
-            numbers.append(Decimal(digits.replace(",", "")))
-    return None if not numbers else numbers[0 if marked else -1]
 
 
 @dataclass(frozen=True)

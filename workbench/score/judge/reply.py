@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+from workbench.score.items.numbers import plain_digits
+
 RATING_SCHEMA: dict[str, Any] = {
     "type": "json_schema",
     "json_schema": {
@@ -21,21 +23,34 @@ RATING_SCHEMA: dict[str, Any] = {
 
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```(?:json)?\s*(?P<inside>.*?)\s*```", re.DOTALL)
-_PLAIN = re.compile(r"(?:rating\s*[:=]\s*)?(?P<digit>[1-5])(?:\s*/\s*5)?\.?", re.IGNORECASE)
+_PLAIN = re.compile(
+    r"(?:rating\s*[:=]\s*)?(?P<digit>[1-5])(?:\.0+)?(?:\s*(?:/|out of)\s*5(?:\.0+)?)?\.?", re.IGNORECASE
+)
+_MARKS = re.compile(r"\*\*|__|`|(?<!\w)[*_]|[*_](?!\w)")
+"""Marks of emphasis in Markdown."""
 
 
 def parse_rating(reply: str) -> int | None:
     """The rating that a reply gives.
 
-    A rating is a JSON object whose `rating` is a whole number from 1 to 5, or the number alone, also as `Rating: 4` or
-    `4/5`. Text between `<think>` tags before it is skipped.
+    A rating is a JSON object whose `rating` is a whole number from 1 to 5, or the number alone, also as `Rating: 4`,
+    `4/5`, `4 out of 5` or `4.0`, with or without emphasis, in digits of any script. Text between `<think>` tags before
+    it is skipped.
 
     Returns:
-        The rating; None for anything else: several numbers, fractions, words, numbers outside 1 to 5.
+        The rating; None for anything else: several numbers, ranges, fractions, other scales, words, numbers outside 1
+        to 5.
 
     Example:
-        >>> parse_rating('{"rating": 4}'), parse_rating("4/5"), parse_rating("4 or 5"), parse_rating("4.5")
-        (4, 4, None, None)
+        >>> (
+        ...     parse_rating('{"rating": 4.0}'),
+        ...     parse_rating("Rating: **4**"),
+        ...     parse_rating("4/5"),
+        ...     parse_rating("4 out of 5"),
+        ... )
+        (4, 4, 4, 4)
+        >>> parse_rating("4 or 5"), parse_rating("3-4"), parse_rating("4.5"), parse_rating("4/10")
+        (None, None, None, None)
     """
     text = _THOUGHT.sub("", reply, count=1).strip() if reply.lstrip().startswith("<think>") else reply.strip()
     fenced = _FENCE.fullmatch(text)
@@ -46,10 +61,10 @@ def parse_rating(reply: str) -> int | None:
         except ValueError:
             return None
         value = content.get("rating")
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value if 1 <= value <= 5 else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value) if value in (1, 2, 3, 4, 5) else None
         text = value.strip() if isinstance(value, str) else ""
-    match = _PLAIN.fullmatch(text)
+    match = _PLAIN.fullmatch(_MARKS.sub("", plain_digits(text)).strip(" \t\n\"'"))
     return int(match["digit"]) if match else None
 
 

@@ -1,5 +1,6 @@
 """Whether the arm under test costs less than rivals at equal shift, moves further at equal loss, and keeps a cost."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,7 +29,7 @@ def cost_claims(plan: Plan) -> list[Claim]:
     for arm in rivals:
         text = f"At an equal trait shift, {subject} costs less than {arm.claimed_as}"
         evidence = (*curves, "cost-by-breadth", "equal_shift", "equal_shift_by_dose")
-        claims.append(Claim(f"costs-less:{arm.name}", text, _costs_less(arm), _tell_costs(arm), evidence))
+        claims.append(Claim(f"costs-less:{arm.name}", text, costs_less(arm.name), _tell_costs(arm), evidence))
     for arm in rivals:
         text = f"At an equal loss, {subject} moves the trait further than {arm.claimed_as}"
         evidence = (*curves, "equal_loss")
@@ -38,11 +39,13 @@ def cost_claims(plan: Plan) -> list[Claim]:
     return [*claims, *(_keeps(each) for each in measured if each.role == "cost" and each.margin is not None)]
 
 
-def _costs_less(arm: ArmSpec) -> Judge:
+def costs_less(arm: str) -> Judge:
+    """Judges whether the method costs less than an arm where both have moved the trait equally far."""
+
     def judge(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
         """At every dose of the method whose shift the arm reaches, with Holm over doses and costs."""
         table = results.tables["equal_shift_by_dose" if trait == ALL else "equal_shift_by_trait"]
-        rows = table[table["arm"] == arm.name]
+        rows = table[table["arm"] == arm]
         rows = rows if trait == ALL else rows[rows["trait"] == trait]
         if rows.empty:
             return None
@@ -146,27 +149,35 @@ def _tell_further(arm: ArmSpec) -> Callable[[Numbers, Verdict], str]:
 
 
 def _keeps(quantity: Quantity) -> Claim:
-    """That a cost changes by less than its margin at the chosen dose, by its interval."""
+    """That a cost changes by less than its margin at the chosen dose, by its one-sided bounds."""
     margin = quantity.margin or 0.0
     subject = quantity.label[:1].upper() + quantity.label[1:]
     text = f"{subject}: kept to within {quantity.scale * margin:g} {quantity.change_unit}"
 
     def judge(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-        rows = results.tables["tradeoff"]
-        rows = results.at_chosen_dose(rows[(rows["arm"] == results.method) & (rows["trait"] == trait)])
-        if rows.empty or quantity.change not in rows:
+        rows = results.tables["kept"]
+        rows = rows[(rows["quantity"] == quantity.name) & (rows["trait"] == trait)]
+        if rows.empty:
             return None
         [row] = rows.to_dict("records")
-        change = _number(row, quantity.change, quantity)
-        low, high = (float(row[f"{quantity.change}{end}"]) for end in ("_low", "_high"))
-        verdict: Verdict = "supported" if low > -margin else "refuted" if high < -margin else "undecided"
-        return verdict, {"gamma": Number(results.gamma), "change": change}
+        verdict: Verdict = "supported" if row["non_inferior"] else "refuted" if row["inferior"] else "undecided"
+        change = Number(float(row["change"]), quantity.unit, float(row["lower"]), float(row["upper"]), n=int(row["n"]))
+        return verdict, {
+            "gamma": Number(results.gamma),
+            "change": change.scaled(quantity.scale, quantity.change_unit),
+            "clusters": Number(int(row["clusters"])),
+        }
 
     def tell(numbers: Numbers, verdict: Verdict) -> str:
-        change = numbers["change"]
-        return f"At gamma {numbers['gamma'].value:g} it changes by {change.text(2)} {change.unit}."
+        change, clusters = numbers["change"], numbers["clusters"].value
+        told = (
+            f"At gamma {numbers['gamma'].value:g} it changes by {change.value:+.2f} {change.unit} over {change.n} rows"
+        )
+        if change.low is None or math.isnan(change.low):
+            return f"{told}, which do not show how much that varies."
+        return f"{told} of {clusters} clusters; a loss of more than {max(0.0, -change.low):.2f} is excluded (95 %)."
 
-    return Claim(f"keeps:{quantity.name}", text, judge, tell, (f"dose-{quantity.name}", "tradeoff"))
+    return Claim(f"keeps:{quantity.name}", text, judge, tell, (f"dose-{quantity.name}", "kept"))
 
 
 def _number(row: dict, name: str, cost: Quantity) -> Number:

@@ -1,12 +1,16 @@
 """Whether the arm under test moves the trait, and more than its controls do."""
 
+import math
 from collections.abc import Callable
 
+from workbench.measure.draws import least_rank_pvalue
 from workbench.measure.paired import holm
 from workbench.outcome.finding import Claim, Number, Numbers, Verdict
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 from workbench.study.plan import Plan
+
+LEVEL = 0.05
 
 Judge = Callable[[Results, str], tuple[Verdict, Numbers] | None]
 
@@ -59,11 +63,12 @@ def _moves(quantity: Quantity, table: str, text: str, evidence: tuple[str, ...])
             float(row["p_holm"]),
             int(row["n"]),
         )
-        numbers = {"gamma": Number(results.gamma), "shift": shift, "unscored": Number(int(row["unscored"]), "rows")}
+        unscored = Number(int(row["unscored"]), "rows", float(row["least"]), float(row["most"]))
+        numbers = {"gamma": Number(results.gamma), "shift": shift, "unscored": unscored}
         return verdict, numbers | _costs_at(results, trait)
 
     def tell(numbers: Numbers, verdict: Verdict) -> str:
-        shift, unscored = numbers["shift"], numbers["unscored"].value
+        shift, unscored = numbers["shift"], numbers["unscored"]
         costs = "; ".join(
             f"{each.of} {each.text(1)} {each.unit}" for name, each in numbers.items() if name.startswith("cost:")
         )
@@ -71,11 +76,19 @@ def _moves(quantity: Quantity, table: str, text: str, evidence: tuple[str, ...])
             f"At gamma {numbers['gamma'].value:g} the {quantity.label} moves {shift.text()} {shift.unit} in the "
             f"intended direction (p = {shift.p:.2g} by sign flips of clusters, n = {shift.n})"
             + (f". Changes of costs: {costs}" if costs else "")
-            + (f". {unscored:.0f} rows could not be scored" if unscored else "")
+            + (_tell_unscored(unscored) if unscored.value else "")
             + "."
         )
 
     return Claim(f"moves:{quantity.name}", text, judge, tell, evidence)
+
+
+def _tell_unscored(unscored: Number) -> str:
+    """How the rows without a number were counted, and between what they leave the shift."""
+    told = f". {unscored.value:.0f} rows could not be scored and count as not moved"
+    if unscored.low is None or unscored.high is None or math.isnan(unscored.low):
+        return told
+    return f"{told}; whatever they would have said, the shift lies from {unscored.low:+.2f} to {unscored.high:+.2f}"
 
 
 def _costs_at(results: Results, trait: str) -> dict[str, Number]:
@@ -92,30 +105,46 @@ def _costs_at(results: Results, trait: str) -> dict[str, Number]:
 
 
 def _beats_controls(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-    """Every control must be beaten; one that does better refutes the claim. Holm over the controls."""
+    """Supported where every control is beaten, each at the level, so that no correction is needed; refuted where one
+    surely moves further (Holm over the controls). Of a random control it is the draws among which the arm ranks.
+    """
     table = results.tables["against_controls"]
     rows = table[(table["trait"] == trait) & table["control"].isin(results.named("control"))]
     if rows.empty:
         return None
-    rows = rows.assign(p_all=holm(rows["p_holm"].to_numpy()))
-    beaten = (rows["p_all"] < 0.05) & (rows["difference"] > 0)
-    lost = (rows["p_all"] < 0.05) & (rows["difference"] < 0)
-    verdict: Verdict = "supported" if beaten.all() else "refuted" if lost.any() else "undecided"
+    drawn = rows["control"].map(lambda control: results.arms[str(control)].drawn)
+    beaten = (rows["p"] < LEVEL) & (rows["difference"] > 0) & (~drawn | (rows["p_draws"] < LEVEL))
+    further = (holm(rows["p"].to_numpy()) < LEVEL) & (rows["difference"] < 0) & (~drawn | (rows["p_below"] < LEVEL))
+    verdict: Verdict = "supported" if beaten.all() else "refuted" if further.any() else "undecided"
     unit = results.target.unit
     numbers = {"gamma": Number(results.gamma)}
-    for row in rows.to_dict("records"):
-        values = [float(row[name]) for name in ("low", "high", "p_all")]
-        numbers[f"control:{row['control']}"] = Number(float(row["difference"]), unit, *values, n=int(row["n"]))
+    for row, is_drawn, surely in zip(rows.to_dict("records"), drawn, beaten, strict=True):
+        low, high, p = (float(row[name]) for name in ("low", "high", "p_draws" if is_drawn else "p"))
+        name = row["control"]
+        numbers[f"control:{name}"] = Number(float(row["difference"]), unit, low, high, p, int(row["n"]))
+        if is_drawn:
+            ends = (float(row["least_draw"]), float(row["greatest_draw"]))
+            numbers[f"draws:{name}"] = Number(int(row["draws"]), "draws", *ends, p=least_rank_pvalue(int(row["draws"])))
+        if not surely:
+            numbers[f"not-beaten:{name}"] = Number(p)
     return verdict, numbers
 
 
 def _tell_controls(numbers: Numbers, verdict: Verdict) -> str:
     controls = {name.partition(":")[2]: each for name, each in numbers.items() if name.startswith("control:")}
-    listed = "; ".join(f"{name} {each.text()}" for name, each in controls.items())
-    missing = [name for name, each in controls.items() if not (each.p is not None and each.p < 0.05 and each.value > 0)]
+    listed = []
+    for name, each in controls.items():
+        draws = numbers.get(f"draws:{name}")
+        told = f"{name} {each.text()}"
+        if draws is not None and draws.low is not None:
+            told += f" ({draws.value:.0f} draws move it by {draws.low:+.2f} to {draws.high:+.2f}; p = {each.p:.2g})"
+        listed.append(told)
+    missing = [name.partition(":")[2] for name in numbers if name.startswith("not-beaten:")]
+    few = [each for name, each in numbers.items() if name.startswith("draws:") and (each.p or 0) >= LEVEL]
     unit = next(iter(controls.values())).unit
-    not_beaten = f" Not beaten at 5 % (Holm): {', '.join(missing)}." if missing else ""
     return (
         f"At gamma {numbers['gamma'].value:g} the shift exceeds each control's, paired by what was asked, in {unit}: "
-        f"{listed}.{not_beaten}"
+        f"{'; '.join(listed)}."
+        + (f" Not beaten at 5 %: {', '.join(missing)}." if missing else "")
+        + (f" With {few[0].value:.0f} draws no p-value can be below {few[0].p:.2g}." if few else "")
     )

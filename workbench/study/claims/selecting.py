@@ -7,6 +7,10 @@ from workbench.measure.paired import holm
 from workbench.measure.summarising import ALL
 from workbench.outcome.finding import Claim, Number, Numbers, Verdict
 from workbench.outcome.results import Results
+from workbench.study.claims.costing import costs_less
+
+MAGNITUDE_ONLY = "magnitude only"
+"""The arm that edits neurons above tau_q whatever their d."""
 
 LEVEL = 0.05
 """The chance of a wrong verdict that each claim accepts."""
@@ -57,21 +61,31 @@ def selection_claims() -> list[Claim]:
 
 
 def _d_adds(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
-    """Refuted where it removes no neuron: the two selections are then the same."""
+    """Refuted where it removes no neuron, as the two selections are then the same; where it does, supported if neurons
+    of both criteria cost less than those of magnitude alone at an equal shift, and refuted if they cost more.
+    """
     rows = results.of("selection", trait)
     removed, large = int(rows["removed_by_d"].sum()), int(rows["above_threshold"].sum())
     passing = rows["above_min_d"].sum() / rows["neurons"].sum()
-    return "undecided" if removed else "refuted", {
+    against = costs_less(MAGNITUDE_ONLY)(results, trait) if removed and MAGNITUDE_ONLY in results.arms else None
+    verdict: Verdict = "refuted" if not removed else "undecided" if against is None else against[0]
+    return verdict, {
         "removed": Number(removed, "neurons", n=large),
         "passing": Number(float(passing), "share"),
         "min_d": Number(float(str(results.settings["min_d"]))),
         "quantile": Number(float(str(results.settings["quantile"]))),
-    }
+    } | ({} if against is None else {"doses": against[1]["doses"]})
 
 
 def _tell_d(numbers: Numbers, verdict: Verdict) -> str:
     removed = numbers["removed"]
-    same = " The two selections are the same, so are the edits." if verdict == "refuted" else ""
+    same = " The two selections are the same, so are the edits." if not removed.value else ""
+    if "doses" in numbers:
+        how = {"supported": "less than", "refuted": "more than", "undecided": "not surely less or more than"}[verdict]
+        same = (
+            f" At equal shift both criteria together cost {how} magnitude alone, judged at "
+            f"{numbers['doses'].value:.0f} doses (Holm)."
+        )
     return (
         f"|d| > {numbers['min_d'].value:g} removes {removed.value:.0f} of the {removed.n} neurons above tau_q (q = "
         f"{numbers['quantile'].value:g}); {numbers['passing'].value:.0%} of all neurons pass it.{same}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from workbench.arm.spec import UNEDITED
@@ -52,8 +53,10 @@ class Measured:
         for both.
 
         Returns:
-            The edited rows with, for each quantity q, `base_q` and `q_change` (edited minus unedited), and for
-            quantities of the trait `q_shift`, the change in the intended direction; missing where either is.
+            The edited rows with, for each quantity q, `base_q` and `q_change` (edited minus unedited); of a cost
+            missing where either is. A quantity of the trait has `q_shift` too, the change in the intended direction.
+            There a row without a number has not moved: change and shift are 0, `q_known` is false, and `q_least` and
+            `q_most` are the least and the greatest shift that it could have had (missing without a `span`).
         """
         names = [quantity.name for quantity in self.quantities]
         unedited = self.rows[self.rows["arm"] == UNEDITED]
@@ -65,10 +68,23 @@ class Measured:
         sign = rows["direction"].map(SIGN)
         for quantity in self.quantities:
             change = rows[quantity.name] - rows[f"base_{quantity.name}"]
-            rows[quantity.change] = change
             if quantity.role == "trait":
-                rows[f"{quantity.name}_shift"] = sign * change
+                rows[f"{quantity.name}_known"] = change.notna()
+                rows[f"{quantity.name}_least"], rows[f"{quantity.name}_most"] = _bounds(rows, quantity, sign)
+                change = change.fillna(0.0)
+                rows[quantity.shift] = sign * change
+            rows[quantity.change] = change
         return rows
+
+    def counted(self) -> pd.DataFrame:
+        """All rows, where an edited one without a number of the trait has the unedited row's: it has not moved."""
+        traits = [quantity.name for quantity in self.quantities if quantity.role == "trait"]
+        if not traits or not self.rows[traits].isna().any(axis=None):
+            return self.rows
+        edited = self.edited()
+        filled = edited.assign(**{name: edited[name].fillna(edited[f"base_{name}"]) for name in traits})
+        unedited = self.rows[self.rows["arm"] == UNEDITED]
+        return pd.concat([unedited, filled[self.rows.columns]], ignore_index=True)
 
     def clusters(self, edited: pd.DataFrame) -> pd.Series:
         """The cluster of each edited row over all traits: of items of a direction, that direction's."""
@@ -81,6 +97,15 @@ class Measured:
         return label
 
 
+def _bounds(rows: pd.DataFrame, quantity: Quantity, sign: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """The least and the greatest shift of each row, where a missing number may be any within the quantity's span."""
+    least, most = quantity.span or (np.nan, np.nan)
+    after, before = rows[quantity.name], rows[f"base_{quantity.name}"]
+    low = after.fillna(least) - before.fillna(most)
+    high = after.fillna(most) - before.fillna(least)
+    return low.where(sign > 0, -high), high.where(sign > 0, -low)
+
+
 def changes_of(measured: Sequence[Measured], target: Quantity, costs: Sequence[Quantity]) -> list[Changes]:
     """The target's shift, then the change of every cost, as curves over doses are drawn from them."""
     series = []
@@ -89,7 +114,7 @@ def changes_of(measured: Sequence[Measured], target: Quantity, costs: Sequence[Q
         cluster = each.clusters(edited)
         for quantity in each.quantities:
             if quantity.name == target.name:
-                column, name = f"{quantity.name}_shift", SHIFT
+                column, name = quantity.shift, SHIFT
             elif quantity in costs:
                 column = name = quantity.change
             else:

@@ -15,13 +15,15 @@ from workbench.vocabulary import SIGN
 def dose(measured: Sequence[Measured], *, resamples: int) -> pd.DataFrame:
     """Every quantity by arm, dose, direction and trait, the unedited model as dose 0 of each arm.
 
+    An edited answer without a number of the trait counts as the unedited one.
+
     Returns:
         Columns arm, gamma, direction, trait (`all` for all), quantity, estimate, low, high (95 %, clustered), n.
     """
     table = []
     arms = [arm for arm in dict.fromkeys(measured[0].rows["arm"]) if arm != UNEDITED]
     for each in measured:
-        for (arm, gamma, direction), rows in each.rows.groupby(["arm", "gamma", "direction"], sort=False):
+        for (arm, gamma, direction), rows in each.counted().groupby(["arm", "gamma", "direction"], sort=False):
             for trait, part in by_trait(rows):
                 for quantity in each.quantities:
                     interval = clustered_mean(part, quantity.name, each.outcome.cluster, resamples=resamples)
@@ -79,9 +81,9 @@ def _columns(each: Measured, target: Quantity) -> list[tuple[str, str]]:
     columns = []
     for quantity in each.quantities:
         if quantity.name == target.name:
-            columns.append((f"{quantity.name}_shift", SHIFT))
+            columns.append((quantity.shift, SHIFT))
         elif quantity.role == "trait":
-            columns.append((f"{quantity.name}_shift", f"{quantity.name}_shift"))
+            columns.append((quantity.shift, quantity.shift))
         else:
             columns += [(quantity.name, quantity.name), (quantity.change, quantity.change)]
     return columns
