@@ -30,6 +30,7 @@ def study(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
         gammas=(1.0,),
         outcomes=("answers", "capability"),
         search_questions=1,
+        draws=2,
         test_questions=2,
         items_per_task=1,
         patching_pairs=6,

@@ -27,6 +27,7 @@ CONFIG = wb.StudyConfig(
     arms=("DPN-LE", "residual", "random", "shuffled", "flipped"),
     gammas=(0.5, 1.0),
     search_questions=2,
+    draws=2,
     test_questions=4,
     items_per_task=1,
     patching_pairs=4,

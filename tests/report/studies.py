@@ -17,6 +17,7 @@ SMALL = {
     "gammas": (0.5, 1.0),
     "broad_gammas": (0.1, 0.3),
     "search_questions": 1,
+    "draws": 2,
     "test_questions": 2,
     "items_per_task": 1,
     "patching_pairs": 4,

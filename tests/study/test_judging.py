@@ -34,6 +34,7 @@ SMALL = wb.StudyConfig(
     quantile=0.99,
     gammas=(1.0,),
     search_questions=1,
+    draws=2,
     test_questions=3,
     items_per_task=1,
     permutations=19,

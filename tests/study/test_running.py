@@ -26,6 +26,7 @@ CONFIG = wb.StudyConfig(
     quantiles=(0.9, 0.99),
     gammas=(0.5, 1.0),
     broad_gammas=(0.1, 0.3),
+    draws=3,
     scopes=("generated", "decode"),
     search_questions=2,
     test_questions=4,
@@ -98,6 +99,37 @@ def test_every_edited_cell_fired(study: wb.Study) -> None:
     decode = edited[(edited["scope"] == "decode") & (edited["phase"] == "prompt")]
     assert len(decode)
     assert (decode["edited_pairs"] == 0).all()
+
+
+def test_a_random_control_is_drawn_anew_and_the_method_ranked_among_its_draws(study: wb.Study) -> None:
+    drawn = {"random", "matched random", "shuffled"} - set(study.left_out)
+    draws = study.tables["draws"].query("trait == 'all'")
+    assert {arm: set(rows["draw"]) for arm, rows in draws.groupby("arm")} == {arm: {0, 1, 2} for arm in drawn}
+    assert draws.groupby("arm")["shift"].nunique().min() > 1
+    against = study.tables["against_controls"].query("trait == 'all'").set_index("control")
+    own = study.tables["shifts"].query("trait == 'all' and direction == 'both'").set_index("arm")["shift"]
+    for arm in drawn:
+        shifts = draws.loc[draws["arm"] == arm, "shift"]
+        row = against.loc[arm]
+        assert row["draws"] == 3
+        assert row["p_draws"] == (1 + (shifts >= own["DPN-LE"] - 1e-9).sum()) / 4
+        assert row["difference"] == pytest.approx(own["DPN-LE"] - shifts.mean())
+        assert own[arm] == pytest.approx(shifts.mean())
+    assert against.loc["flipped", "draws"] == 1
+    # What is shown answer by answer is one draw, and other outcomes are asked in it alone.
+    answers = study.tables["answers"]
+    assert "draw" not in answers
+    keys = ["arm", "trait", "direction", "gamma", "question"]
+    assert not answers[answers["scope"] == "generated"].duplicated(keys).any()
+    assert study.tables["capability"].groupby(["arm", "gamma"]).size().nunique() <= 2
+
+
+def test_what_few_draws_and_resamples_cannot_show_is_said(study: wb.Study) -> None:
+    said = " ".join(study.manifest["warnings"])
+    assert "With draws = 3 the least p-value of a rank among a random control's draws is 0.25" in said
+    assert "With resamples = 100 the least p-value over" in said
+    assert "With permutations = 19 the least p-value is 0.05" in said
+    assert "With test_questions = 4 the least p-value of a trait's shift is 0.12" in said
 
 
 def test_prompts_are_arms_without_a_dose(study: wb.Study) -> None:

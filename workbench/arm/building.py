@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from workbench.arm.context import ArmContext, Located
@@ -46,11 +47,19 @@ class Arm:
         return key_of(does=[[*way, digest_of(does)] for draw in self.draws for way, does in draw.items()])
 
     def sizes(self) -> pd.DataFrame:
-        """Columns arm, trait, direction, site (`prompt` for an instruction) and units edited, a row each."""
+        """Columns arm, trait, direction, site (`prompt` for an instruction), units edited, and write_ratio, a row each.
+
+        The write ratio is what the arm writes to the residual stream as a share of what the edit that it is to equal
+        does, the mean over its draws; missing for an arm that is to equal none.
+        """
         rows = []
         for (trait, direction), does in self.steering.items():
             site, units = ("prompt", 0) if isinstance(does, Instruction) else (does.site, len(does))
-            rows.append({"arm": self.name, "trait": trait, "direction": direction, "site": site, "units": units})
+            ratio = np.mean([_write_ratio(draw[trait, direction]) for draw in self.draws])
+            rows.append(
+                {"arm": self.name, "trait": trait, "direction": direction, "site": site, "units": units}
+                | {"write_ratio": float(ratio)}
+            )
         return pd.DataFrame(rows)
 
 
@@ -103,6 +112,14 @@ def build_arms(
 
 def _named(does: Steering, name: str) -> Steering:
     return replace(does, name=name) if isinstance(does, Composite) else replace(does, method=name)
+
+
+def _write_ratio(does: Steering) -> float:
+    """What `Writing.matched` says of an edit; nan where nothing was matched or nothing is known."""
+    try:
+        return float(getattr(does, "provenance", {}).get("write_ratio", "nan"))
+    except ValueError:
+        return float("nan")
 
 
 def digest_of(does: Steering | None) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from workbench.capture.tally import Tally
+from workbench.contrast.prompt import Prompt
 from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.making import dpn_edit
+from workbench.edit.writing import Writing
 from workbench.measure.effects import Effects
 from workbench.model.model import Model
 from workbench.select.controls import matched_neurons
@@ -23,20 +25,26 @@ class Located:
         neurons: effects at `hook_post`, with the norms of what the neurons write.
         residual: effects at `resid_post`.
         heads: effects at `z`.
-        gates: moments, signs and a sample of rows at `hook_pre`.
+        answers: gives moments, signs and a sample of rows at `hook_pre` over the tokens of the model's own answers
+            under each pole; called where a method reads them, as the model has to answer first.
+        prompts: some of the prompts that tell what an edit writes, where a norm makes that depend on them.
         rule: the rule that chooses the neurons under test, with its thresholds.
         layers: the layers in which neurons are chosen; None for all.
         seed: of the controls.
+        one_layer: the layer of the rival that shifts the residual stream in one; None until it has been chosen.
     """
 
     neurons: Effects
     residual: Effects
     heads: Effects
-    gates: Tally
+    answers: Callable[[], Tally]
+    prompts: tuple[Prompt, ...]
     rule: RuleSettings
     layers: tuple[int, ...] | None
     seed: int
+    one_layer: int | None = None
     _selections: dict[str, Selection] = field(default_factory=dict, repr=False, compare=False)
+    _writings: dict[int, Writing] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def trait(self) -> str:
@@ -70,6 +78,17 @@ class Located:
     def matched_by(self, seed: int) -> NeuronSet:
         """Another draw of `matched`."""
         return matched_neurons(self.selection.both, self.neurons, seed=seed)
+
+    @property
+    def gates(self) -> Tally:
+        """What NPTI reads of the model's answers."""
+        return self.answers()
+
+    def writing(self, model: Model) -> Writing:
+        """How the model's layers write to the residual stream, at the ends of this trait's prompts; read once."""
+        if id(model) not in self._writings:
+            self._writings[id(model)] = Writing.of(model, self.prompts)
+        return self._writings[id(model)]
 
     def neuron_edit(self, direction: str) -> Edit:
         """DPN-LE's linear edit of the neurons under test, which gives others at this trait their strength."""

@@ -17,7 +17,8 @@ def random_neurons(context: ArmContext) -> Edit:
     """The edit's values on random other units; a random direction of equal norm where it edits every unit."""
     edit = context.single_reference()
     whole = all(int((edit.layer == layer).sum()) == edit.width for layer in edit.layers)
-    return (random_direction_control if whole else random_control)(edit, seed=context.draw_seed)
+    control = (random_direction_control if whole else random_control)(edit, seed=context.draw_seed)
+    return _as_strong(context, control, edit)
 
 
 def matched_neurons(context: ArmContext) -> Edit:
@@ -26,17 +27,20 @@ def matched_neurons(context: ArmContext) -> Edit:
     if edit.site != HOOK_POST.name:
         raise ValueError(f"Neurons are matched at {HOOK_POST.name}, but the edit under test is at {edit.site}.")
     here = context.here
-    return matched_control(edit, here.matched_by(context.draw_seed), here.neurons)
+    control = matched_control(edit, here.matched_by(context.draw_seed), here.neurons)
+    return _as_strong(context, control, edit)
 
 
 def shuffled(context: ArmContext) -> Edit:
     """The edit's values dealt out anew among its own units."""
-    return shuffled_control(context.single_reference(), seed=context.draw_seed)
+    edit = context.single_reference()
+    return _as_strong(context, shuffled_control(edit, seed=context.draw_seed), edit)
 
 
 def flipped(context: ArmContext) -> Edit:
     """The edit with its sign turned."""
-    return flipped_control(context.single_reference())
+    edit = context.single_reference()
+    return context.here.writing(context.model).compared(flipped_control(edit), edit)
 
 
 def other_trait(context: ArmContext) -> Edit:
@@ -45,4 +49,10 @@ def other_trait(context: ArmContext) -> Edit:
     if len(names) < 2:
         raise ValueError(f"Another trait's edit needs a second trait, but {context.trait} is the only one.")
     other = names[(names.index(context.trait) + 1) % len(names)]
-    return other_trait_control(context.single_reference(), context.single_reference(other))
+    edit = context.single_reference()
+    return _as_strong(context, other_trait_control(edit, context.single_reference(other)), edit)
+
+
+def _as_strong(context: ArmContext, control: Edit, edit: Edit) -> Edit:
+    """A control that writes as much to the residual stream as the edit."""
+    return context.here.writing(context.model).matched(control, edit)

@@ -7,6 +7,9 @@ from workbench.arm.spec import ArmSpec
 _NEURONS, _RIVALS = "workbench.arm.neurons", "workbench.arm.rivals"
 _CONTROLS, _PROMPTS = "workbench.arm.controls", "workbench.arm.prompts"
 
+ONE_LAYER = "residual one layer"
+"""The arm whose layer a study chooses on search questions."""
+
 BUILT_IN: tuple[ArmSpec, ...] = (
     ArmSpec("DPN-LE", "method", "graded", f"{_NEURONS}:linear", True, True, "editing a few selected neurons"),
     ArmSpec("DPN-LE weighted", "rival", "graded", f"{_NEURONS}:weighted"),
@@ -17,6 +20,7 @@ BUILT_IN: tuple[ArmSpec, ...] = (
     ArmSpec("broad", "rival", "wide", f"{_NEURONS}:broad", claimed_as="editing all neurons"),
     ArmSpec("NPTI", "rival", "graded", f"{_RIVALS}:npti"),
     ArmSpec("residual", "rival", "graded", f"{_RIVALS}:residual", True, claimed_as="a residual-stream shift"),
+    ArmSpec(ONE_LAYER, "rival", "graded", f"{_RIVALS}:residual_one_layer"),
     ArmSpec("heads", "rival", "wide", f"{_RIVALS}:heads"),
     ArmSpec("random", "control", "graded", f"{_CONTROLS}:random_neurons", swept=True, drawn=True),
     ArmSpec("matched random", "control", "chosen", f"{_CONTROLS}:matched_neurons", drawn=True),

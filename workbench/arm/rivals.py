@@ -1,24 +1,45 @@
 """Published ways to steer by other means, as strong as the edit of the selected neurons."""
 
-from workbench.arm.context import ArmContext
+from dataclasses import replace
+
+from workbench.arm.context import ArmContext, Located
 from workbench.edit.edit import Composite, Edit
 from workbench.edit.making import residual_edit
 from workbench.edit.rivals import head_edit, npti_edit
+from workbench.model.model import Model
 
 
 def npti(context: ArmContext) -> Composite:
-    """NPTI's edit of the gate's neurons."""
+    """NPTI's edit of the gate's neurons, read on the model's own answers."""
     activation = context.model.activation_function(0)
     return npti_edit(context.here.gates, direction=context.direction, gamma=1.0, activation=activation)
 
 
 def residual(context: ArmContext) -> Edit:
-    """The residual stream's mean difference (CAA), matched in norm to what the selected neurons write."""
-    edit = context.here.neuron_edit(context.direction)
-    w_out = {layer: context.model.w_out(layer).cpu() for layer in edit.layers}
-    return residual_edit(context.here.residual, edit, w_out)
+    """The residual stream's mean difference (CAA) in every edited layer, matched in norm to the selected neurons."""
+    here = context.here
+    return residual_edit(here.residual, here.neuron_edit(context.direction), writing=here.writing(context.model))
+
+
+def residual_one_layer(context: ArmContext) -> Edit:
+    """The same in one layer, as CAA is published; the layer is chosen on search questions.
+
+    Raises:
+        ValueError: if none has been chosen.
+    """
+    here = context.here
+    if here.one_layer is None:
+        raise ValueError("The residual stream is shifted in one layer once that has been chosen, but none has.")
+    return at_one_layer(here, context.direction, context.model, here.one_layer)
+
+
+def at_one_layer(here: Located, direction: str, model: Model, layer: int) -> Edit:
+    """The residual stream's mean difference in one layer, matched in norm to the selected neurons."""
+    made = residual_edit(here.residual, here.neuron_edit(direction), writing=here.writing(model), layer=layer)
+    return replace(made, provenance={**made.provenance, "layer": str(layer), "layer_chosen_on": "search questions"})
 
 
 def heads(context: ArmContext) -> Edit:
     """Attention heads, matched in norm to what the selected neurons write."""
-    return head_edit(context.here.heads, context.here.neuron_edit(context.direction), model=context.model)
+    here, model = context.here, context.model
+    return head_edit(here.heads, here.neuron_edit(context.direction), model=model, writing=here.writing(model))

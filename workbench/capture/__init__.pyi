@@ -1,3 +1,5 @@
+from .answering import capture_gates as capture_gates
+from .answering import with_answers as with_answers
 from .capturing import capture as capture
 from .capturing import capture_sites as capture_sites
 from .folder import load_capture as load_capture

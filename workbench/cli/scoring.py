@@ -28,7 +28,20 @@ from workbench.score.judge.endpoint import default_url
 from workbench.vocabulary import Scope
 
 _RESULTS = ("arm", "trait", "direction", "gamma", "task", "metric", "value", "stderr", "n")
-_COMPARED = ("arm", "gamma", "trait", "task", "change", "low", "high", "mcnemar_p", "p_holm", "non_inferior", "n")
+_COMPARED = (
+    "arm",
+    "gamma",
+    "trait",
+    "task",
+    "change",
+    "low",
+    "high",
+    "lower",
+    "mcnemar_p",
+    "p_holm",
+    "non_inferior",
+    "n",
+)
 
 
 @app.command(

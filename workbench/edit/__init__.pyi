@@ -11,6 +11,7 @@ from .controls import shuffled_control as shuffled_control
 from .edit import Composite as Composite
 from .edit import Edit as Edit
 from .edit import load_edit as load_edit
+from .making import caa_edit as caa_edit
 from .making import dpn_edit as dpn_edit
 from .making import residual_edit as residual_edit
 from .patching import patch as patch
@@ -23,3 +24,6 @@ from .rivals import head_edit as head_edit
 from .rivals import npti_edit as npti_edit
 from .verdict import causal_verdict as causal_verdict
 from .verdict import compare_sets as compare_sets
+from .writing import WriteNorm as WriteNorm
+from .writing import Writing as Writing
+from .writing import write_norm as write_norm

@@ -1,7 +1,13 @@
-"""Controls of an edit: edits that are as strong as it in every layer but should move the trait less."""
+"""Controls of an edit: its values elsewhere or otherwise, which should move the trait less.
 
-from collections.abc import Mapping
+They keep the edit's values, so that the norm of the values is equal; what they write to the residual stream is not.
+`Writing.matched` makes that equal.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations, product
 
 import torch
 from jaxtyping import Float, Int
@@ -9,7 +15,12 @@ from torch import Tensor
 
 from workbench.edit.edit import Edit
 from workbench.measure.effects import Effects
+from workbench.select.controls import match_quality
 from workbench.vocabulary import NeuronSet
+
+MOST_ALIKE = 0.7
+"""The greatest cosine between an edit's values and a shuffle of them: less than half of its square is the edit."""
+_FEW, _DRAWS = 5_040, 1_000  # permutations up to which all are listed; draws before a shuffle is given up
 
 
 def random_control(edit: Edit, *, seed: int = 0) -> Edit:
@@ -37,6 +48,9 @@ def random_control(edit: Edit, *, seed: int = 0) -> Edit:
 def matched_control(edit: Edit, neurons: NeuronSet, effects: Effects) -> Edit:
     """The edit's values on other neurons that match its own in |s|, paired by the rank of |s| in each layer.
 
+    A selection takes the largest |s|, so others are smaller: `match_ratio` in the provenance has the others' mean |s|
+    over that of the edit's own.
+
     Args:
         neurons: in every layer that `edit` touches, as many others, with an |s| like that of its own.
         effects: their mean difference s ranks both.
@@ -60,17 +74,71 @@ def matched_control(edit: Edit, neurons: NeuronSet, effects: Effects) -> Edit:
         matched = torch.empty_like(edited)
         matched[s[edited].argsort(stable=True)] = others[s[others].argsort(stable=True)]
         moved[layer] = matched
-    return _moved(edit, moved, method="matched random", control="matched on count, layer and |s|")
+    ratio = match_quality(edit.neurons, neurons, effects)["ratio"].iloc[-1]
+    control = _moved(edit, moved, method="matched random", control="matched on count, layer and |s|")
+    return replace(control, provenance={**control.provenance, "match_ratio": f"{ratio:.3f}"})
 
 
 def shuffled_control(edit: Edit, *, seed: int = 0) -> Edit:
-    """The same neurons, with their values permuted within each layer."""
+    """The same neurons, with their values permuted within each layer, unlike the edit itself.
+
+    A permutation may leave most values where they were, or give a neuron one much like its own. Only those are drawn
+    whose cosine with the edit, over all of its values, is at most `MOST_ALIKE`; the provenance has it as `cosine`.
+    Other seeds give other draws; where there are fewer than a few thousand permutations, seeds go through all that are
+    unlike the edit before one repeats.
+
+    Raises:
+        ValueError: if no permutation is unlike enough, as where a layer's values are much the same.
+    """
+    layers = [(edit.layer == layer).nonzero()[:, 0] for layer in edit.layers]
+    ways = math.prod(math.factorial(len(units)) for units in layers)
+    if ways <= _FEW:
+        value, cosine = _one_of_few(edit, layers, seed)
+    else:
+        value, cosine = _drawn(edit, layers, seed)
+    control = f"values shuffled in layers, seed {seed}"
+    return _named(replace(edit, value=value), method="shuffled", control=control, cosine=f"{cosine:.3f}")
+
+
+def _one_of_few(edit: Edit, layers: Sequence[Tensor], seed: int) -> tuple[Float[Tensor, " k"], float]:
+    """One of all the different shuffles that are unlike the edit, by seed."""
+    unlike: dict[tuple[float, ...], float] = {}
+    for orders in product(*(permutations(units.tolist()) for units in layers)):
+        value = edit.value.clone()
+        for units, order in zip(layers, orders, strict=True):
+            value[units] = edit.value[torch.tensor(order)]
+        cosine = _cosine(value, edit.value)
+        if cosine <= MOST_ALIKE:
+            unlike[tuple(value.tolist())] = cosine
+    if not unlike:
+        raise _too_alike(edit)
+    order = torch.randperm(len(unlike), generator=torch.Generator().manual_seed(0))
+    value, cosine = list(unlike.items())[int(order[seed % len(unlike)])]
+    return torch.tensor(value, dtype=edit.value.dtype), cosine
+
+
+def _drawn(edit: Edit, layers: Sequence[Tensor], seed: int) -> tuple[Float[Tensor, " k"], float]:
+    """A random shuffle that is unlike the edit."""
     generator = torch.Generator().manual_seed(seed)
-    value = edit.value.clone()
-    for layer in edit.layers:
-        at_layer = (edit.layer == layer).nonzero()[:, 0]
-        value[at_layer] = edit.value[at_layer[torch.randperm(len(at_layer), generator=generator)]]
-    return _named(replace(edit, value=value), method="shuffled", control=f"values shuffled in layers, seed {seed}")
+    for _ in range(_DRAWS):
+        value = edit.value.clone()
+        for units in layers:
+            value[units] = edit.value[units[torch.randperm(len(units), generator=generator)]]
+        cosine = _cosine(value, edit.value)
+        if cosine <= MOST_ALIKE:
+            return value, cosine
+    raise _too_alike(edit)
+
+
+def _cosine(one: Float[Tensor, " k"], other: Float[Tensor, " k"]) -> float:
+    return float(torch.nn.functional.cosine_similarity(one.double(), other.double(), dim=0))
+
+
+def _too_alike(edit: Edit) -> ValueError:
+    return ValueError(
+        f"A shuffle of {edit!r} that differs from it (cosine at most {MOST_ALIKE:g}) was not found: its values in a "
+        "layer are too few or too much alike. Leave this control out, or select more neurons."
+    )
 
 
 def flipped_control(edit: Edit) -> Edit:
@@ -143,8 +211,8 @@ def _moved(edit: Edit, moved: Mapping[int, Int[Tensor, " k"]], *, method: str, c
     return _named(replace(edit, unit=unit, value=value), method=method, control=control)
 
 
-def _named(edit: Edit, *, method: str, control: str) -> Edit:
-    return replace(edit, method=method, provenance={**edit.provenance, "control": control})
+def _named(edit: Edit, *, method: str, control: str, **said: str) -> Edit:
+    return replace(edit, method=method, provenance={**edit.provenance, "control": control, **said})
 
 
 def random_direction_control(edit: Edit, *, seed: int = 0) -> Edit:

@@ -1,6 +1,6 @@
 """Edits from effects: DPN-LE's, and the residual stream's mean difference that it is compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,9 +9,10 @@ from torch import Tensor
 
 from workbench.edit.controls import random_control as random_control
 from workbench.edit.edit import Edit
+from workbench.edit.writing import Writing
 from workbench.measure.effects import Effects
 from workbench.select.selection import Selection
-from workbench.vocabulary import sign_of
+from workbench.vocabulary import RESID_POST, sign_of
 
 
 def rank_weights(d: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
@@ -91,33 +92,74 @@ def dpn_edit(
     )
 
 
+def caa_edit(
+    residual: Effects,
+    *,
+    layers: Sequence[int],
+    gamma: float = 1.0,
+    direction: str = "increase",
+) -> Edit:
+    """Contrastive activation addition as published: the poles' mean difference at `resid_post`, added times gamma.
+
+    Args:
+        residual: effects at `resid_post`.
+        layers: where it is added; as published, one.
+
+    Raises:
+        ValueError: for an unknown direction, effects of another site, or a layer that they lack.
+
+    Reference:
+        Rimsky et al. (2024), Steering Llama 2 via Contrastive Activation Addition.
+    """
+    sign = sign_of(direction)
+    if residual.site != RESID_POST.name:
+        raise ValueError(
+            f"The residual stream is shifted at {RESID_POST.name}, but these effects are of {residual.site}. "
+            f"Capture site={RESID_POST.name!r}."
+        )
+    return Edit.of(
+        {layer: sign * residual.at(layer)[0] for layer in layers},
+        trait=residual.trait,
+        method="CAA",
+        direction=direction,
+        site=residual.site,
+        gamma=gamma,
+        provenance=residual.provenance,
+    )
+
+
 def residual_edit(
     residual: Effects,
     edit: Edit,
-    w_out: Mapping[int, Float[Tensor, "d_mlp d_model"]],
+    *,
+    writing: Writing,
+    layer: int | None = None,
 ) -> Edit:
-    """The residual stream's mean difference, as strong in each layer as what `edit` writes there.
+    """The residual stream's mean difference (CAA, ActAdd), as strong as what the whole of `edit` writes.
 
-    At every layer that `edit` touches, the direction of the poles' mean difference at `resid_post` is added
-    with the norm of `delta @ W_out`: the contrastive-activation baseline (CAA, ActAdd), matched in norm.
+    At every layer that `edit` touches, or at one, the direction of the poles' mean difference at `resid_post` is
+    added. Its norm in a layer is in proportion to what `edit` writes there, and the norm of all that is added together
+    is that of all that `edit` writes; see `Writing`.
 
     Args:
         residual: effects at `resid_post` of the same contrast.
-        edit: the edit at `hook_post` to match, whose gamma and direction are kept.
-        w_out: the down projection of each layer that `edit` touches.
+        edit: the edit to match, whose gamma and direction are kept.
+        writing: how the model writes, e.g. `Writing.of(model)`.
+        layer: the only layer to add at; None for those of `edit`.
+
+    Raises:
+        ValueError: as `caa_edit` and `Writing.norm`.
     """
-    sign = sign_of(edit.direction)
-    deltas = {}
-    for layer in edit.layers:
-        difference, _ = residual.at(layer)
-        write = (edit.with_gamma(1.0).delta(layer).to(w_out[layer].device) @ w_out[layer].float()).norm()
-        deltas[layer] = sign * float(write) * difference / difference.norm()
-    return Edit.of(
+    aimed = writing.norm(edit).by_layer if layer is None else {layer: 1.0}
+    plain = caa_edit(residual, layers=tuple(aimed), direction=edit.direction)
+    deltas = {at: norm * plain.delta(at) / plain.delta(at).norm() for at, norm in aimed.items()}
+    shaped = Edit.of(
         deltas,
         trait=edit.trait,
-        method="residual",
+        method="residual" if layer is None else "residual one layer",
         direction=edit.direction,
         site=residual.site,
         gamma=edit.gamma,
         provenance={**residual.provenance, "matched": edit.method},
     )
+    return writing.matched(shaped, edit)

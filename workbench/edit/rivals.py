@@ -1,16 +1,16 @@
 """Published ways to steer a trait, each as an edit of comparable strength."""
 
-import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from workbench.capture.tally import Tally
 from workbench.edit.edit import Composite, Edit
 from workbench.edit.npti import npti_from_values, npti_values
+from workbench.edit.writing import Writing
 from workbench.measure.effects import Effects, effect_sizes
 from workbench.model.model import Model
 from workbench.select.rules import select_neurons
@@ -86,6 +86,7 @@ def head_edit(
     model: Model,
     k: int | None = None,
     matched: Literal["total", "layer"] = "total",
+    writing: Writing | None = None,
 ) -> Edit:
     """The mean difference of the attention heads that differ most, as strong as what `edit` writes.
 
@@ -96,8 +97,9 @@ def head_edit(
         edit: the edit at `hook_post` to match, whose gamma and direction are kept.
         model: whose projections say what is written.
         k: heads to edit; by default 5 % of those that the effects cover. With `matched="layer"`, in each layer.
-        matched: `total` takes the k best of all and matches the norm of all that is written; `layer` takes the k best
-            of each layer that `edit` touches and matches the norm in each layer.
+        matched: `total` takes the k best of all and matches the norm of all that is written together; `layer` takes
+            the k best of each layer that `edit` touches and matches the norm in each layer.
+        writing: how the model writes; by default `Writing.of(model)`, which is enough unless norms follow its layers.
 
     Raises:
         ValueError: if the effects are of another site, lack a layer, or there are not k heads.
@@ -120,15 +122,8 @@ def head_edit(
         raise ValueError(f"k is from 1 to the {pools.shape[1]} heads to choose from, but it is {wanted}.")
     best = torch.zeros_like(pools, dtype=torch.bool).scatter_(1, pools.topk(wanted, dim=1).indices, True)
     chosen = best.view_as(score).repeat_interleave(heads.width // count, dim=1)
-    deltas = dict(zip(heads.layers, sign * heads.mean_difference * chosen, strict=True))
-    aimed = {layer: _written(edit.with_gamma(1.0).delta(layer), model.w_out(layer)) for layer in edit.layers}
-    written = {layer: _written(delta, model.w_o(layer)) for layer, delta in deltas.items()}
-    if matched == "layer":
-        factors = {layer: aimed[layer] / written[layer] for layer in deltas}
-    else:
-        factors = dict.fromkeys(deltas, math.hypot(*aimed.values()) / math.hypot(*written.values()))
-    return Edit.of(
-        {layer: factors[layer] * delta for layer, delta in deltas.items()},
+    shaped = Edit.of(
+        dict(zip(heads.layers, sign * heads.mean_difference * chosen, strict=True)),
         trait=edit.trait,
         method="heads",
         direction=edit.direction,
@@ -136,8 +131,12 @@ def head_edit(
         gamma=edit.gamma,
         provenance={**heads.provenance, "matched": f"{edit.method}, {matched}", "heads": str(int(best.sum()))},
     )
-
-
-def _written(delta: Float[Tensor, " width"], weights: Float[Tensor, "width d_model"]) -> float:
-    """The norm of what a delta writes to the residual stream."""
-    return float((delta.to(weights.device, torch.float32) @ weights.float()).norm())
+    writing = writing or Writing.of(model)
+    if matched == "total":
+        return writing.matched(shaped, edit)
+    value = shaped.value.clone()
+    for layer, aimed in writing.norm(edit).by_layer.items():
+        here = shaped.layer == layer
+        alone = replace(shaped, layer=shaped.layer[here], unit=shaped.unit[here], value=value[here])
+        value[here] *= writing.factor(alone, aimed)
+    return writing.compared(replace(shaped, value=value), edit)

@@ -1,15 +1,44 @@
-"""How a model's MLP output is changed before it is added to the residual stream."""
+"""How the output of a block's halves, attention and MLP, is changed before it is added to the residual stream."""
+
+import math
+from typing import Any, Literal
+
+from torch import nn
 
 from workbench.model.model import Model
 
+Half = Literal["attention", "mlp"]
+"""The two parts of a block that write to the residual stream."""
+
 _AFTER_THE_MLP = ("post_feedforward_layernorm", "post_mlp_layernorm")
+_AFTER: dict[Half, str] = {"attention": "ln1_post", "mlp": "ln2_post"}
 
 
 def normalises_mlp_output(model: Model) -> bool:
-    """Whether a norm stands between the MLP and the residual stream (Gemma 2 and 3, OLMo 2, GLM-4)."""
+    """Whether a norm stands between the MLP and the residual stream (Gemma 2 and 3, OLMo 2, EXAONE 4, GLM-4)."""
     return any(name.rsplit(".", 1)[-1] in _AFTER_THE_MLP for name, _ in model.network.named_modules())
 
 
+def norm_after(model: Model, layer: int, half: Half) -> nn.Module | None:
+    """The norm between a half of a block and the residual stream; None where there is none.
+
+    Raises:
+        ValueError: if the model has such norms, but TransformerLens does not show this one.
+    """
+    norm: Any = getattr(model.hooked.blocks[layer], _AFTER[half], None)
+    if norm is None and half == "mlp" and normalises_mlp_output(model):
+        raise ValueError(
+            f"{model.name} normalises the MLP's output before it is added to the residual stream, but TransformerLens "
+            f"does not show the norm of layer {layer} as {_AFTER[half]}."
+        )
+    return norm
+
+
 def residual_multiplier(model: Model) -> float:
-    """The factor by which the MLP's output is multiplied on its way to the residual stream; not 1 in Granite."""
-    return float(getattr(getattr(model.network, "config", None), "residual_multiplier", 1.0))
+    """What a half's output is multiplied by on its way to the residual stream; not 1 in Granite and MiniCPM."""
+    config = getattr(model.network, "config", None)
+    multiplier = getattr(config, "residual_multiplier", None)
+    if multiplier is not None:
+        return float(multiplier)
+    depth = getattr(config, "scale_depth", None)  # MiniCPM's
+    return 1.0 if depth is None else float(depth) / math.sqrt(model.n_layers)

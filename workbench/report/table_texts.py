@@ -148,7 +148,8 @@ TABLES: dict[str, TableText] = {
     ),
     "neurons_edited": TableText(
         "What each arm edits",
-        "Units at the arm's site: neurons, or residual-stream coordinates.",
+        "Units at the arm's site: neurons, or residual-stream coordinates. `write_ratio`: the norm of what the whole "
+        "arm writes to the residual stream, as a share of the edit's that it is to equal.",
         editing.GROUP,
     ),
     "null": TableText(

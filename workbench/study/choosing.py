@@ -46,13 +46,7 @@ def dose_within(
     Returns:
         The dose; and the table with a column allowed.
     """
-    allowed = pd.Series(True, index=table.index)
-    for name, (max_loss, min_level) in bounds.items():
-        if max_loss is not None:
-            allowed &= -table[f"{name}_change"] <= max_loss
-        if min_level is not None:
-            allowed &= table[name] >= min_level
-    table = table.assign(allowed=allowed)
+    table = table.assign(allowed=within(table, bounds))
     kept = table[table["allowed"]]
     reaching = kept if shift is None else kept[kept["shift"] >= shift]
     if shift is not None and len(reaching):
@@ -60,3 +54,14 @@ def dose_within(
     else:
         chosen = kept.nlargest(1, "shift") if len(kept) else table.head(1)
     return float(chosen["gamma"].iloc[0]), table
+
+
+def within(table: pd.DataFrame, bounds: Mapping[str, tuple[float | None, float | None]]) -> pd.Series:
+    """Which rows keep within the bounds on costs; columns and bounds as `dose_within` takes them."""
+    allowed = pd.Series(True, index=table.index)
+    for name, (max_loss, min_level) in bounds.items():
+        if max_loss is not None:
+            allowed &= -table[f"{name}_change"] <= max_loss
+        if min_level is not None:
+            allowed &= table[name] >= min_level
+    return allowed

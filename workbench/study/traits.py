@@ -1,12 +1,14 @@
 """Where each trait is found: its activations, effects and selections, and the statistics on them, kept by trait."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from workbench.arm.context import Located
+from workbench.capture.answering import ANSWERED, capture_gates
 from workbench.capture.capturing import capture, capture_sites, provenance
 from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations, Tally
@@ -24,12 +26,12 @@ from workbench.study.pairs import pairs_of
 from workbench.study.statistics import SETTINGS, between_traits, trait_statistics
 from workbench.study.store import Part, Store
 from workbench.tensorfile import read_tensors, write_tensors
-from workbench.vocabulary import HOOK_POST, HOOK_PRE, RESID_POST, Z
+from workbench.vocabulary import HOOK_POST, RESID_POST, Z
 
 _POINTS = 120  # rows of each pole kept for the PCA figure
 _HELD_OUT = "held out "
-_SITES = (HOOK_POST, RESID_POST, HOOK_PRE, Z)
-_SAMPLE = 512  # rows of each pole from which quantiles are read
+_SITES = (HOOK_POST, RESID_POST, Z)
+_PROMPTS = 8  # prompts at whose ends it is read what an edit writes
 _PAIR = 6.0  # rough cost of a pair's activations and statistics, in prompts captured
 _ERRORS = "workbench errors 1"
 
@@ -67,7 +69,7 @@ def locate_traits(
     for number, trait in enumerate(config.traits):
         files, frames = _read_trait(model, config, store, trait)
         meter.add(f"{trait}: activations", locating_work(config))
-        located[trait] = _located(model, config, files, seed=config.seed + number)
+        located[trait] = _located(model, config, store, files, pairs_of(config, trait), seed=config.seed + number)
         for name, frame in frames.items():
             tables.setdefault(name, []).append(frame)
     together = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
@@ -87,7 +89,7 @@ def _read_trait(
 
     def activations() -> dict[str, Tally]:
         if not captured:
-            settings = CaptureSettings(keep=True, positive=True, sample=_SAMPLE)
+            settings = CaptureSettings(keep=True, positive=True)
             captured.append(capture_sites(model, contrast, sites=_SITES, settings=settings))
         return captured[0]
 
@@ -108,7 +110,6 @@ def _read_trait(
     key = key_of(
         **provenance(model, contrast),
         sites=[site.name for site in _SITES],
-        sample=_SAMPLE,
         code=code_of("workbench.capture.capturing"),
     )
     depends = key_of(
@@ -121,19 +122,43 @@ def _read_trait(
     return files, store.frames(f"tables/traits/{trait}", depends, statistics)
 
 
-def _located(model: Model, config: StudyConfig, files: Mapping[str, Path], *, seed: int) -> Located:
+def _located(
+    model: Model, config: StudyConfig, store: Store, files: Mapping[str, Path], contrast: Contrast, *, seed: int
+) -> Located:
     tallies = {site.name: Tally.load(files[site.name]) for site in _SITES}
     post = tallies[HOOK_POST.name]
     neurons = effect_sizes(post, write_norms=model.write_norms(post.layers))
+    prompts = contrast.neutral or (*contrast.high, *contrast.low)
     return Located(
         replace(neurons, errors=KeptErrors.load(files["errors"]).errors),
         effect_sizes(tallies[RESID_POST.name]),
         effect_sizes(tallies[Z.name]),
-        tallies[HOOK_PRE.name],
+        _answers(model, config, store, contrast),
+        prompts[:: -(-len(prompts) // _PROMPTS)],
         config.selecting,
         config.layers,
         seed,
     )
+
+
+def _answers(model: Model, config: StudyConfig, store: Store, contrast: Contrast) -> Callable[[], Tally]:
+    """Gives what NPTI reads of the model's answers under each pole; they are asked for when it is first called."""
+
+    @cache
+    def answers() -> Tally:
+        key = key_of(
+            **provenance(model, contrast, position="each token of the response"),
+            pairs=ANSWERED,
+            max_new_tokens=config.max_new_tokens,
+            code=code_of("workbench.capture.answering"),
+        )
+
+        def make() -> dict[str, Part]:
+            return {"": capture_gates(model, contrast, max_new_tokens=config.max_new_tokens)}
+
+        return Tally.load(store.step(f"answers/{contrast.trait}", key, make)[""])
+
+    return answers
 
 
 def trace_traits(

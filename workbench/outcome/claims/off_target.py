@@ -66,9 +66,9 @@ def tell_others(numbers: Numbers, verdict: Verdict) -> str:
         f"{numbers['others'].text()} on average (positive: the same way). Noise alone makes single pairs differ by "
         f"{numbers['noise'].value:.2f}; beyond it they move by {numbers['beyond_noise'].value:.2f} (root mean square; "
         f"below {within.value:.2f}, half of the edited trait's shift, with p = {within.p:.2g}). Of {moved.n} pairs of "
-        f"edited and measured trait {moved.value:.0f} surely go beyond that half. The largest change is {largest.text()}, of {largest.of}. The share of "
-        f"their answers with a score changes by {numbers['coverage'].value:+.1f} percentage points; an answer without "
-        "one has not moved."
+        f"edited and measured trait {moved.value:.0f} surely go beyond that half. The largest change is "
+        f"{largest.text()}, of {largest.of}. The share of their answers with a score changes by "
+        f"{numbers['coverage'].value:+.1f} percentage points; an answer without one has not moved."
     )
 
 
@@ -97,8 +97,8 @@ def _p_beyond(others: pd.DataFrame, share: float, shift: float, error: float) ->
 def _p_within(others: pd.DataFrame, margin: float) -> float:
     """The p-value of a root mean square as small as the others', were the true one as large as the margin.
 
-    The sum of squared shifts in standard errors is noncentral chi-squared. Pairs share the unedited answers, which makes
-    half as many of them independent.
+    The sum of squared shifts in standard errors is noncentral chi-squared. Pairs share the unedited answers, so only
+    half as many count as independent.
     """
     from scipy import stats  # brings much with it
 

@@ -65,7 +65,7 @@ def _arms(study: Study) -> StudyFigure:
 
 
 def _controls(study: Study) -> StudyFigure:
-    table, draws, legend = study.tables["against_controls"], study.tables["draws"], Legend.of(study)
+    table, draws, legend = study.tables["against_controls"], study.tables.get("draws"), Legend.of(study)
     return StudyFigure(
         "against-controls",
         "Does it take this edit?",

@@ -110,7 +110,7 @@ def draws(measured: Measured, quantity: Quantity, results: Results, controls: Se
 def _shifted(measured: Measured, quantity: Quantity) -> pd.DataFrame:
     """Edited rows with the quantity's change in the intended direction under `shift`."""
     rows = measured.edited()
-    return rows.assign(**{SHIFT: rows[quantity.shift]}, draw=rows["draw"] if "draw" in rows else 0)
+    return rows.assign(**{SHIFT: rows[quantity.shift]}, draw=rows.get("draw", 0))
 
 
 def _with_holm(table: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
