@@ -96,11 +96,11 @@ def compare_arms(
     Returns:
         A row for each arm, dose and group: arm, gamma, the columns of `by`, correct and reference_correct (shares),
         change (arm minus reference) with low and high (95 %, Tango's score interval, an item as one cluster), lost
-        and gained (rows that only the reference, or only the arm, has right), mcnemar_p (over items), permutation_p (sign
-        flips by item), p_holm (permutation_p over the groups of an arm and dose), lower and upper (one-sided 95 % bounds of the
-        change: a loss of up to -lower cannot be excluded), margin, non_inferior, inferior (surely lost more than the
-        margin), detectable (the smallest loss that a test with so many items, of which as many are discordant as here,
-        finds with chance `power`), n (rows), items.
+        and gained (rows that only the reference, or only the arm, has right), mcnemar_p (over items), permutation_p
+        (sign flips by item), p_holm (permutation_p over the groups of an arm and dose), lower and upper (one-sided 95 %
+        bounds of the change: a loss of up to -lower cannot be excluded), margin, non_inferior, inferior (surely lost
+        more than the margin), detectable (the smallest loss that a test with so many items, of which as many are
+        discordant as here, finds with chance `power`), n (rows), items.
 
     Raises:
         ValueError: if the reference is missing or present at several doses, or an item has no partner in it.
