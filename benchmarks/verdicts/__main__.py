@@ -121,7 +121,7 @@ def _interval(share: float | None, n: int) -> str:
 
 def main() -> None:
     """Simulate, print, and keep the table in `benchmarks/results.json` unless it is a quick run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} studies of a kind instead of {STUDIES}")
     parser.add_argument("--json", action="store_true", help="print one object and nothing else")
     parser.add_argument("--studies", type=int, help="studies for each claim, world and size")

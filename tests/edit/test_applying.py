@@ -143,11 +143,12 @@ def test_mistakes_are_told(model: wb.Model, edit: wb.Edit) -> None:
 
 def test_the_residual_arm_writes_as_much_as_the_edit(model: wb.Model, contrast: wb.Contrast, edit: wb.Edit) -> None:
     residual = wb.effect_sizes(wb.capture(model, contrast, site="resid_post"))
-    w_out = {layer: model.w_out(layer) for layer in edit.layers}
-    arm = wb.edit.residual_edit(residual, edit, w_out)
-    for layer in edit.layers:
-        written = (edit.delta(layer) @ w_out[layer]).norm()
-        torch.testing.assert_close(arm.delta(layer).norm(), written)
+    arm = wb.edit.residual_edit(residual, edit, writing=wb.edit.Writing.of(model))
+    written = [edit.delta(layer) @ model.w_out(layer) for layer in edit.layers]
+    added = [arm.delta(layer) for layer in edit.layers]
+    torch.testing.assert_close(torch.stack(added).sum(0).norm(), torch.stack(written).sum(0).norm())
+    factors = [float(added[i].norm() / written[i].norm()) for i in range(len(written))]
+    assert factors == pytest.approx([factors[0]] * len(factors), rel=1e-4)
     with wb.edited(model, arm, scope="all") as run:
         model.generate_tokens(PROMPTS[0], max_new_tokens=2)
     assert run.edited

@@ -2,7 +2,14 @@ import pytest
 import torch
 
 import workbench as wb
-from workbench.edit.controls import flipped_control, matched_control, other_trait_control, shuffled_control
+from workbench.edit.controls import (
+    MOST_ALIKE,
+    flipped_control,
+    matched_control,
+    other_trait_control,
+    shuffled_control,
+)
+from workbench.select.controls import match_quality
 
 
 @pytest.fixture
@@ -58,6 +65,48 @@ def test_shuffled_and_flipped_keep_the_neurons(edit: wb.Edit) -> None:
         own = edit.value[edit.layer == layer]
         assert torch.equal(shuffled.value[edit.layer == layer].sort().values, own.sort().values)
         assert torch.equal(flipped.delta(layer), -edit.delta(layer))
+
+
+def few_values(*by_layer: list[float]) -> wb.Edit:
+    deltas = {layer: torch.tensor([*values, 0.0, 0.0]) for layer, values in enumerate(by_layer)}
+    return wb.Edit.of(deltas, trait="t", method="m", direction="increase", site="hook_post")
+
+
+def cosine(control: wb.Edit, edit: wb.Edit) -> float:
+    return float(torch.nn.functional.cosine_similarity(control.value, edit.value, dim=0))
+
+
+def test_a_shuffle_is_unlike_the_edit() -> None:
+    """Four neurons in each of a few layers, where many a permutation leaves most values where they were."""
+    edit = few_values([3.0, -1.0, 0.5, -0.4], [0.6, 0.4, -2.0, -0.5], [0.3, -0.2, 2.0, 0.1])
+    draws = [shuffled_control(edit, seed=seed) for seed in range(20)]
+    cosines = [cosine(control, edit) for control in draws]
+    assert max(cosines) <= MOST_ALIKE + 1e-6
+    assert [float(control.provenance["cosine"]) for control in draws] == pytest.approx(cosines, abs=1e-3)
+    assert len({tuple(control.value.tolist()) for control in draws}) == 20
+
+
+def test_seeds_go_through_all_shuffles_where_they_are_few() -> None:
+    edit = few_values([3.0, -1.0, 0.5])
+    draws = [tuple(shuffled_control(edit, seed=seed).value.tolist()) for seed in range(8)]
+    unlike = {draw for draw in draws if cosine(few_values(list(draw)), edit) <= MOST_ALIKE}
+    assert set(draws[:4]) == unlike == set(draws)
+    assert draws[:4] == draws[4:]
+
+
+@pytest.mark.parametrize(
+    "values", [[[1.0, 1.0, 1.0]], [[1.0], [-2.0], [3.0]], [[1.0, 1.01, 0.99, 1.0, 1.0, 1.02, 1.0, 0.98]]]
+)
+def test_an_edit_without_an_unlike_shuffle_is_told_so(values: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match=r"A shuffle of .* differs from it \(cosine at most 0.7\) was not found"):
+        shuffled_control(few_values(*values))
+
+
+def test_a_matched_control_says_how_well_it_is_matched(effects: wb.Effects, edit: wb.Edit) -> None:
+    control = matched_control(edit, nearest(edit, effects), effects)
+    ratio = match_quality(edit.neurons, control.neurons, effects)["ratio"].iloc[-1]
+    assert float(control.provenance["match_ratio"]) == pytest.approx(ratio, abs=1e-3)
+    assert 0 < ratio < 1
 
 
 def test_another_trait_is_matched_in_what_it_writes(model: wb.Model, effects: wb.Effects, edit: wb.Edit) -> None:

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.edit.making import rank_weights
+from workbench.capture import Activations
+from workbench.edit.making import caa_edit, rank_weights
+from workbench.vocabulary import Pole
 
 
 @given(st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=30))
@@ -46,6 +48,17 @@ def test_the_random_control_keeps_count_and_norm_on_other_neurons(effects: wb.Ef
         assert torch.equal(own[own != 0].sort().values, theirs[theirs != 0].sort().values)
     assert control == wb.edit.random_control(edit, seed=5)
     assert control != wb.edit.random_control(edit, seed=6)
+
+
+def test_caa_is_the_mean_difference_as_published(model: wb.Model, contrast: wb.Contrast) -> None:
+    rows = wb.capture(model, contrast, site="resid_post", layers=[3], keep=True)
+    assert isinstance(rows, Activations)
+    residual = wb.effect_sizes(rows)
+    high, low = (rows.activations[pole][:, 0].double().mean(0) for pole in (Pole.HIGH, Pole.LOW))
+    edit = caa_edit(residual, layers=[3], gamma=2.0, direction="decrease")
+    torch.testing.assert_close(edit.delta(3), -2.0 * (high - low).float(), atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="shifted at resid_post, but these effects are of hook_post"):
+        caa_edit(wb.effect_sizes(wb.capture(model, contrast.rows(range(4)))), layers=[3])
 
 
 def test_a_control_needs_enough_other_neurons() -> None:

@@ -211,3 +211,12 @@ def test_mistakes_are_named() -> None:
         bootstrap_mean([1, 2], level=95.0)
     with pytest.raises(ValueError, match="but resamples is 0"):
         bootstrap_mean([1, 2], resamples=0)
+
+
+def test_an_item_asked_twice_is_one_item() -> None:
+    before, after = [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1]
+    items = ["a", "a", "b", "b", "c", "c"]
+    once = mcnemar(before[::2], after[::2])
+    assert mcnemar(before, after, clusters=items) == once
+    assert (once.b, once.c, once.n) == (2, 0, 3)
+    assert mcnemar(before, after).pvalue < once.pvalue

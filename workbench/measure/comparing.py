@@ -96,11 +96,11 @@ def compare_arms(
     Returns:
         A row for each arm, dose and group: arm, gamma, the columns of `by`, correct and reference_correct (shares),
         change (arm minus reference) with low and high (95 %, Tango's score interval, an item as one cluster), lost
-        and gained (items that only the reference, or only the arm, has right), mcnemar_p, permutation_p (sign flips by
-        item), p_holm (permutation_p over the groups of an arm and dose), lower and upper (one-sided 95 % bounds of the
-        change: a loss of up to -lower cannot be excluded), margin, non_inferior, inferior (surely lost more than the
-        margin), detectable (the smallest loss that a test with so many rows, of which as many are discordant as here,
-        finds with chance `power`), n (rows), items.
+        and gained (rows that only the reference, or only the arm, has right), mcnemar_p (over items), permutation_p
+        (sign flips by item), p_holm (permutation_p over the groups of an arm and dose), lower and upper (one-sided 95 %
+        bounds of the change: a loss of up to -lower cannot be excluded), margin, non_inferior, inferior (surely lost
+        more than the margin), detectable (the smallest loss that a test with so many items, of which as many are
+        discordant as here, finds with chance `power`), n (rows), items.
 
     Raises:
         ValueError: if the reference is missing or present at several doses, or an item has no partner in it.
@@ -131,17 +131,18 @@ def compare_arms(
         clusters = (part["task"] + "|" + part["item"]).to_numpy()
         drawn = {"clusters": clusters, "seed": seed}
         interval = paired_change(a, b, resamples=resamples, **drawn)
-        counts = mcnemar(a, b)
+        counts, by_item = mcnemar(a, b), mcnemar(a, b, clusters=clusters)
+        discordant = (by_item.b + by_item.c) / by_item.n
         bound = non_inferiority(a, b, margin=margin, resamples=resamples, **drawn)
         table.append(
             dict(zip(("arm", "gamma", *by), labels, strict=True))
             | {"correct": b.mean(), "reference_correct": a.mean()}
             | {"change": interval.estimate, "low": interval.low, "high": interval.high}
-            | {"lost": counts.b, "gained": counts.c, "mcnemar_p": counts.pvalue}
+            | {"lost": counts.b, "gained": counts.c, "mcnemar_p": by_item.pvalue}
             | {"permutation_p": permutation_test(a, b, permutations=permutations, **drawn).pvalue}
             | {"lower": bound.lower, "upper": bound.upper, "margin": margin}
             | {"non_inferior": bound.non_inferior, "inferior": bound.inferior}
-            | {"detectable": smallest_detectable(len(a), discordant=(counts.b + counts.c) / len(a), power=power)}
+            | {"detectable": smallest_detectable(by_item.n, discordant=discordant, power=power)}
             | {"n": interval.n, "items": interval.clusters}
         )
     if not table:

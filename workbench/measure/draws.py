@@ -9,16 +9,6 @@ from numpy.typing import ArrayLike
 from workbench.measure.bootstrap import cluster_codes
 
 
-def least_rank_pvalue(draws: int) -> float:
-    """The least p-value that a rank among so many draws can have: 1 / (draws + 1).
-
-    Example:
-        >>> round(least_rank_pvalue(20), 4)
-        0.0476
-    """
-    return 1 / (draws + 1)
-
-
 @dataclass(frozen=True)
 class AgainstDraws:
     """What exceeds random draws, and by how much.

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from workbench.measure.bootstrap import Interval, finite_rows, percentile_interval, require_level
+from workbench.measure.bootstrap import Interval, cluster_codes, finite_rows, percentile_interval, require_level
 from workbench.measure.proportions import binary_change
 
 EXACT_BELOW = 25  # discordant pairs; with fewer, McNemar's chi-squared approximates the binomial poorly
@@ -228,11 +228,15 @@ def non_inferiority(
     )
 
 
-def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
+def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike, *, clusters: ArrayLike | None = None) -> McNemar:
     """McNemar's test of whether two arms are right equally often on the same items.
 
+    Args:
+        clusters: one label for each row, where items are asked several times: an item counts once, as discordant if one
+            arm has it right more often.
+
     Raises:
-        ValueError: if the arms differ in length, are empty, or hold anything but 0 and 1.
+        ValueError: if the arms differ in length, are empty, or hold anything but 0 and 1, or labels do not fit.
 
     Reference:
         McNemar (1947); statsmodels.
@@ -249,14 +253,16 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
             raise ValueError(
                 f"mcnemar compares right (1) with wrong (0), but a value is {others[0]}. Threshold it first."
             )
-    b = int(((first == 1) & (second == 0)).sum())
-    c = int(((first == 0) & (second == 1)).sum())
+    net = second - first
+    if clusters is not None:
+        net = np.bincount(cluster_codes("mcnemar", clusters, len(net)), weights=net)
+    b, c = int((net < 0).sum()), int((net > 0).sum())
     exact = b + c < EXACT_BELOW
     # The concordant cells do not enter the test.
     from statsmodels.stats import contingency_tables  # brings all of scipy.stats with it
 
     result: Any = contingency_tables.mcnemar(np.array([[0, b], [c, 0]]), exact=exact)
-    return McNemar(b=b, c=c, pvalue=float(result.pvalue), exact=exact, n=len(first))
+    return McNemar(b=b, c=c, pvalue=float(result.pvalue), exact=exact, n=len(net))
 
 
 def holm(pvalues: ArrayLike) -> Float64[np.ndarray, " test"]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from workbench.capture.answering import capture_gates
 from workbench.capture.capturing import capture_sites
 from workbench.capture.planning import plan_capture
 from workbench.capture.settings import CaptureSettings
@@ -53,8 +54,8 @@ def locate_trait(
     """Capture a contrast and choose its neurons; both directions' edits at gamma 1.
 
     Args:
-        rule: what chooses the neurons; by default DPN-LE's rule. The npti rule reads the signs of `hook_pre`, as NPTI
-            does, and edits `hook_post`.
+        rule: what chooses the neurons; by default DPN-LE's rule. The npti rule reads the signs of `hook_pre` along the
+            contrast's responses, or the model's own answers where there are none, as NPTI does; it edits `hook_post`.
         clusters: what the intervals allow for, `description` or `question`; by default descriptions, where prompts
             share them and their moments take less than a gigabyte.
         folder: where the capture is kept as it goes, so that a stopped one continues.
@@ -63,16 +64,16 @@ def locate_trait(
         ValueError: as `capture`, `effect_sizes` and `select_neurons` do.
     """
     rule = rule or RuleSettings()
-    sites = [HOOK_POST.name, "hook_pre"] if rule.rule == "npti" else [HOOK_POST.name]
-    chosen = CaptureSettings(layers=layers, positive=rule.rule == "npti")
+    chosen = CaptureSettings(layers=layers)
     wanted, remark = worthwhile_clusters(model, contrast, layers) if clusters is None else (tuple(clusters), "")
     chosen = replace(chosen, clusters=wanted)
+    sites = [HOOK_POST]
     tallies = capture_sites(model, contrast, sites=sites, settings=chosen, folder=folder, progress=progress)
     tally = tallies[HOOK_POST.name]
     effects = effect_sizes(tally, write_norms=model.write_norms(tally.layers))
     if rule.rule == "npti":
-        signs = effect_sizes(tallies["hook_pre"]).measure("positive_difference")
-        effects = effects.with_measures(positive_difference=signs)
+        signs = effect_sizes(capture_gates(model, contrast)).restrict(tally.layers)
+        effects = effects.with_measures(positive_difference=signs.measure("positive_difference"))
     selection = select_neurons(effects, rule)
     edits = {
         direction: dpn_edit(effects, selection, direction=direction, weighted=weighted)

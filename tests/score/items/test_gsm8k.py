@@ -118,9 +118,10 @@ def test_the_number_that_an_answer_ends_on(text: str, number: str | None) -> Non
     assert final_number(text) == (None if number is None else Decimal(number))
 
 
-@pytest.mark.parametrize(
-    "part", ["1,", "1+", "-", "$ ", "1", "1.", "(1)-(", "100 ", " 000", "1'", "1 1/", "1e", "\\frac{"]
-)
+LONG = ("1,", "1+", "-", "$ ", "1", "1.", "(1)-(", "100 ", " 000", "1'", "1 1/", "1e", "\\frac{")
+
+
+@pytest.mark.parametrize("part", LONG)
 def test_a_long_answer_takes_no_longer_than_its_length(part: str) -> None:
     final_number(part * 50_000)  # a pattern that tried every way to part this would never return
 

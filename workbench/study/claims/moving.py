@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
-from workbench.measure.draws import least_rank_pvalue
 from workbench.measure.paired import holm
+from workbench.measure.resolution import least_pvalue
 from workbench.outcome.finding import Claim, Number, Numbers, Verdict
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
@@ -124,7 +124,7 @@ def _beats_controls(results: Results, trait: str) -> tuple[Verdict, Numbers] | N
         numbers[f"control:{name}"] = Number(float(row["difference"]), unit, low, high, p, int(row["n"]))
         if is_drawn:
             ends = (float(row["least_draw"]), float(row["greatest_draw"]))
-            numbers[f"draws:{name}"] = Number(int(row["draws"]), "draws", *ends, p=least_rank_pvalue(int(row["draws"])))
+            numbers[f"draws:{name}"] = Number(int(row["draws"]), "draws", *ends, p=least_pvalue(int(row["draws"])))
         if not surely:
             numbers[f"not-beaten:{name}"] = Number(p)
     return verdict, numbers
