@@ -84,8 +84,8 @@ def test_groups_that_share_nothing_are_held_out_whole_and_no_pair_is_lost() -> N
 
 
 def test_pairs_that_cannot_be_split_are_refused() -> None:
-    one = wb.Contrast.from_texts("mood", high=["a"] * 6, low=["b"] * 6)
-    with pytest.raises(ValueError, match="6 questions and 1 high and 1 low descriptions, which leave 0 pairs and 1 "):
+    one = wb.Contrast.from_texts("mood", high=["a"] * 6, low=[*"bcdefg"])
+    with pytest.raises(ValueError, match="6 questions and 1 high and 6 low descriptions, which leave 0 pairs and 1 "):
         one.split()
     kept, held = one.split(holdout=0.4, by="question")
     assert (len(kept), len(held)) == (4, 2)
