@@ -132,8 +132,8 @@ pd.DataFrame(answers, index=shown).style.set_table_styles([{"selector": "th, td"
 # %% [markdown]
 # ## 9 · Controls
 #
-# Five answers prove nothing. Here are fifty questions, on topics that the neurons were not found on, under edits of equal
-# size:
+# Five answers prove nothing. Here are fifty questions, on topics that the neurons were not found on, under edits of
+# equal size:
 #
 # - **DPN-LE**, the edit above;
 # - **random**, the same values on as many other neurons of the same layers;
@@ -143,9 +143,9 @@ pd.DataFrame(answers, index=shown).style.set_table_styles([{"selector": "th, td"
 # Random neurons are not one control but as many as there are draws, and some of them move a trait. So the two random
 # controls are drawn twenty times each, and the edit is ranked among the draws.
 #
-# The trait score of an answer, from 1 (low) to 5 (high), is computed from its words. The shift is its change against the
-# unedited model's answer to the same question. An answer that cannot be scored counts as not moved: left out, it would
-# favour an edit that breaks the model.
+# The trait score of an answer, from 1 (low) to 5 (high), is computed from its words. The shift is its change against
+# the unedited model's answer to the same question. An answer that cannot be scored counts as not moved: left out, it
+# would favour an edit that breaks the model.
 
 # %%
 asked, draws = questions[::2], range(20)
@@ -165,11 +165,11 @@ interval = bootstrap_mean(scored.loc[scored["arm"] == "DPN-LE", "shift"])
 table.round(2)
 
 # %% [markdown]
-# The edit moves the score by 0.79 points of 4 [0.41, 1.15], and further than every draw of either control: random neurons
-# move it by −0.39 to +0.26, the same values shuffled among the same neurons by −0.46 to +0.47, and the same neurons pushed
-# the other way move it down. One draw alone would have told another story: the luckiest shuffle moves the score more than
-# half as far. With twenty draws the least p-value is 1/21. And there is a cost: 20 % of the sentences are broken, against
-# 7 % under random edits. [04](04_editing_and_dose.ipynb) looks at doses and costs.
+# The edit moves the score by 0.79 points of 4 [0.41, 1.15], and further than every draw of either control: random
+# neurons move it by −0.39 to +0.26, the same values shuffled among the same neurons by −0.46 to +0.47, and the same
+# neurons pushed the other way move it down. One draw alone would have told another story: the luckiest shuffle moves the
+# score more than half as far. With twenty draws the least p-value is 1/21. And there is a cost: 20 % of the sentences are
+# broken, against 7 % under random edits. [04](04_editing_and_dose.ipynb) looks at doses and costs.
 
 # %% [markdown]
 # ## 10 · What the neurons cause
