@@ -92,6 +92,8 @@ def test_seeds_go_through_all_shuffles_where_they_are_few() -> None:
     unlike = {draw for draw in draws if cosine(few_values(list(draw)), edit) <= MOST_ALIKE}
     assert set(draws[:4]) == unlike == set(draws)
     assert draws[:4] == draws[4:]
+    by_thousands = [tuple(shuffled_control(edit, seed=3 + 1000 * draw).value.tolist()) for draw in range(4)]
+    assert set(by_thousands) == unlike
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def _one_of_few(edit: Edit, layers: Sequence[Tensor], seed: int) -> tuple[Float[
     if not unlike:
         raise _too_alike(edit)
     order = torch.randperm(len(unlike), generator=torch.Generator().manual_seed(0))
-    value, cosine = list(unlike.items())[int(order[seed % len(unlike)])]
+    turn = seed % 1000 + seed // 1000  # draws' seeds go up by one, or by thousands
+    value, cosine = list(unlike.items())[int(order[turn % len(unlike)])]
     return torch.tensor(value, dtype=edit.value.dtype), cosine
 
 

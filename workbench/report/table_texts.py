@@ -146,6 +146,12 @@ TABLES: dict[str, TableText] = {
         "the bounds. Nothing of it is used again.",
         editing.GROUP,
     ),
+    "layers_tried": TableText(
+        "How the layer of the one-layer rival was chosen",
+        "On the search's own questions and items, at gamma 1: the layer in which a residual shift moves the trait "
+        "furthest within the bounds.",
+        editing.GROUP,
+    ),
     "neurons_edited": TableText(
         "What each arm edits",
         "Units at the arm's site: neurons, or residual-stream coordinates. `write_ratio`: the norm of what the whole "

@@ -19,7 +19,7 @@ from workbench.outcome.registry import Entry
 from workbench.outcome.results import Results
 from workbench.study.asking import ask_jobs
 from workbench.study.attainable import warn_unattainable
-from workbench.study.candidates import choose_layers
+from workbench.study.candidates import choose_layers, layer_work
 from workbench.study.choosing import choose_dose
 from workbench.study.claims import judge_claims
 from workbench.study.config import StudyConfig
@@ -75,7 +75,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     for outcome in plan.outcomes:
         outcome.prepare(model)
     _begin(plan, store, model)
-    meter = Meter(total_work(plan), progress)
+    meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
 
     located, made = locate_traits(model, config, store, meter)
     made |= selection_tables(located)
@@ -86,7 +86,9 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     for outcome in base.outcomes:
         outcome.refuse(unedited[outcome.name], model)
 
-    located, _ = choose_layers(plan, located, model, store, meter)
+    located, tried = choose_layers(plan, located, model, store, meter)
+    if len(tried):
+        made["layers_tried"] = tried
     building = {"method": plan.method, "seed": config.seed, "speaks": config.speaks, "draws": config.draws}
     arms, left_out = build_arms(plan.arms, located, model, **building)
     gamma, made["search"] = choose_dose(plan, arms[plan.method.name], model, store, meter)
