@@ -76,7 +76,7 @@ FIRST, LAST = (1 / 21, 1.0), (1.0, 1 / 21)
         ((0.3, 0.1), (0.001, 0.3), FIRST, "undecided"),
         ((0.3, 0.4), (0.001, 0.001), (2 / 21, 20 / 21), "undecided"),  # one draw moves further
         ((0.3, -0.4), (0.001, 0.001), FIRST, "refuted"),
-        ((0.3, -0.4), (0.3, 0.03), FIRST, "undecided"),  # 0.06 after Holm
+        ((0.3, -0.4), (0.3, 0.01), FIRST, "undecided"),  # 0.02 after Holm
         ((-0.3, 0.4), (0.001, 0.001), LAST, "refuted"),
         ((-0.3, 0.4), (0.001, 0.001), (0.9, 0.2), "undecided"),  # some draws move less far
     ],

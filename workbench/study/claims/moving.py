@@ -11,6 +11,8 @@ from workbench.outcome.results import Results
 from workbench.study.plan import Plan
 
 LEVEL = 0.05
+FURTHER = 0.01
+"""The level at which a control moves further; any of several can, and a random one lies behind its last draw by chance."""
 
 Judge = Callable[[Results, str], tuple[Verdict, Numbers] | None]
 
@@ -106,7 +108,7 @@ def _costs_at(results: Results, trait: str) -> dict[str, Number]:
 
 def _beats_controls(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
     """Supported where every control is beaten, each at the level, so that no correction is needed; refuted where one
-    surely moves further (Holm over the controls). Of a random control it is the draws among which the arm ranks.
+    surely moves further (Holm over the controls, at a stricter level). Of a random control it is the draws among which the arm ranks.
     """
     table = results.tables["against_controls"]
     rows = table[(table["trait"] == trait) & table["control"].isin(results.named("control"))]
@@ -114,7 +116,7 @@ def _beats_controls(results: Results, trait: str) -> tuple[Verdict, Numbers] | N
         return None
     drawn = rows["control"].map(lambda control: results.arms[str(control)].drawn)
     beaten = (rows["p"] < LEVEL) & (rows["difference"] > 0) & (~drawn | (rows["p_draws"] < LEVEL))
-    further = (holm(rows["p"].to_numpy()) < LEVEL) & (rows["difference"] < 0) & (~drawn | (rows["p_below"] < LEVEL))
+    further = (holm(rows["p"].to_numpy()) < FURTHER) & (rows["difference"] < 0) & (~drawn | (rows["p_below"] < LEVEL))
     verdict: Verdict = "supported" if beaten.all() else "refuted" if further.any() else "undecided"
     unit = results.target.unit
     numbers = {"gamma": Number(results.gamma)}
