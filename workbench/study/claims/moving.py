@@ -12,7 +12,7 @@ from workbench.study.plan import Plan
 
 LEVEL = 0.05
 FURTHER = 0.01
-"""The level at which a control moves further; any of several can, and a random one lies behind its last draw by chance."""
+"""The level at which a control surely moves further, stricter as any of several can."""
 
 Judge = Callable[[Results, str], tuple[Verdict, Numbers] | None]
 
@@ -108,7 +108,7 @@ def _costs_at(results: Results, trait: str) -> dict[str, Number]:
 
 def _beats_controls(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
     """Supported where every control is beaten, each at the level, so that no correction is needed; refuted where one
-    surely moves further (Holm over the controls, at a stricter level). Of a random control it is the draws among which the arm ranks.
+    surely moves further (Holm over the controls, at a stricter level). A random control is also ranked by its draws.
     """
     table = results.tables["against_controls"]
     rows = table[(table["trait"] == trait) & table["control"].isin(results.named("control"))]
