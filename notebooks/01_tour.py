@@ -167,9 +167,9 @@ table.round(2)
 # %% [markdown]
 # The edit moves the score by 0.79 points of 4 [0.41, 1.15], and further than every draw of either control: random
 # neurons move it by −0.39 to +0.26, the same values shuffled among the same neurons by −0.46 to +0.47, and the same
-# neurons pushed the other way move it down. One draw alone would have told another story: the luckiest shuffle moves the
-# score more than half as far. With twenty draws the least p-value is 1/21. And there is a cost: 20 % of the sentences are
-# broken, against 7 % under random edits. [04](04_editing_and_dose.ipynb) looks at doses and costs.
+# neurons pushed the other way move it down. One draw alone would have told another story: the luckiest shuffle moves
+# the score more than half as far. With twenty draws the least p-value is 1/21. And there is a cost: 20 % of the
+# sentences are broken, against 7 % under random edits. [04](04_editing_and_dose.ipynb) looks at doses and costs.
 
 # %% [markdown]
 # ## 10 · What the neurons cause

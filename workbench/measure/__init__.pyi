@@ -26,6 +26,8 @@ from .planted import planted as planted
 from .proportions import paired_proportions as paired_proportions
 from .ratio import ratio_of_means as ratio_of_means
 from .resampled import bootstrap_errors as bootstrap_errors
+from .resolution import draws_needed as draws_needed
+from .resolution import least_pvalue as least_pvalue
 from .rows import auroc as auroc
 from .rows import paired_d as paired_d
 from .rows import partial_d as partial_d

@@ -38,6 +38,7 @@ _BUILT_IN = {
         ArmStyle(SKY, "triangle-up"),
         ArmStyle(GREEN, "diamond"),
         ArmStyle(BROWN, "triangle-down"),
+        ArmStyle(GREEN, "diamond-open"),
     ),
     "control": (
         ArmStyle(GREY, "cross"),
