@@ -170,10 +170,10 @@ wb.plots.overlap_heatmap(matrix)
 # twenty draws; and sets dealt out anew among neurons of like scale (the standard error of their mean difference), whose
 # overlap is computed exactly (`size=`). Over all pairs of poles random sets would share 26 neurons, the real ones share
 # 153. Neurons matched in |s| share 72 (64 to 81), but as the selection takes the largest, they are smaller than what
-# they stand for. Sets of like scale would share 166. So taken together these sets overlap as any sets of neurons of
-# such scale would, not because the traits have something in common. Two of 40
-# pairs share more than scale explains, Extraversion's and Agreeableness's poles of one direction; no pair surely by
-# more than a fifth of the smaller set, which is what a study's verdict would call shared.
+# they stand for. Sets of like scale would share 166. So taken together these sets overlap no more than any sets of
+# neurons of such scale would, and the total says nothing of what the traits have in common. Two of 40 pairs do share
+# more than scale explains, the high poles and the low poles of Extraversion and Agreeableness; no pair surely by more
+# than a fifth of the smaller set, which is what a study's verdict would call shared.
 
 # %%
 across = matrix[matrix["trait_a"] != matrix["trait_b"]]
@@ -209,8 +209,8 @@ pd.DataFrame(
 # call poles desirable that would show at least this much. With five traits there are 16 ways, so p is at best 0.06 and
 # nothing can be shown at 5 %; `valence_structure` and `shared_valence` warn of it.
 #
-# Equally desirable poles overlap 3.2 times as much as opposite ones (p = 0.19): in that direction, but three of the
-# sixteen ways do as well, and the heat map shows why. Extraversion and Agreeableness share most where both are
+# Equally desirable poles overlap 3.2 times as much as opposite ones (p = 0.19): in that direction, but so they do in
+# two of the fifteen other ways, and the heat map shows why. Extraversion and Agreeableness share most where both are
 # desirable; Conscientiousness and Neuroticism share most where they are *not*. So something other than valence
 # contributes.
 
