@@ -64,11 +64,12 @@ notebooks: $(READY) ## open the notebooks in JupyterLab
 docs: $(READY) ## build the documentation (docs/_build/html/index.html)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-bench: $(READY) ## measure speed and memory beside peers and a floor (benchmarks/results.json)
+bench: $(READY) ## measure speed and memory beside peers and a floor, and how often verdicts are wrong (benchmarks/results.json)
 	$(BIN)/python -m benchmarks.capture
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.decode
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.verdicts
 
 clean: ## remove what was made, apart from studies
 	rm -rf $(VENV) docs/_build docs/reference/api *.egg-info .pytest_cache .ruff_cache

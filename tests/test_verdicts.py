@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.verdicts.__main__ import PARTS, SIZES, WORLDS, rates, simulations, told
-from benchmarks.verdicts.simulation import Simulation
+from benchmarks.verdicts.simulation import Simulation, Size, World
 from workbench.study.claims import claims_of
 from workbench.study.config import StudyConfig
 from workbench.study.plan import Plan
@@ -38,7 +38,9 @@ def test_small_studies_are_judged_too() -> None:
 
 
 def test_rates_are_shares_of_the_studies() -> None:
-    counts = {("c", world, size): Counter(undecided=3, supported=1) for world in WORLDS for size in SIZES}
+    counts: dict[tuple[str, World, Size], Counter[str]] = {
+        ("c", world, size): Counter(undecided=3, supported=1) for world in WORLDS for size in SIZES
+    }
     counts["c", "null", "small"] = Counter(undecided=4)
     table = rates(counts)["c"]
     assert {name: table[name] for name in ("null_supported", "null_refuted", "true_supported", "n")} == {

@@ -21,7 +21,7 @@ from benchmarks.verdicts.simulation import Simulation, Size, World
 from workbench.measure.paired import wilson
 
 PARTS = ("answers", "activations", "patching")
-STUDIES, QUICK = 200, 40
+STUDIES, QUICK = 100, 40
 """Simulated studies for each claim, world and size."""
 WORLDS: tuple[World, ...] = get_args(World)
 SIZES: tuple[Size, ...] = get_args(Size)

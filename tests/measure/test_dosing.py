@@ -1,5 +1,7 @@
 """Curves over doses against a slow loop that draws the clusters again, one resample at a time."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,7 +140,7 @@ def test_a_hump_does_not_make_equal_arms_unequal() -> None:
     for seed in range(40):
         changes = [Changes(name, rows) for name, rows in humped(seed).items()]
         curves = dose_curves(changes, resamples=200, seed=seed)
-        tables = [
+        tables: list[Any] = [
             equal_shift(curves, reference="a", gamma=gamma, costs=["cost_change"]).set_index("arm")
             for gamma in (0.5, 1.0, 1.5)
         ]

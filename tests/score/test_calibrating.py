@@ -92,7 +92,7 @@ def test_a_shift_of_the_few_answers_that_can_be_read_is_none(model: wb.Model, up
     # An answer that cannot be read has not moved: at gamma 1.5 a fifth of the answers moves by 1.5 points.
     diluted = calibrate(model, up, target=1.5, min_coverage=0.1)
     assert diluted.gamma is None
-    at = diluted.table.set_index("gamma")
+    at: Any = diluted.table.set_index("gamma")
     assert at.loc[1.5, "shift"] == pytest.approx(1.5 * at.loc[1.5, "coverage"])
     planted(lambda gamma: gamma, coverage=lambda gamma: 0.0 if gamma else 1.0)
     assert calibrate(model, up, target=1.5).reason == "No dose up to 2 leaves 50% of the answers with a score."

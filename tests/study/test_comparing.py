@@ -1,6 +1,7 @@
 """Comparisons of invented outcomes whose right answers are known."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -207,7 +208,7 @@ def test_failed_answers_have_not_moved(frames: tuple[pd.DataFrame, pd.DataFrame]
     assert moved.loc["both", "shift"] == pytest.approx(29 / 30)
     base = answers.loc[(answers["arm"] == "none") & (answers["question"] == "q0"), "score"].mean()
     for direction, sign in SIGN.items():
-        row = moved.loc[direction]
+        row: Any = moved.loc[direction]
         assert row["unscored"] == 2  # one for each trait
         ends = sorted(sign * (end - base) for end in (1.0, 5.0))
         assert (row["least"], row["most"]) == pytest.approx([29 / 30 + end / 30 for end in ends])

@@ -32,7 +32,7 @@ def test_the_defaults_are_the_whole_claim() -> None:
     assert [each.name for each in plan.traced] == ["patching"]
     assert plan.target.name == "trait_score"
     assert [cost.name for cost in plan.costs] == ["wellformed", "coverage", "capability"]
-    assert plan.bounds == {"wellformed": (None, 0.95), "capability": (0.02, None)}
+    assert plan.bounds == {"wellformed": (None, 0.95), "coverage": (0.05, None), "capability": (0.02, None)}
     assert {each.name for each in plan.searched} == {"answers", "capability"}
 
 

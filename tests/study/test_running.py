@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -110,7 +111,7 @@ def test_a_random_control_is_drawn_anew_and_the_method_ranked_among_its_draws(st
     own = study.tables["shifts"].query("trait == 'all' and direction == 'both'").set_index("arm")["shift"]
     for arm in drawn:
         shifts = draws.loc[draws["arm"] == arm, "shift"]
-        row = against.loc[arm]
+        row: Any = against.loc[arm]
         assert row["draws"] == 3
         assert row["p_draws"] == (1 + (shifts >= own["DPN-LE"] - 1e-9).sum()) / 4
         assert row["difference"] == pytest.approx(own["DPN-LE"] - shifts.mean())

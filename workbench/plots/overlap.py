@@ -92,7 +92,8 @@ def overlap_heatmap(
 
     Args:
         overlap: columns trait_a, pole_a, trait_b, pole_b, size_a, size_b, population, jaccard, lift, intersection,
-            p_depletion, p_enrichment_holm, as `overlap_matrix` gives them.
+            p_depletion, p_enrichment_holm, as `overlap_matrix` gives them; where sets were matched on scale,
+            matched_expected, matched_lift and p_matched_holm are drawn instead.
 
     Cells tell how many neurons are shared; a star marks more than chance at 5 % (Holm). Where none are shared and
     chance would not give one either, the cell takes the ground's colour. Hovering tells the number that chance gives.
@@ -112,18 +113,22 @@ def overlap_heatmap(
     grid = pd.DataFrame(np.nan, index=names, columns=names)
     hover = pd.DataFrame("", index=names, columns=names)
     marks = pd.DataFrame("", index=names, columns=names)
+    matched = {"matched_expected", "matched_lift", "p_matched_holm"} <= set(overlap.columns)
+    chance = overlap["size_a"] * overlap["size_b"] / overlap["population"]
+    uniform = {"expected": chance, "above": overlap["lift"], "p": overlap["p_enrichment_holm"]}
+    drawn_from = {"expected": "matched_expected", "above": "matched_lift", "p": "p_matched_holm"}
+    overlap = overlap.assign(**({new: overlap[name] for new, name in drawn_from.items()} if matched else uniform))
     values = overlap["jaccard"]
     if quantity == "lift":
         telling = (overlap["intersection"] > 0) | (overlap["p_depletion"] < 0.05)
-        values = pd.Series(np.log2(overlap["lift"].clip(lower=2**-6))).where(telling, 0.0)
+        values = pd.Series(np.log2(overlap["above"].clip(lower=2**-6))).where(telling, 0.0)
     for a, b, value, row in zip(first, second, values, overlap.to_dict("records"), strict=True):
-        chance = row["size_a"] * row["size_b"] / row["population"]
         text = (
-            f"{a} ({row['size_a']}) and {b} ({row['size_b']})<br>{row['intersection']} shared, {chance:.2g} expected "
-            f"by chance (lift {row['lift']:.1f})<br>Jaccard {row['jaccard']:.3f}, p {row['p_enrichment_holm']:.2g} "
-            "(Holm)"
+            f"{a} ({row['size_a']}) and {b} ({row['size_b']})<br>{row['intersection']} shared, {row['expected']:.2g} "
+            f"expected by chance{' among neurons of like scale' if matched else ''} (lift {row['above']:.1f})<br>"
+            f"Jaccard {row['jaccard']:.3f}, p {row['p']:.2g} (Holm)"
         )
-        star = f"{row['intersection']}{'*' if row['p_enrichment_holm'] < 0.05 else ''}"
+        star = f"{row['intersection']}{'*' if row['p'] < 0.05 else ''}"
         for x, y in ((a, b), (b, a)):
             grid.loc[x, y], hover.loc[x, y], marks.loc[x, y] = value, text, star
     most = grid.abs().max().max()

@@ -1,12 +1,12 @@
 """Every quantity over doses, the target's shift against what it costs, and arms at the same dose."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
 from workbench.arm.spec import UNEDITED
-from workbench.measure.summarising import ALL, by_trait, clustered_mean
+from workbench.measure.summarising import ALL, by_trait, clustered_change, clustered_mean
 from workbench.outcome.quantity import Quantity
 from workbench.study.comparing.changes import SHIFT, Measured
 from workbench.vocabulary import SIGN
@@ -52,7 +52,7 @@ def tradeoff(measured: Sequence[Measured], target: Quantity, *, resamples: int) 
     Returns:
         Columns arm, gamma, trait, and the estimate with its `_low` and `_high` (95 %, clustered) of: `shift`, the
         target's change in the intended direction; for each cost q its mean `q` and `q_change` (paired, edited minus
-        unedited); for each other quantity of the trait `q_shift`.
+        unedited; of right and wrong answers with a score interval); for each other quantity of the trait `q_shift`.
     """
     parts = [(each, _groups(each.edited())) for each in measured]
     table = []
@@ -64,8 +64,7 @@ def tradeoff(measured: Sequence[Measured], target: Quantity, *, resamples: int) 
                 if part is None:
                     continue
                 part = part if trait == ALL else part[part["trait"] == trait]
-                for column, name in _columns(each, target):
-                    interval = clustered_mean(part, column, each.outcome.cluster, resamples=resamples)
+                for name, interval in _intervals(each, part, target, resamples):
                     entry |= {name: interval["estimate"], f"{name}_low": interval["low"]}
                     entry |= {f"{name}_high": interval["high"]}
             table.append(entry)
@@ -76,17 +75,19 @@ def _groups(edited: pd.DataFrame) -> dict[tuple[Any, Any], pd.DataFrame]:
     return {(arm, gamma): part for (arm, gamma), part in edited.groupby(["arm", "gamma"], sort=False)}
 
 
-def _columns(each: Measured, target: Quantity) -> list[tuple[str, str]]:
-    """The columns of an outcome's edited rows that are averaged, and what they are called."""
-    columns = []
+def _intervals(
+    each: Measured, rows: pd.DataFrame, target: Quantity, resamples: int
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """What an outcome's edited rows say of each of its quantities, by the name of the column."""
+    cluster = each.outcome.cluster
     for quantity in each.quantities:
-        if quantity.name == target.name:
-            columns.append((quantity.shift, SHIFT))
-        elif quantity.role == "trait":
-            columns.append((quantity.shift, quantity.shift))
+        if quantity.role == "trait":
+            name = SHIFT if quantity.name == target.name else quantity.shift
+            yield name, clustered_mean(rows, quantity.shift, cluster, resamples=resamples)
         else:
-            columns += [(quantity.name, quantity.name), (quantity.change, quantity.change)]
-    return columns
+            yield quantity.name, clustered_mean(rows, quantity.name, cluster, resamples=resamples)
+            before = f"base_{quantity.name}"
+            yield quantity.change, clustered_change(rows, before, quantity.name, cluster, resamples=resamples)
 
 
 def equal_dose(tradeoff: pd.DataFrame, *, gamma: float, doseless: Collection[str]) -> pd.DataFrame:
