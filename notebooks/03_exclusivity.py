@@ -152,9 +152,11 @@ table.astype(dict.fromkeys(counts, int)).set_index("trait")[["high", "low", *nam
 # ## Do traits keep to themselves?
 #
 # Sets of *different* traits come from different contrasts, so here overlap is a real question without a neutral arm.
-# Each trait's dual selection at `quantile=0.98`, some sixty neurons a pole. A cell shows how many neurons two poles
-# share, its colour how that compares with chance on a log scale (red more, blue fewer); a star marks more than chance
-# at 5 % after Holm's correction over all pairs. Cells of one trait's own two poles are empty by construction.
+# Each trait's dual selection at `quantile=0.98`, some sixty neurons a pole. But neurons of large activations differ for
+# any trait, so chance is that of sets dealt out anew among neurons of like scale (`size=`: the standard error of their
+# mean difference), which can be computed exactly. A cell shows how many neurons two poles share, its colour how that
+# compares with this chance on a log scale (red more, blue fewer); a star marks more at 5 % after Holm's correction over
+# all pairs. Cells of one trait's own two poles are empty by construction.
 
 # %%
 effects_of = {trait: wb.effect_sizes(tally) for trait, tally in tallies.items()}
@@ -165,15 +167,14 @@ matrix = wb.measure.overlap_matrix(sets, population=neurons, size=scale, layers=
 wb.plots.overlap_heatmap(matrix)
 
 # %% [markdown]
-# Chance is a weak control: a neuron with large activations differs for any trait. Two stronger ones: sets of as many
-# *other* neurons of the same layers with the nearest |s|, whose overlap with the other traits' real sets is counted in
-# twenty draws; and sets dealt out anew among neurons of like scale (the standard error of their mean difference), whose
-# overlap is computed exactly (`size=`). Over all pairs of poles random sets would share 26 neurons, the real ones share
-# 153. Neurons matched in |s| share 72 (64 to 81), but as the selection takes the largest, they are smaller than what
-# they stand for. Sets of like scale would share 166. So taken together these sets overlap no more than any sets of
-# neurons of such scale would, and the total says nothing of what the traits have in common. Two of 40 pairs do share
-# more than scale explains, the high poles and the low poles of Extraversion and Agreeableness; no pair surely by more
-# than a fifth of the smaller set, which is what a study's verdict would call shared.
+# Two weaker controls beside it: random sets of these sizes, and sets of as many *other* neurons of the same layers with
+# the nearest |s|, whose overlap with the other traits' real sets is counted in twenty draws. Over all pairs of poles
+# the real sets share 153 neurons. Random ones would share 26, and 13 of 40 pairs lie above that. Neurons matched in |s|
+# share 72 (64 to 81), but as the selection takes the largest, they are smaller than what they stand for. Sets of like
+# scale would share 166. So taken together the real sets overlap no more than any sets of neurons of such scale, and the
+# total says nothing of what the traits have in common. Two pairs do share more than scale explains, the high poles and
+# the low poles of Extraversion and Agreeableness; none surely by more than a fifth of the smaller set, which is what a
+# study's verdict would call shared.
 
 # %%
 across = matrix[matrix["trait_a"] != matrix["trait_b"]]
