@@ -80,9 +80,9 @@ pd.Series(
 # ## A table
 #
 # A table (jsonl, csv or parquet) has columns `high` and `low`, and where known `neutral`, `question`, `trait`,
-# `high_id` and `low_id`. With a question, the poles' texts are system prompts and the question is the user's turn. The
-# ids say which rows share a description, and every interval then allows for that. Here are eight pairs of personas,
-# each with six questions; the seventh and the eighth pair are badly written on purpose.
+# `high_id`, `low_id` and `neutral_id`. With a question, the poles' texts are system prompts and the question is the
+# user's turn. The ids say which rows share a description, and every interval then allows for that. Here are eight pairs
+# of personas, each with six questions; the seventh and the eighth pair are badly written on purpose.
 
 # %%
 personas = [

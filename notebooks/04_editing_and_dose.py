@@ -118,8 +118,10 @@ pd.DataFrame(rows).set_index("scope").style.set_table_styles([{"selector": "th, 
 # ## A dose curve
 #
 # 34 held-out questions at five doses in both directions, for DPN-LE and for **random**: the same values on as many
-# other neurons of the same layers. Beside them 40 held-out capability items (sums, facts, comparisons, orderings,
-# digits to sort). All arms answer the same questions with the same random draws; intervals are 95 %, over questions.
+# other neurons of the same layers. It is one draw of a random control; [01](01_tour.ipynb) ranks the edit among twenty
+# at one dose, and a study does so at its chosen dose. Beside them 40 held-out capability items (sums, facts,
+# comparisons, orderings, digits to sort). All arms answer the same questions with the same random draws; intervals are
+# 95 %, over questions.
 
 # %%
 questions = {"Extraversion": grammar.questions("Extraversion", "test")[::6]}
@@ -163,10 +165,11 @@ legend = wb.plots.Legend(quantities=tuple(each for outcome in plan.outcomes for 
 wb.plots.dose_curves(curves, trait="Extraversion", legend=legend)
 
 # %% [markdown]
-# DPN-LE moves the score with the dose and in the direction that it is meant to; the random control stays where the
-# unedited model is. The last point is misleading: a score comes from the well-formed sentences alone, and at 1.5 there
-# are few. The next figure shows the share of well-formed sentences in the same runs. Above a dose of about 0.75 it
-# falls, for the selected neurons earlier than for random ones.
+# DPN-LE moves the score with the dose and in the direction that it is meant to; this random control stays near the
+# unedited model. At 1.5 DPN-LE's curve turns back: six in ten answers have no score any more, as nothing in them is
+# well-formed and tells of the trait, and an answer without a score counts as not moved. Left out, they would have
+# hidden that the edit breaks the model. The next figure shows the share of well-formed sentences in the same runs.
+# Above a dose of about 0.75 it falls, for the selected neurons earlier than for random ones.
 
 # %%
 wb.plots.dose_curves(curves, trait="Extraversion", quantity="wellformed", legend=legend)
@@ -187,7 +190,7 @@ found = wb.calibrate(model, edit, target=0.4, max_loss=0.02, gammas=(0.25, 0.5, 
 Markdown(found.reason)
 
 # %% [markdown]
-# For the random control it finds no dose, and reports how near the control came.
+# For the random control (the same draw) it finds no dose, and reports how near the control came.
 
 # %%
 control = wb.calibrate(model, wb.edit.random_control(edit, seed=0), target=0.4, gammas=(1.0,), **search)
@@ -213,15 +216,15 @@ pd.DataFrame(words, index=[f"gamma {dose:g}" for dose in doses]).style.set_table
 #
 # At an equal *dose* an edit of few neurons costs little, but it also does little. The fair comparison is at equal
 # *cost*. Two rivals: **broad** adds the mean difference to all 6,144 neurons, at smaller doses; **residual** adds one
-# vector to the residual stream of each layer, as long as what DPN-LE writes there. Every curve begins at the unedited
-# model (0, 0): further right is more shift, further down is a higher cost.
+# vector to the residual stream of each layer, all of them together as long as what the whole of DPN-LE's edit writes.
+# Every curve begins at the unedited model (0, 0): further right is more shift, further down is a higher cost.
 
 # %%
 stream = wb.effect_sizes(wb.capture(model, pairs, site="resid_post"))
 every = wb.select_neurons(effects, rule="broad")
-w_out = {layer: model.w_out(layer) for layer in range(model.n_layers)}
+writing = wb.edit.Writing.of(model)
 broad = {direction: wb.dpn_edit(effects, every, direction=direction) for direction in directions}
-residual = {direction: wb.edit.residual_edit(stream, each, w_out) for direction, each in dpn.items()}
+residual = {direction: wb.edit.residual_edit(stream, each, writing=writing) for direction, each in dpn.items()}
 asked += [outcomes({"broad": broad}, (0.1, 0.2, 0.3)), outcomes({"residual": residual}, (0.25, 0.5, 0.75))]
 answers, capability = (pd.concat(parts, ignore_index=True) for parts in zip(*asked, strict=True))
 tradeoff = wb.study.tradeoff(measured(), plan.target, resamples=1000)
@@ -232,8 +235,9 @@ wb.plots.trait_against_cost(tradeoff.query("gamma <= 1"), cost="wellformed", tra
 # of well-formed sentences. `against` is the shift beyond DPN-LE's, with its interval over questions. (An arm that never
 # costs so much is read at its largest dose; so is the random one.)
 #
-# By the time each has cost 5 points, DPN-LE has moved the trait by 0.56 points, the broad edit by 0.31 [0.05, 0.62]
-# more, the residual vector by 0.27 [0.05, 0.52] more. On this model editing *few* neurons is not the gentler way to
+# By the dose at which it has cost 5 points, DPN-LE has moved the trait by 0.54 points. At their largest doses, where
+# neither has yet cost as much, the broad edit has moved it by 0.32 [0.10, 0.62] more, the residual vector by 0.39
+# [0.20, 0.69] more. On this model editing *few* neurons is not the gentler way to
 # steer. What 34 questions of one trait show here, the full study (`make demo`) shows for five.
 
 # %%

@@ -56,9 +56,11 @@ wb.select.match_quality(selected, matched, effects).set_index("layer")[["neurons
 #
 # Run the introverted prompt, with a set of neurons at the last position set to what they do in the extraverted prompt
 # of the same row. Four sets on the same 32 pairs of held-out personas: the selection, its matched controls, as many
-# random neurons, and all 6,144. Intervals are 95 % bootstraps over whole descriptions.
+# random neurons, and all 6,144. The effect is what the readout moves in all pairs together, over the whole way in all
+# pairs together; a mean of the pairs' own shares could be decided by a pair with next to no way to go. Intervals are
+# 95 % bootstraps over whole descriptions, of the high or of the low pole, whichever is wider.
 #
-# The selection, half a percent of the neurons, brings 27 % of the persona's effect, its matched controls 12 %, random
+# The selection, half a percent of the neurons, brings 26 % of the persona's effect, its matched controls 12 %, random
 # ones 1 %. All MLP neurons at the last position together bring 92 %; the rest goes through attention.
 
 # %%
@@ -69,18 +71,41 @@ patched = wb.patch(model, held_out, sets, mode=["joint", "by_layer", "cumulative
 patched.frame().query("mode == 'joint'").set_index("set")[["neurons", "effect", "low", "high", "n", "clusters"]]
 
 # %% [markdown]
+# Matched and random neurons are drawn, and these are one draw of each. Here are twenty, with the share of draws, the
+# selection itself counted among them, that bring at least as much as the selection (`p`). The matched ones bring 11 %
+# on average, between 7 and 14 %; the selection ranks before all, and with twenty draws the least p-value is 1/21.
+
+# %%
+twenty = {f"matched {seed}": wb.select.matched_neurons(selected, effects, seed=seed) for seed in range(20)}
+twenty |= {
+    f"random {seed}": wb.edit.random_control(wb.dpn_edit(effects, chosen), seed=seed).neurons for seed in range(20)
+}
+brought = wb.patch(model, held_out, {"selected": selected} | twenty).frame().set_index("set")["effect"]
+draws = brought.drop("selected").groupby(lambda name: name.split()[0])
+ranks = draws.agg(["mean", "min", "max", "count"])
+ranks["p"] = (1 + draws.agg(lambda effect: (effect >= brought["selected"]).sum())) / (1 + ranks["count"])
+ranks
+
+# %% [markdown]
 # ## The verdict
 #
 # `causal_verdict` compares the set with its controls, pair by pair, by a rule fixed beforehand: *causes* where the
-# effect and what it has over every control lie above 0 with their whole intervals; *does not cause* where either lies
-# below `smallest`; *undecided* otherwise.
+# effect, and what it has over every control, surely lie above 0; *does not cause* where the opposite is sure: the
+# effect lies under `smallest`, or under that of a control; *undecided* otherwise. Surely is at 5 %, by t tests over
+# pairs, clustered by description.
 
 # %%
 Markdown(str(wb.edit.causal_verdict(patched, control=["matched", "random"], smallest=0.05)))
 
 # %% [markdown]
-# The rule must also be able to refute. Here the matched controls take the place of the selection, and are compared with
-# other neurons that match *them*:
+# The rule must also be able to refute. Here the random neurons take the place of the selection:
+
+# %%
+Markdown(str(wb.edit.causal_verdict(patched, selected="random", control="matched", smallest=0.05)))
+
+# %% [markdown]
+# And here the matched controls do, compared with other neurons that match *them*. They bring about as much as these,
+# and that leaves it undecided: a difference that may be 0 shows neither that they cause more nor that they cause less.
 
 # %%
 again = wb.select.matched_neurons(matched, effects, exclude=selected, seed=1)
@@ -101,9 +126,9 @@ wb.plots.patching_by_layer(patched.frame())
 # ## The other way, and from neutral
 #
 # The same sets with the introverted prompts' activations patched into the extraverted ones (`decrease`), and each
-# pole's activations patched into *neutral* prompts, which tests whether the neurons suffice without a persona. The
-# effect is similar in both directions. From neutral they bring 9 % of the way, a third of what they bring from the
-# opposite persona: more than their controls, and little.
+# pole's activations patched into *neutral* prompts, which tests whether the neurons suffice where the persona says
+# nothing of the trait. The effect is similar in both directions. From neutral they bring 12 to 13 % of the way, half of
+# what they bring from the opposite persona: more than their controls, and little.
 
 # %%
 pair = {name: sets[name] for name in ("selected", "matched")}
@@ -124,7 +149,7 @@ pd.DataFrame(found).set_index(["direction", "base"])
 #
 # A neuron writes to the residual stream, and later layers read it. `direct=True` adds what the change writes to the
 # final residual stream alone, bypassing all later layers. The remaining effect is the direct one on the logits: here
-# 0.21 of 0.27, most of it. These neurons act on the answer's first word directly.
+# 0.19 of 0.26, most of it. These neurons act on the answer's first word directly.
 
 # %%
 direct = wb.patch(model, held_out, pair, direct=True).frame().set_index("set")
@@ -145,7 +170,7 @@ pd.DataFrame(
 # prompt (all neurons from the same prompt, so that their values belong together). 0 means that nothing is lost, 1
 # everything.
 #
-# With the set at its introverted mean, or resampled, as much is lost as patching gained: 27 to 29 %. With the set at
+# With the set at its introverted mean, or resampled, as much is lost as patching gained: 25 to 26 %. With the set at
 # *zero*, the loss cannot be distinguished from 0. Zero does not stand for the other persona, and an ablation by zero
 # alone would have suggested that these neurons are irrelevant.
 
@@ -176,7 +201,7 @@ Markdown(str(screen.agreement(model, held_out.rows(range(8)), neurons=4, seed=0)
 # %% [markdown]
 # Now the question that matters for DPN-LE: is the *largest mean difference* a good guide to what *causes* the effect?
 # The 32 neurons with the largest attribution, found on training prompts and patched on held-out ones, beside the
-# selection of the same size. Attribution finds a set that carries 0.47 where the selection carries 0.27, and shares a
+# selection of the same size. Attribution finds a set that carries 0.47 where the selection carries 0.26, and shares a
 # quarter of its neurons with it. The largest mean difference is a useful guide to the causes, but not the best one.
 
 # %%

@@ -19,8 +19,7 @@
 # The other notebooks ask one question at a time. A *study* asks all of them at once, from one file: traits, arms,
 # doses, outcomes, seeds. It keeps every step as it goes, so that a stopped one continues, and it ends in tables, in a
 # verdict on each claim of the method, and in figures. Here is a small one, of two traits with few pairs, doses and
-# questions: it runs in well under a minute, and its intervals are as wide as that deserves. `make demo` runs the full
-# one.
+# questions: it runs in less than a minute, and its intervals are as wide as that deserves. `make demo` runs the full one.
 
 # %%
 import tempfile
@@ -43,8 +42,9 @@ here = Path(folder.name)
 #
 # Every entry has a default and is checked before anything runs. `gammas` are the doses of the edits of few neurons,
 # `broad_gammas` those of the much stronger edit of all. The reported dose is chosen on questions of the search topics,
-# and everything is measured on those of the test topics. As a file, a configuration is TOML; `workbench study
-# study.toml --out runs/mine` runs it from a shell.
+# and everything is measured on those of the test topics. Random controls are drawn `draws` times at that dose; 20, the
+# default, are the fewest among which a rank can show anything at 5 %. As a file, a configuration is TOML; `workbench
+# study study.toml --out runs/mine` runs it from a shell.
 
 # %%
 config = wb.StudyConfig(
@@ -83,7 +83,8 @@ pd.Series(seconds, name="seconds")
 # ## The verdict on each claim
 #
 # *Supported*, *refuted* or *undecided*, with the numbers that say so. With so few questions many claims stay undecided,
-# as they should; the README has the verdicts of the full study.
+# as they should: that capability was kept, for one, cannot be shown by 40 answers, though none of them changed. The
+# README has the verdicts of the full study.
 
 # %%
 verdicts = study.verdict().query("trait == 'all'").set_index("claim")[["verdict", "text"]]

@@ -16,18 +16,24 @@ def test_exclusivity(executed: Executed) -> None:
         planted="{name: row['verdict'] for name, row in rows.items()}",
         verdicts="{trait: each.verdict for trait, each in judged.items()}",
         both="int(extraversion.total['intersection'])",
-        correlations="[each.total['correlation_halves'] for each in judged.values()]",
-        shared="[int(across['intersection'].sum()), float(pd.Series(drawn).mean())]",
+        kinds="extraversion.kinds.set_index('kind')['verdict'].to_dict()",
+        corrected="table.set_index('trait')['p_exclusive'].to_dict()",
+        shared="[*across[['intersection', 'matched_expected']].sum().tolist(), float(pd.Series(drawn).mean())]",
+        beyond="across.query('p_matched_holm < 0.05')[['trait_a', 'pole_a', 'trait_b', 'pole_b']].values.tolist()",
+        margin="int((across['p_beyond_margin_holm'] < 0.05).sum())",
         above="[len(across), int((across['p_enrichment_holm'] < 0.05).sum())]",
         valence="[structure.ratio, structure.pvalue, float(shares['share'].max())]",
     )
     assert said["disjoint"] == [0, 0]
     assert max(said["depleted"]) < 0.05
     assert said["planted"] == {"exclusive": "exclusive", "shared": "shared", "independent": "undecided"}
-    assert "exclusive" not in said["verdicts"].values()
-    assert list(said["verdicts"].values()).count("shared") == 3
-    assert said["both"] == pytest.approx(1053, abs=20)
-    assert min(said["correlations"]) > 0
-    assert said["shared"] == [pytest.approx(153, abs=8), pytest.approx(72, abs=8)]
+    exclusive = {"Openness", "Conscientiousness", "Neuroticism"}
+    assert said["verdicts"] == {trait: "exclusive" if trait in exclusive else "undecided" for trait in said["verdicts"]}
+    assert {trait for trait, p in said["corrected"].items() if p < 0.05} == exclusive
+    assert said["kinds"] == {"none": "exclusive", "persona": "undecided"}
+    assert said["both"] == pytest.approx(819, abs=20)
+    assert said["shared"] == [pytest.approx(153, abs=8), pytest.approx(166, abs=8), pytest.approx(72, abs=8)]
+    assert said["beyond"] == [["Extraversion", pole, "Agreeableness", pole] for pole in ("high", "low")]
+    assert said["margin"] == 0
     assert said["above"] == [40, pytest.approx(13, abs=2)]
     assert said["valence"] == pytest.approx([3.2, 0.19, 0.05], abs=0.2)

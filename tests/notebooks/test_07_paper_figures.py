@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Executed = Callable[..., dict[str, Any]]
 
 
@@ -10,6 +12,9 @@ def test_paper_figures(executed: Executed) -> None:
     said = executed(
         "07_paper_figures",
         verdicts="study.verdict().query(\"trait == 'all'\").set_index('claim')['verdict'].to_dict()",
+        moved="study.tables['specificity'].query(\"arm == 'DPN-LE' and edited == 'Neuroticism'\")"
+        ".query(\"direction == 'decrease'\").set_index('measured')['shift'].to_dict()",
+        stars="int((study.tables['specificity']['p_holm'] < 0.05).sum())",
         continued="seconds['again'] < seconds['first']",
         files="sorted({path.suffix for path in written})",
         images="bool(png) or bool(missing)",
@@ -19,6 +24,11 @@ def test_paper_figures(executed: Executed) -> None:
     assert len(said["verdicts"]) >= 12
     assert said["verdicts"]["The selected neurons carry the persona's effect on the next token"] == "supported"
     assert said["verdicts"]["The effect-size criterion adds to the magnitude criterion"] == "refuted"
+    for claim in ("moves the trait", "moves the trait further than controls of equal strength"):
+        assert said["verdicts"][f"Editing a few selected neurons {claim}"] == "supported"
+    assert said["verdicts"]["Capability is kept to within 5 percentage points"] == "undecided"
+    assert said["moved"] == pytest.approx({"Extraversion": 0.38, "Neuroticism": 0.07}, abs=0.02)
+    assert said["stars"] == 0
     assert said["continued"] is True
     assert ".html" in said["files"]
     assert said["images"] is True

@@ -163,8 +163,8 @@ def equal_loss(
 ) -> pd.DataFrame:
     """How far each arm has moved the traits by the dose at which it first costs a given loss.
 
-    Shift and cost are straight lines between an arm's doses, from the unedited model at dose 0. An arm that never
-    loses so much is read at its greatest dose; so is a resample of it.
+    Shift and loss are rising fits to the means at an arm's doses, from the unedited model at dose 0, with straight
+    lines between them. An arm that never loses so much is read at its greatest dose; so is a resample of it.
 
     Args:
         answers: as `Condition.answers` returns them, of every arm and of the unedited model (`arm` none).
