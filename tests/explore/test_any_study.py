@@ -57,7 +57,7 @@ def test_answers_are_scored_where_the_study_scored_them_so(study: Study, model: 
 
 
 def test_its_dose_is_the_studys_and_that_of_the_arm_under_test(study: Study, model: wb.Model) -> None:
-    costs = ["Change of well-formed sentences", "Change of capability"]
+    costs = [f"Change of {cost}" for cost in ("well-formed sentences", "answers with a score", "capability")]
     assert list(Explorer.of_study(study, model).facts) == ["Dose", "Shift of trait score of open answers", *costs]
     manifest = {**study.manifest, "method": "random", "gamma": 9.0}
     explorer = Explorer.of_study(replace(study, manifest=manifest), model)

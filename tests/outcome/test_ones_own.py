@@ -111,7 +111,7 @@ def test_a_cost_gets_columns_a_comparison_and_a_verdict(with_cost: wb.Study) -> 
     traded = with_cost.tables["tradeoff"]
     assert {"brevity", "brevity_low", "brevity_change", "brevity_change_high"} <= set(traded)
     assert {"brevity_change", "brevity_against", "brevity_against_p"} <= set(with_cost.tables["equal_shift"])
-    assert set(with_cost.tables["equal_loss"]["cost"]) == {"brevity", "wellformed"}
+    assert set(with_cost.tables["equal_loss"]["cost"]) == {"brevity", "coverage", "wellformed"}
     answers = with_cost.tables["answers"]
     edited = answers[(answers["arm"] == "DPN-LE") & (answers["gamma"] == with_cost.gamma)]
     words = {

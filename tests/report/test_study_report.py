@@ -105,7 +105,8 @@ def test_figures_cover_what_the_study_asked(study: Study, letters: Study, words:
     names = [figure.name for figure in study_figures(study)]
     assert names[12:] == [
         *("dose-curves", "arms-at-equal-dose", "against-controls", "quantile-sweep", "specificity"),
-        *("trait-against-wellformed", "trait-against-capability", "cost-by-breadth", "capability-retention"),
+        *("trait-against-wellformed", "trait-against-coverage", "trait-against-capability"),
+        *("cost-by-breadth", "capability-retention"),
         *("dose-wellformed", "dose-coverage", "dose-capability", "fluency", "patching-by-layer"),
     ]
     assert [figure.name for figure in study_figures(letters)] == [
@@ -160,7 +161,7 @@ def test_a_cost_that_is_not_built_in_is_compared_like_any_other(words: Study) ->
     assert "words of an answer (words)" in axes(figures["dose-words"])
     report = study_report(words)
     [verdict] = [each for each in report.verdicts if each.claim.startswith("Words of an answer")]
-    assert verdict.shown == ("dose-words", "table-tradeoff")
+    assert verdict.shown == ("dose-words", "table-kept")
     rival = next(each for each in report.verdicts if each.claim.endswith("costs less than editing all neurons"))
     assert {"trait-against-wellformed", "trait-against-words", "cost-by-breadth"} <= set(rival.shown)
     text = told(words)
@@ -169,10 +170,10 @@ def test_a_cost_that_is_not_built_in_is_compared_like_any_other(words: Study) ->
 
 
 def test_costs_that_no_verdict_rests_on_stand_in_tables_alone(words: Study) -> None:
-    assert shown_costs(words) == ["wellformed", "words"]
+    assert shown_costs(words) == ["wellformed", "coverage", "words"]
     columns = [name for name in words.tables["equal_shift"].columns if str(name).startswith("words_")]
     not_compared = with_tables(words, equal_shift=words.tables["equal_shift"].drop(columns=columns))
-    assert shown_costs(not_compared) == ["wellformed", "words"]  # it has a margin
+    assert shown_costs(not_compared) == ["wellformed", "coverage", "words"]  # it has a margin
     quantities = [{**row, "margin": None} for row in words.manifest["quantities"]]
     without_margin = replace(words, manifest={**words.manifest, "quantities": quantities})
     assert shown_costs(with_tables(without_margin, **not_compared.tables)) == ["wellformed"]

@@ -20,6 +20,7 @@ from workbench.score.judge.local import LocalJudge
 from workbench.score.judge.protocol import Judgement
 from workbench.score.judge.settings import JudgeConfig
 from workbench.study import asking
+from workbench.study.frames import first_draws
 from workbench.study.jobs import unedited_job
 from workbench.study.meter import Meter
 from workbench.study.plan import Plan
@@ -147,7 +148,7 @@ def unedited_answers(config: wb.StudyConfig, folder: Path, model: wb.Model) -> p
     """The unedited model's answers as the folder keeps them, rated."""
     job = unedited_job(Plan.of(config))
     frames, _ = asking.ask_jobs(model, config, Store(folder), [job], Meter(1.0, None))
-    return frames["answers"]
+    return first_draws(frames["answers"])
 
 
 def test_a_judge_that_rates_little_is_told_early(

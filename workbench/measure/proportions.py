@@ -1,7 +1,6 @@
 """The difference of two paired proportions: score intervals, which stay honest where no item changed."""
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike
 
 from workbench.measure.bootstrap import Interval, cluster_codes, require_level
@@ -38,7 +37,9 @@ def paired_proportions(lost: float | int, gained: float | int, n: float | int, *
             f"Of n items some are lost and some gained, but {lost:g} and {gained:g} of {n:g} arrived. Count them again."
         )
     lost, gained, n = float(lost), float(gained), float(n)
-    z = float(scipy.stats.norm.ppf((1 + level) / 2))
+    from scipy.stats import norm  # takes long to import, and a study's commands need none of it
+
+    z = float(norm.ppf((1 + level) / 2))
     estimate = (gained - lost) / n
     return Interval(
         estimate,
@@ -87,9 +88,11 @@ def _upper(gained: float, lost: float, n: float, z: float) -> float:
         distance = gained - lost - n * difference
         return float(distance + z * np.sqrt(max(variance, 0.0)))
 
+    from scipy.optimize import brentq
+
     estimate = (gained - lost) / n
     if estimate >= 1.0:
         return 1.0
     start = min(max(estimate, -1.0) + 1e-12, 1.0)
-    root = scipy.optimize.brentq(beyond, start, 1.0) if beyond(start) > 0 > beyond(1.0) else 1.0
+    root = brentq(beyond, start, 1.0) if beyond(start) > 0 > beyond(1.0) else 1.0
     return float(root)  # type: ignore[arg-type]

@@ -22,9 +22,9 @@ __all__ = [
     "SCOPES",
     "SITES",
     "Site",
-    "site_named",
     "neutral_id",
     "neutral_kind",
+    "site_named",
 ]
 __getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"neuron_set": ["NeuronSet"]})
 

@@ -1,7 +1,5 @@
 """Whether the selection is more than chance, repeats itself, needs its criteria, and is the trait's own."""
 
-from scipy.stats import norm
-
 from workbench.measure.overlap import SHARE_MARGIN
 from workbench.measure.paired import holm
 from workbench.measure.summarising import ALL
@@ -151,6 +149,8 @@ def _stable(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
     if rows["low"].min() > STABLE:
         verdict = "supported"
     else:
+        from scipy.stats import norm  # takes long to import
+
         error = (rows["high"] - rows["low"]).clip(lower=1e-9) / (2 * norm.ppf(0.975))
         below = norm.sf((STABLE - rows["estimate"]) / error)
         if ((rows["high"] < STABLE) & (holm(below) <= LEVEL / 2)).any():
