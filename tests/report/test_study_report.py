@@ -176,7 +176,7 @@ def test_costs_that_no_verdict_rests_on_stand_in_tables_alone(words: Study) -> N
     assert shown_costs(not_compared) == ["wellformed", "coverage", "words"]  # it has a margin
     quantities = [{**row, "margin": None} for row in words.manifest["quantities"]]
     without_margin = replace(words, manifest={**words.manifest, "quantities": quantities})
-    assert shown_costs(with_tables(without_margin, **not_compared.tables)) == ["wellformed"]
+    assert shown_costs(with_tables(without_margin, **not_compared.tables)) == ["wellformed", "coverage"]
     nothing = words.tables["equal_shift"][["arm", "reached", "gamma", "shift"]]
     assert shown_costs(with_tables(without_margin, **{**words.tables, "equal_shift": nothing})) == [
         *("wellformed", "coverage", "words")
