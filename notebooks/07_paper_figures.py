@@ -19,7 +19,8 @@
 # The other notebooks ask one question at a time. A *study* asks all of them at once, from one file: traits, arms,
 # doses, outcomes, seeds. It keeps every step as it goes, so that a stopped one continues, and it ends in tables, in a
 # verdict on each claim of the method, and in figures. Here is a small one, of two traits with few pairs, doses and
-# questions: it runs in less than a minute, and its intervals are as wide as that deserves. `make demo` runs the full one.
+# questions: it runs in less than a minute, and its intervals are as wide as that deserves. `make demo` runs the full
+# one.
 
 # %%
 import tempfile

@@ -96,8 +96,8 @@ verdicts = study.verdict().query("trait == 'all'")
 Markdown("\n".join(f"- **{row.verdict}**: {row.claim}. {row.text}" for row in verdicts.head(2).itertuples()))
 
 # %% [markdown]
-# With four sentences nothing can be decided, however far they move: their signs can be flipped in 16 ways, and the least
-# two-sided p-value is 0.12. For a study of your own, take more.
+# With four sentences nothing can be decided, however far they move: their signs can be flipped in 16 ways, and the
+# least two-sided p-value is 0.12. For a study of your own, take more.
 #
 # The outcome has chosen the dose (`study.gamma`), and stands in the tables that compare arms:
 
