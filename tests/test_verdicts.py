@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.verdicts.__main__ import PARTS, SIZES, WORLDS, rates, simulations, told
+from benchmarks.verdicts.running import PARTS, SIZES, WORLDS, rates, simulations, told
 from benchmarks.verdicts.simulation import Simulation, Size, World
 from workbench.study.claims import claims_of
 from workbench.study.config import StudyConfig

@@ -116,7 +116,7 @@ def test_figures_cover_what_the_study_asked(study: Study, letters: Study, words:
     assert [figure.name for figure in study_figures(words)] == [
         *names[:12],
         *("dose-curves", "dose-letters", "arms-at-equal-dose", "against-controls"),
-        *("trait-against-wellformed", "trait-against-words", "cost-by-breadth"),
+        *("trait-against-wellformed", "trait-against-coverage", "trait-against-words", "cost-by-breadth"),
         *("dose-wellformed", "dose-coverage", "dose-words"),
     ]
     with pytest.raises(ValueError, match="has no figure 'pie'; what it would show .* Choose among effect-map,"):
