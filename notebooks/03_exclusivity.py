@@ -133,8 +133,8 @@ wb.plots.exclusivity_scatter(contrasts, min_d=0.8)
 # %%
 judged = {trait: wb.exclusivity(tally, min_d=0.8) for trait, tally in tallies.items()}
 table = pd.DataFrame([each.total | {"trait": trait, "verdict": each.verdict} for trait, each in judged.items()])
-for kind in ("persona", "none"):
-    table[kind] = [each.kinds.set_index("kind").loc[kind, "correlation_halves"] for each in judged.values()]
+by_kind = pd.DataFrame([each.kinds.set_index("kind")["correlation_halves"].to_dict() for each in judged.values()])
+table = table.join(by_kind[["persona", "none"]])
 table["p_exclusive"] = wb.measure.holm([each.p_exclusive for each in judged.values()])
 names = {
     "intersection": "in both",
