@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import workbench as wb
 from benchmarks.verdicts.activations import (
     SIMULATIONS,
     beyond_chance,
@@ -147,3 +148,19 @@ def test_too_few_descriptions_leave_separability_empty_and_say_why() -> None:
     table, _ = separability_of(planted(descriptions=20, **settings).rows, 0)
     assert set(table["groups"]) == {"both"}
     assert table["auc"].max() < 0.85
+
+
+def test_fewer_than_chance_is_no_finding_where_descriptions_are_matched() -> None:
+    """Matched descriptions vary together, so that the true labels select fewer than labels dealt out singly."""
+    row = {"trait": "Openness", "shuffled": "description", "selected": 19, "by_chance": 101.5, "p": 0.995}
+    row |= {"p_fewer": 0.005, "fixed": False, "least_p": 0.005, "neurons": 46_080, "family_wise": 0}
+    for matched, verdict in ((False, "refuted"), (True, "undecided")):
+        finding = judged("beyond-chance", results_of(null=pd.DataFrame([row | {"matched": matched}])))
+        assert finding.verdict == verdict
+        assert ("matched in pairs" in finding.sentence) is matched
+
+
+def test_a_bank_of_description_pairs_is_matched_and_single_ones_are_not() -> None:
+    assert wb.Contrast.builtin("Openness", n=160).matched_descriptions
+    assert not wb.Contrast.testbed("Openness", n=160).matched_descriptions
+    assert not wb.Contrast.builtin("Openness", n=3).matched_descriptions  # nothing stands twice beside its partner

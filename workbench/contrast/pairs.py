@@ -61,5 +61,16 @@ class Pairs:
         parts = [(prompt.system or "", prompt.user, answer) for prompt, answer in zip(prompts, answers, strict=False)]
         return tuple("\n".join(filter(None, each)) for each in parts)
 
+    @property
+    def matched_descriptions(self) -> bool:
+        """Whether each high description always stands beside one low one that is made for it, and some do so twice.
+
+        Such descriptions vary together, so that dealing them out to the poles singly makes more of their differences
+        than the poles do, and a selection by true labels may come out smaller than by chance.
+        """
+        high, low = (self.descriptions.get(pole, ()) for pole in (Pole.HIGH, Pole.LOW))
+        beside = set(zip(high, low, strict=False))
+        return 0 < len(beside) < len(high) and len(beside) == len(set(high)) == len(set(low))
+
     def __len__(self) -> int:
         return len(self.high)

@@ -64,6 +64,8 @@ def trait_statistics(
         "balance_pairs": balance.pairs,
         "predictability": balance.predictability,
     }
+    of_descriptions = tables["null"]["shuffled"] == "description"
+    tables["null"] = tables["null"].assign(matched=of_descriptions & contrast.matched_descriptions)
     assert set(tables) == set(BY_TRAIT)
     return {name: table.reset_index(drop=True).assign(trait=contrast.trait) for name, table in tables.items()}
 

@@ -101,7 +101,9 @@ def _beyond_chance(results: Results, trait: str) -> tuple[Verdict, Numbers] | No
     rows = rows[rows["shuffled"] == "description"]
     fixed, unreachable = rows["fixed"].astype(bool), rows["least_p"] > LEVEL
     passing = (rows["p"] <= LEVEL) & ~fixed
-    fewer = (holm(rows["p_fewer"]) <= LEVEL) & ~fixed
+    # Descriptions that are matched in pairs differ more when they are dealt out singly: fewer is then no finding.
+    matched = rows["matched"].astype(bool) if "matched" in rows else fixed & False
+    fewer = (holm(rows["p_fewer"]) <= LEVEL) & ~fixed & ~matched
     verdict: Verdict = "supported" if passing.all() else "refuted" if fewer.any() else "undecided"
     return verdict, {
         "selected": Number(float(rows["selected"].mean()), "neurons"),
@@ -110,6 +112,7 @@ def _beyond_chance(results: Results, trait: str) -> tuple[Verdict, Numbers] | No
         "fixed": Number(int(fixed.sum()), "traits", n=len(rows)),
         "unreachable": Number(int((unreachable & ~fixed).sum()), "traits", n=len(rows)),
         "least_p": Number(float(rows["least_p"].max())),
+        "matched": Number(int(matched.sum()), "traits", n=len(rows)),
         "family_wise": Number(float(rows["family_wise"].mean()), "neurons", n=int(rows["neurons"].mean())),
     }
 
@@ -130,6 +133,11 @@ def _tell_chance(numbers: Numbers, verdict: Verdict) -> str:
         said += (
             f" Of {numbers['unreachable'].value:.0f} traits no p could be below {numbers['least_p'].value:.2g}: their "
             "labels can be dealt out in too few ways, or too few were tried."
+        )
+    if numbers["matched"].value:
+        said += (
+            " Descriptions are matched in pairs, and vary more between the poles when dealt out singly: chance is "
+            "overstated."
         )
     return (
         f"{said} Of {held.n:,} neurons {held.value:,.0f} differ between the poles with the family-wise error held over "
