@@ -222,7 +222,7 @@ class StudyConfig(BaseModel):
 
     @classmethod
     def example(cls) -> "StudyConfig":
-        """A small study with every outcome: two traits of the embedded model, in about a minute on two cores."""
+        """A small study with every outcome: two traits of the embedded model, in a minute and a half on two cores."""
         return cls(
             traits=("Extraversion", "Neuroticism"),
             pairs=200,
