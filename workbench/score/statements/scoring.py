@@ -72,7 +72,7 @@ def statement_scores(
             "trait": statements[which].trait,
             "facet": statements[which].facet,
             "pole": str(statements[which].pole),
-            "pair": pairs[which],
+            "pair": f"{pairs[which]:03d}",
             "item": statements[which].text,
             "question": QUESTIONS[number],
             "tokens": len(tokens[which]),
