@@ -81,7 +81,7 @@ def split_of(statements: Sequence[TraitStatement], split: Literal["search", "tes
     Of each pole every third one, beginning with the second, is for the search, so that both splits hold every facet
     and matched statements stay together.
     """
-    numbers = {pole: 0 for pole in Pole}
+    numbers = dict.fromkeys(Pole, 0)
     chosen = []
     for statement in statements:
         if (numbers[statement.pole] % _EVERY == _SEARCH) == (split == "search"):
