@@ -15,6 +15,7 @@ BUILT_IN: dict[str, str] = {
     "gsm8k": "workbench.outcome.items:Gsm8k",
     "question-answering": "workbench.outcome.items:QuestionAnswering",
     "minimal-pairs": "workbench.outcome.minimal_pairs:MinimalPairs",
+    "perplexity": "workbench.outcome.perplexity:Perplexity",
     "harness": "workbench.outcome.harness:Harness",
     "off-target": "workbench.outcome.off_target:OffTarget",
     "questionnaire": "workbench.outcome.questionnaire:Questionnaire",
