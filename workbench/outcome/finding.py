@@ -97,6 +97,7 @@ class Claim:
         tell: a sentence from the numbers and the verdict.
         evidence: names of the tables and figures that show it; those that a study lacks are left out by readers.
         by_trait: whether it is judged for each trait too.
+        of_method: whether it is about the arm under test, so that nothing can be said where that selects no neuron.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Claim:
     tell: Callable[[Numbers, Verdict], str]
     evidence: tuple[str, ...] = field(default=())
     by_trait: bool = True
+    of_method: bool = True
 
     def finding(self, results: Results, trait: str) -> Finding | None:
         """The claim judged; None where there is nothing to judge it by."""
