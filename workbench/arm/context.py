@@ -67,7 +67,6 @@ class Located:
         try:
             return self.selection
         except EmptySelectionError as error:
-            assert isinstance(error.selection, Selection)
             return error.selection
 
     @property
@@ -160,7 +159,7 @@ class ArmContext:
         trait, direction: what the arm is to move, and which way.
         located: where each of the study's traits was found.
         model: the model that will be edited.
-        method: makes the edit under test of any trait in any direction, and where it selects nothing what stands for it.
+        method: makes the edit under test of any trait in any direction, or what stands for it where it selects nothing.
         seed: the study's.
         speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
         draw: the number of the draw, of an arm that is random; the first is 0.

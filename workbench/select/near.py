@@ -10,6 +10,7 @@ import torch
 
 from workbench.measure.effects import Effects
 from workbench.select.criteria import upper_quantile
+from workbench.select.selection import Selection
 from workbench.select.settings import RuleSettings
 
 HANDFUL = 10
@@ -99,9 +100,8 @@ class Above:
     @property
     def distribution(self) -> str:
         """A sentence with the distribution of |d|."""
-        where = (
-            "all neurons" if self.settings.rule == "d-only" else f"neurons above tau_q (q = {self.settings.quantile:g})"
-        )
+        where = f"neurons above tau_q (q = {self.settings.quantile:g})"
+        where = "neurons of every size" if self.settings.rule == "d-only" else where
         if not len(self.d):
             return f"|d| among the {where}: there are none with a finite d."
         told = ", ".join(f"{100 * q:.0f} % {value:.2f}" for q, value in zip(QUANTILES, self.quantiles, strict=True))
@@ -114,7 +114,8 @@ class Above:
         if largest is None:
             return "No min_d selects a neuron: the poles' activations do not differ; check that their prompts do."
         poles = [f"{pole} {_shown(self.largest_min_d(pole=pole))}" for pole in ("high", "low")]
-        told = f"The largest min_d that selects any is {largest:g} ({_counted(*self.selects(largest))}; {', '.join(poles)})"
+        selected = f"{_counted(*self.selects(largest))}; {', '.join(poles)}"
+        told = f"The largest min_d that selects any is {largest:g} ({selected})"
         handful = self.largest_min_d(HANDFUL)
         if handful is None or len(self.d) < HANDFUL:
             return f"{told}."
@@ -130,7 +131,7 @@ class EmptySelectionError(ValueError):
         why: in one line which criterion binds.
     """
 
-    def __init__(self, why: str, above: Above | None, selection: object, moved: str | None = None) -> None:
+    def __init__(self, why: str, above: Above | None, selection: Selection, moved: str | None = None) -> None:
         self.why, self.above, self.selection = why, above, selection
         lines = [why] if above is None else [f"{why} {above.distribution}", above.reachable, moved or NOT_MEASURED]
         super().__init__("\n".join(lines))
@@ -144,8 +145,8 @@ class EmptySelectionError(ValueError):
 
 
 NOT_MEASURED = (
-    "Whether the personas move the model at all was not measured here: ask its statements about itself under each pole's "
-    "descriptions (workbench.score.statement_scores), as persona prompts that move nothing leave nothing to find."
+    "Whether the personas move the model at all was not measured: workbench.score.statement_scores tells what it says "
+    "of itself under them, and personas that move nothing leave nothing to find."
 )
 
 

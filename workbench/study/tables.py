@@ -92,7 +92,7 @@ def compared_tables(plan: Plan, results: Results, answered: Answered) -> dict[st
             neurons=int(results.tables["selection"].groupby("trait", sort=False)["neurons"].sum().iloc[0]),
         )
     first = answered.frames[plan.targeted.name]
-    if first.loc[first["arm"] == results.method, "scope"].nunique() > 1:
+    if len(set(first.loc[first["arm"] == results.method, "scope"])) > 1:
         every = measured_by(answered.frames, plan.compared)
         of_scopes = scopes(every, plan.target, method=results.method, gamma=results.gamma, resamples=config.resamples)
         tables["scopes"] = of_scopes
@@ -109,7 +109,7 @@ def with_apart(
     merged = dict(tables)
     for name, table in apart.items():
         column = next((each for each in ("edited", "trait") if each in table), None)
-        if name not in merged or column is None or name == "draws" and table.empty:
+        if name not in merged or column is None:
             continue
         rows = table[table[column].isin(traits)]
         merged[name] = stacked([merged[name], rows])

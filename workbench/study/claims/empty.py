@@ -13,7 +13,7 @@ EVIDENCE = ("above_tau_q", "threshold-sweep", "selection")
 
 
 def selects(method: str, traits: Sequence[str], empty: Mapping[str, EmptySelectionError]) -> list[Finding]:
-    """That the method selects neurons at these thresholds: refuted where it does not; over all traits, then for each."""
+    """That the method selects neurons at these thresholds, over all traits and for each; refuted where it does not."""
     claim = f"At these thresholds {method} selects neurons"
     listed = " ".join(f"{trait}: {_told(error)}" for trait, error in empty.items())
     every = len(empty) == len(traits)
