@@ -72,6 +72,8 @@ def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
                 "report": str(page),
                 "gamma": done.gamma,
                 "twins": done.twins,
+                "left_out": done.left_out,
+                "stand_ins": done.stand_ins,
                 "findings": [finding.entry() for finding in done.findings],
                 "equal_dose": done.tables["equal_dose"].to_dict("records"),
                 "equal_shift": done.tables["equal_shift"].to_dict("records"),
