@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import workbench as wb
+from workbench.edit.controls import random_control
 from workbench.model.loading import checkpoint_of
 from workbench.model.quiet import quiet
 from workbench.score.statements.reading import read_statements
@@ -103,3 +104,48 @@ def test_an_edit_gives_the_logits_of_plain_hooks(
     assert float((found - wanted).abs().max()) < 1e-4
     with torch.no_grad():
         assert float((plain(ids).logits[:, -1] - wanted).abs().max()) > 1e-2
+
+
+@pytest.fixture(scope="module")
+def statements() -> list[Any]:
+    every = read_statements("builtin", "Extraversion")
+    return [each for pole in ("high", "low") for each in [one for one in every if one.pole == pole][:16]]
+
+
+def shift(model: wb.Model, statements: list[Any], before: Any, **asked: Any) -> float:
+    """How much further high statements are above low ones than before, in nats per token."""
+    return float((high_minus_low(statement_scores(model, statements, **asked))["score"] - before).mean())
+
+
+def test_personas_move_what_it_says_of_itself(smollm2: wb.Model, statements: list[Any]) -> None:
+    before = high_minus_low(statement_scores(smollm2, statements))["score"]
+    up = shift(smollm2, statements, before, system=PERSONAS["high"])
+    down = shift(smollm2, statements, before, system=PERSONAS["low"])
+    assert up > 0.1 > -0.1 > down
+    assert up - down > 0.5
+
+
+def test_statements_are_scored_as_plain_transformers_does(
+    smollm2: wb.Model, plain: Any, statements: list[Any]
+) -> None:
+    row = statement_scores(smollm2, statements[:4]).iloc[1]
+    [prompt] = smollm2.tokens([row["question"]])
+    answer = smollm2.tokenizer(row["item"], add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        logs = plain(torch.tensor([[*prompt, *answer]])).logits[0].log_softmax(-1)
+    at = torch.arange(len(prompt) - 1, len(prompt) + len(answer) - 1)
+    assert float(row["logprob"]) == pytest.approx(float(logs[at, torch.tensor(answer)].mean()), abs=1e-4)
+
+
+def test_an_edit_moves_it_further_than_as_many_random_neurons(
+    smollm2: wb.Model, effects: wb.Effects, statements: list[Any]
+) -> None:
+    before = high_minus_low(statement_scores(smollm2, statements))["score"]
+    edit = wb.dpn_edit(effects, wb.select_neurons(effects, rule="magnitude-only", quantile=0.9), gamma=1.0)
+    random = random_control(edit, seed=0)
+    with wb.edited(smollm2, edit, scope="generated"):
+        moved = shift(smollm2, statements, before)
+    with wb.edited(smollm2, random, scope="generated"):
+        by_chance = shift(smollm2, statements, before)
+    assert moved > 0.1
+    assert abs(by_chance) < 0.5 * moved
