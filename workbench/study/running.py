@@ -142,6 +142,7 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
     store.describe(
         model=model.name,
         model_fingerprint=model.fingerprint,
+        weights=model.weights,
         method=plan.method.name,
         target=plan.target.name,
         quantities=[
