@@ -2,8 +2,8 @@
 
 A persona's score is the mean log-probability per token of first-person statements high in the trait minus that of
 statements low in it, as the model's answer to a neutral question with the persona as the system prompt. Personas and
-statements are drawn with a seed; the statements are those that outcomes report on, none of which shares its wording with
-a persona. For `--model testbed` both are the embedded model's own.
+statements are drawn with a seed; the statements are those that outcomes report on, and no persona was written from
+them. For `--model testbed` both are the embedded model's own.
 """
 
 import argparse
@@ -123,8 +123,8 @@ def separations(
 
 def table(found: Sequence[Separation]) -> str:
     """The results as lines to print."""
-    lines = [f"{'trait':<19}{'style':<13}{'high':>6}{'low':>7}{'none':>7}{'neutral':>9}{'high - low':>12}  95 % interval  "
-             f"right side  personas  statements"]  # fmt: skip
+    columns = f"{'trait':<19}{'style':<13}{'high':>6}{'low':>7}{'none':>7}{'neutral':>9}{'high - low':>12}"
+    lines = [f"{columns}  95 % interval  right side  personas  statements"]
     for each in found:
         low, high = each.interval
         lines.append(
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--style", action="append", choices=STYLES, help="may be repeated; by default both")
     parser.add_argument("--trait", action="append", choices=BIG_FIVE, help="may be repeated; by default all")
     parser.add_argument("--personas", type=int, default=12, help="of each pole, drawn with the seed")
-    parser.add_argument("--statements", type=int, default=16, help="of each pole")
+    parser.add_argument("--statements", type=int, default=12, help="of each pole")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     asked = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The built-in bank's own quality: enough texts, all distinct, as many for each trait, poles alike but for the trait."""
+"""The built-in bank's own quality: enough distinct texts, as many for each trait, poles alike but for the trait."""
 
 import re
 from collections import Counter
@@ -8,6 +8,7 @@ from statistics import fmean
 import pytest
 
 from workbench.contrast.banks import STYLES, builtin_descriptions, read_bank
+from workbench.score.statements.reading import read_statements
 from workbench.vocabulary import BIG_FIVE, Pole
 
 POLES = (Pole.HIGH, Pole.LOW)
@@ -112,6 +113,21 @@ def test_the_held_out_part_is_a_fixed_share_of_each_facet(trait: str, style: str
         assert len(held) == {"explicit": 12, "behavioural": 6}[style]
     neutral = builtin_descriptions(trait, Pole.NEUTRAL, held_out=True)
     assert len(neutral) >= 10
+
+
+def runs(text: str, length: int) -> set[tuple[str, ...]]:
+    """Every run of so many words."""
+    said = words(text)
+    return {tuple(said[i : i + length]) for i in range(len(said) - length + 1)}
+
+
+@pytest.mark.parametrize("trait", BIG_FIVE)
+def test_no_persona_says_a_statement(trait: str) -> None:
+    """Five words on end in both would let a model repeat its persona instead of following it."""
+    statements = set().union(*(runs(each.text, 5) for each in read_statements("builtin", trait)))
+    for pole in POLES:
+        for row in builtin_descriptions(trait, pole):
+            assert not runs(row["text"], 5) & statements, row["text"]
 
 
 def test_a_style_that_there_is_not_is_refused() -> None:

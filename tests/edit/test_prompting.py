@@ -39,9 +39,8 @@ def test_seeds_decide(speaks: str) -> None:
 
 def test_built_in_descriptions_are_of_different_facets() -> None:
     for style in STYLES:
-        facets = {
-            entry["text"]: entry["facet"] for entry in read_bank("Neuroticism", style=style)["descriptions"]["high"]
-        }
+        rows = read_bank("Neuroticism", style=style)["descriptions"]["high"]
+        facets = {row["text"]: row["facet"] for row in rows}
         text = description_prompt("Neuroticism", "increase", speaks="builtin", style=style, sentences=4).text
         told = [facet for sentence, facet in facets.items() if sentence in text]
         assert len(told) == len(set(told)) == 4
