@@ -123,11 +123,11 @@ def runs(text: str, length: int) -> set[tuple[str, ...]]:
 
 @pytest.mark.parametrize("trait", BIG_FIVE)
 def test_no_persona_says_a_statement(trait: str) -> None:
-    """Five words on end in both would let a model repeat its persona instead of following it."""
-    statements = set().union(*(runs(each.text, 5) for each in read_statements("builtin", trait)))
+    """Four words on end in both would let a model repeat its persona instead of following it."""
+    statements = set().union(*(runs(each.text, 4) for each in read_statements("builtin", trait)))
     for pole in POLES:
         for row in builtin_descriptions(trait, pole):
-            assert not runs(row["text"], 5) & statements, row["text"]
+            assert not runs(row["text"], 4) & statements, row["text"]
 
 
 def test_a_style_that_there_is_not_is_refused() -> None:
