@@ -63,12 +63,62 @@ def test_search_asks_nothing_that_the_test_split_asks(tmp_path: Path) -> None:
         wb.Contrast.personalitybench(folder, "Openness")
 
 
+def halves(folder: Path, trait: str = "Openness") -> tuple[set[str], set[str]]:
+    """The questions of the search and of the test part of a folder."""
+    search, test = (set(personalitybench_questions(folder, trait, split=split)) for split in ("search", "test"))
+    return search, test
+
+
+def test_a_folder_without_a_search_split_has_its_test_split_divided(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    descriptions = [{"Openness": f"You dream {i}.", "Openness_reversed": f"You plan {i}."} for i in range(3)]
+    asked = [{"question": f"What of {i}?"} for i in range(9)]
+    folder = bench(tmp_path / "bench", descriptions, asked)
+    (folder / "search").rename(folder / "test")
+    with (folder / "test" / "Openness.json").open("a") as file:
+        file.write(json.dumps({"question": "what of  3?"}) + "\n")  # the same question in other letters
+    with caplog.at_level("WARNING", "workbench"):
+        search, test = halves(folder)
+    assert not search & test
+    assert search | test == {row["question"] for row in asked}
+    assert (len(search), len(test)) == (4, 5)
+    assert (
+        "bench has no search split: of the 9 questions that its test split asks about Openness, 4 stand" in caplog.text
+    )
+    parts = ("search", "test")
+    of_part = {each: wb.Contrast.personalitybench(folder, "Openness", n=20, seed=7, split=each) for each in parts}
+    assert (set(of_part["search"].questions), set(of_part["test"].questions)) == (search, test)
+    assert of_part["search"].source == "PersonalityBench search, 4 of the 9 questions of its test split"
+    assert of_part["test"].source == "PersonalityBench test, 5 of the 9 questions of its test split"
+    assert halves(folder) == (search, test)  # the same ones each time
+
+
+def test_a_search_split_that_is_there_is_not_divided(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    descriptions = [{"Openness": "You dream.", "Openness_reversed": "You plan."}]
+    asked = [[{"question": f"What {split} of {i}?"} for i in range(6)] for split in ("here", "there")]
+    with caplog.at_level("WARNING", "workbench"):
+        search, test = halves(bench(tmp_path, descriptions, *asked))
+    assert (len(search), len(test), caplog.text) == (6, 6, "")
+
+
+def test_one_question_cannot_be_divided(tmp_path: Path) -> None:
+    descriptions = [{"Openness": "You dream.", "Openness_reversed": "You plan."}]
+    folder = bench(tmp_path, descriptions, [{"question": "What?"}])
+    (folder / "search").rename(folder / "test")
+    with pytest.raises(ValueError, match="its test split asks 1 question about Openness, which cannot be divided"):
+        wb.Contrast.personalitybench(folder, "Openness")
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the published PersonalityBench files are not on this machine")
 @pytest.mark.parametrize("trait", wb.BIG_FIVE)
 def test_the_published_files_load(trait: str) -> None:
-    contrast = wb.Contrast.personalitybench(SHARED, trait, n=1000, split="test")
     asked = {"Conscientiousness": 89, "Neuroticism": 100}.get(trait, 90)
-    assert len(set(contrast.questions)) == asked == len(personalitybench_questions(SHARED, trait, split="test"))
+    search, test = halves(SHARED, trait)
+    assert not search & test
+    assert len(search | test) == asked
+    contrast = wb.Contrast.personalitybench(SHARED, trait, n=1000, split="test")
+    assert set(contrast.questions) == test
     assert [prompt.user for prompt in contrast.high] == [prompt.user for prompt in contrast.low]
     assert all(prompt.system for prompt in contrast.high + contrast.low)
     for pole in ("high", "low"):

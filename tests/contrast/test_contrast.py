@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.contrast.banks import read_bank
+from workbench.contrast import banks
+from workbench.contrast.banks import STYLES, read_bank
 from workbench.testbed import grammar
 from workbench.vocabulary import Pole, neutral_kind
 
@@ -52,13 +53,13 @@ def shared(one: wb.Contrast, other: wb.Contrast) -> set[str]:
 @settings(deadline=None)
 @given(st.integers(0, 100), st.sampled_from([0.1, 0.3, 0.5]))
 def test_a_split_shares_neither_question_nor_description(seed: int, holdout: float) -> None:
-    crossed = wb.Contrast.builtin("Openness", n=800, seed=seed)
+    crossed = wb.Contrast.builtin("Openness", n=3000, seed=seed, style="behavioural")
     kept, held = crossed.split(holdout=holdout, seed=seed)
     assert not shared(kept, held)
-    assert len(held) / 800 == pytest.approx(holdout**2, rel=1)
-    assert len(kept) / 800 == pytest.approx((1 - holdout) ** 2, rel=0.3)
+    assert len(held) / 3000 == pytest.approx(holdout**2, rel=1)
+    assert len(kept) / 3000 == pytest.approx((1 - holdout) ** 2, rel=0.3)
     questions_alone = crossed.split(holdout=holdout, seed=seed, by="question")
-    assert sum(map(len, questions_alone)) == 800
+    assert sum(map(len, questions_alone)) == 3000
     assert shared(*questions_alone) == {"high", "low"}
 
 
@@ -91,17 +92,31 @@ def test_pairs_that_cannot_be_split_are_refused() -> None:
     assert (len(kept), len(held)) == (4, 2)
 
 
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("trait", wb.BIG_FIVE)
-def test_the_built_in_bank_holds_out_questions_and_descriptions_of_every_facet(trait: str) -> None:
-    found, held = (wb.Contrast.builtin(trait, n=300, held_out=held_out) for held_out in (False, True))
+def test_the_built_in_bank_holds_out_questions_and_descriptions_of_every_facet(trait: str, style: str) -> None:
+    found, held = (wb.Contrast.builtin(trait, n=300, style=style, held_out=held_out) for held_out in (False, True))
     assert not shared(found, held)
-    bank = read_bank(trait)
+    bank = read_bank(trait, style=style)
     facet = {entry["text"]: entry["facet"] for pole in ("high", "low") for entry in bank["descriptions"][pole]}
     for contrast in (found, held):
         assert {facet[text] for text in contrast.descriptions[Pole.HIGH]} == set(bank["facets"])
-    every = wb.Contrast.builtin(trait, n=300)
+    every = wb.Contrast.builtin(trait, n=300, style=style)
     assert shared(every, held) == {"high", "low", "question"}
-    assert "held-out part" in held.source
+    assert held.source == f"builtin, {style}, held-out part"
+
+
+def test_explicit_poles_are_drawn_independently_each_persona_once_before_any_twice() -> None:
+    contrast = wb.Contrast.builtin("Extraversion", n=120)
+    assert contrast == wb.Contrast.builtin("Extraversion", n=120, style="explicit")
+    for pole in (Pole.HIGH, Pole.LOW):
+        ids = contrast.descriptions[pole]
+        assert len(set(ids[:60])) == len(set(ids[60:])) == 60
+    beside = set(zip(contrast.descriptions[Pole.HIGH], contrast.descriptions[Pole.LOW], strict=True))
+    assert len(beside) > 100
+    assert not contrast.matched_descriptions
+    with pytest.raises(ValueError, match="styles explicit and behavioural, but 'terse' arrived"):
+        wb.Contrast.builtin("Extraversion", style="terse")
 
 
 @pytest.mark.parametrize("trait", wb.BIG_FIVE)
@@ -163,12 +178,20 @@ def test_neutral_arms_hold_many_personas_and_prompts_without_one(make: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("make", "digest"), [(wb.Contrast.testbed, "f8d9f7ac107510eb"), (wb.Contrast.builtin, "47cec9282d0a8437")]
+    "make", [wb.Contrast.builtin, lambda *args, **given: wb.Contrast.builtin(*args, style="behavioural", **given)]
 )
-def test_a_seeds_poles_do_not_depend_on_its_neutral_arm(make: Any, digest: str) -> None:
-    contrast = make("Openness", n=30, seed=3)
+def test_a_seeds_poles_do_not_depend_on_its_neutral_arm(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = make("Openness", n=30, seed=3)
+    monkeypatch.setattr(banks, "NO_PERSONA_EVERY", 2)
+    after = make("Openness", n=30, seed=3)
+    assert (before.high, before.low) == (after.high, after.low)
+    assert before.neutral != after.neutral
+
+
+def test_the_embedded_banks_poles_stay_as_they_are() -> None:
+    contrast = wb.Contrast.testbed("Openness", n=30, seed=3)
     poles = json.dumps([[prompt.system, prompt.user] for prompt in (*contrast.high, *contrast.low)])
-    assert hashlib.sha256(poles.encode()).hexdigest()[:16] == digest
+    assert hashlib.sha256(poles.encode()).hexdigest()[:16] == "f8d9f7ac107510eb"
 
 
 def test_equal_prompts_are_one_description_and_equal_pairs_one_question() -> None:

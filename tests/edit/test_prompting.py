@@ -1,11 +1,11 @@
 import pytest
 
 import workbench as wb
-from workbench.contrast.banks import read_bank
+from workbench.contrast.banks import STYLES, builtin_descriptions, read_bank
 from workbench.edit.prompting import Instruction, description_prompt, neutral_prompt, simple_prompt
 from workbench.testbed import grammar, lexicon
 from workbench.testbed.scorer import trait_score
-from workbench.vocabulary import BIG_FIVE
+from workbench.vocabulary import BIG_FIVE, Pole
 
 
 @pytest.mark.parametrize("trait", BIG_FIVE)
@@ -38,10 +38,26 @@ def test_seeds_decide(speaks: str) -> None:
 
 
 def test_built_in_descriptions_are_of_different_facets() -> None:
-    facets = {entry["text"]: entry["facet"] for entry in read_bank("Neuroticism")["descriptions"]["high"]}
-    text = description_prompt("Neuroticism", "increase", speaks="builtin", sentences=4).text
-    told = [facet for sentence, facet in facets.items() if sentence in text]
-    assert len(told) == len(set(told)) == 4
+    for style in STYLES:
+        rows = read_bank("Neuroticism", style=style)["descriptions"]["high"]
+        facets = {row["text"]: row["facet"] for row in rows}
+        text = description_prompt("Neuroticism", "increase", speaks="builtin", style=style, sentences=4).text
+        told = [facet for sentence, facet in facets.items() if sentence in text]
+        assert len(told) == len(set(told)) == 4
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(("direction", "pole"), [("increase", Pole.HIGH), ("decrease", Pole.LOW)])
+def test_built_in_prompts_say_nothing_that_a_studys_pairs_say(direction: str, pole: Pole, style: str) -> None:
+    for trait in BIG_FIVE:
+        pairs = wb.Contrast.builtin(trait, n=400, style=style, held_out=False)
+        said = {prompt.system for prompts in pairs.poles.values() for prompt in prompts if prompt.system}
+        held = [row["text"] for row in builtin_descriptions(trait, pole, style=style, held_out=True)]
+        for seed in range(5):
+            text = description_prompt(trait, direction, speaks="builtin", style=style, seed=seed).text
+            assert not any(persona in text for persona in said)
+            assert sum(persona in text for persona in held) == 3
+            assert neutral_prompt(trait, direction, speaks="builtin", seed=seed).text not in said
 
 
 def test_prompting_moves_the_embedded_model(model: wb.Model) -> None:

@@ -23,9 +23,9 @@ CONFIG = wb.StudyConfig(
     pairs=20,
     quantile=0.99,
     quantiles=(),
-    arms=("DPN-LE", "residual", "random", "flipped", "description prompt"),
+    arms=("DPN-LE", "residual", "random", "description prompt"),
     gammas=(0.5, 1.0),
-    outcomes=({"statements": "testbed", "questions_each": 2}, "capability"),
+    outcomes=({"statements": "testbed", "questions_each": 2, "n": 6}, "capability"),
     target="statements",
     draws=20,
     items_per_task=1,
@@ -69,10 +69,11 @@ def test_statements_choose_the_dose_and_every_table_is_there(study: wb.Study) ->
     assert set(frame["arm"]) == {"none", *CONFIG.arms}
     per_condition = frame.groupby(["arm", "gamma", "trait", "direction"])["item"].agg(["nunique", "size"])
     assert (per_condition["size"] == 2 * per_condition["nunique"]).all()
-    assert (per_condition["nunique"].groupby("trait").nunique() == 1).all()
+    per_trait = per_condition["nunique"].groupby("trait")
+    assert per_trait.min().equals(per_trait.max())
     assert set(study.tables["draws"]["draw"]) == set(range(20))
     assert not study.tables["against_controls"].query("control == 'random'")["p_draws"].isna().any()
-    outcome = Statements(TRAITS, "testbed")
+    outcome = Statements(TRAITS, "testbed", n=6)
     for trait in TRAITS:
         asked = set(frame.loc[frame["trait"] == trait, "item"])
         assert asked == {each.text for each in outcome.statements_of(trait, "test")}
@@ -115,19 +116,31 @@ def test_a_statements_own_shift_counts_towards_the_direction() -> None:
 def test_the_share_that_moves_the_wrong_way_is_counted_behind_the_average() -> None:
     # 3 of 10 go the wrong way, though the mean shift is up.
     shifts = [1.0] * 7 + [-0.1] * 3
-    items = pd.DataFrame({"arm": "a", "trait": "T", "direction": "increase", "shift": shifts})
+    items = pd.DataFrame({"arm": "a", "trait": "T", "direction": "increase", "pole": "high", "shift": shifts})
     items["pair"] = [f"{i:03d}" for i in range(10)]
     right = items.assign(arm="b", shift=1.0)
-    table = wrong_way(pd.concat([items, right]), resamples=500).set_index(["arm", "trait", "direction"])
-    row = table.loc[("a", "T", "increase")]
+    table = wrong_way(pd.concat([items, right]), resamples=500).set_index(["of", "arm", "trait", "direction"])
+    row = table.loc[("statement", "a", "T", "increase")]
     assert row["share"] == pytest.approx(0.3)
     assert 0.0 <= row["low"] < 0.15
     assert 0.5 < row["high"] < 0.8
     assert row["n"] == 10
     # None wrong among 10 is not surely none: Wilson's interval.
-    none = table.loc[("b", "all", "both")]
+    none = table.loc[("statement", "b", "all", "both")]
     assert none["share"] == 0.0
     assert none["high"] == pytest.approx(0.278, abs=1e-3)
+
+
+def test_what_all_statements_share_goes_no_pairs_way() -> None:
+    # All statements become likelier by 0.3, high ones by 0.1 more: each low one moves the wrong way, and no pair.
+    rows = [
+        {"arm": "a", "trait": "T", "direction": "increase", "pair": f"{i:03d}", "pole": pole, "shift": shift}
+        for i in range(10)
+        for pole, shift in (("high", 0.4), ("low", -0.3))
+    ]
+    table = wrong_way(pd.DataFrame(rows), resamples=100).set_index(["of", "trait", "direction"])
+    assert table.loc[("statement", "T", "both"), ["share", "n"]].tolist() == [0.5, 20]
+    assert table.loc[("pair", "T", "both"), ["share", "n"]].tolist() == [0.0, 10]
 
 
 def test_a_share_is_of_the_persona_prompts_shift_and_missing_where_that_moves_nothing() -> None:

@@ -12,8 +12,6 @@ import workbench as wb
 from workbench.edit.controls import random_control
 from workbench.model.loading import checkpoint_of
 from workbench.model.quiet import quiet
-from workbench.score.statements.reading import read_statements
-from workbench.score.statements.scoring import high_minus_low, statement_scores
 
 PERSONAS = {
     "high": "You are extremely outgoing and talkative. You love parties and being around people.",

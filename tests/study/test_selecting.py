@@ -161,6 +161,8 @@ def test_fewer_than_chance_is_no_finding_where_descriptions_are_matched() -> Non
 
 
 def test_a_bank_of_description_pairs_is_matched_and_single_ones_are_not() -> None:
-    assert wb.Contrast.builtin("Openness", n=160).matched_descriptions
+    assert wb.Contrast.builtin("Openness", n=160, style="behavioural").matched_descriptions
+    assert not wb.Contrast.builtin("Openness", n=160).matched_descriptions
     assert not wb.Contrast.testbed("Openness", n=160).matched_descriptions
-    assert not wb.Contrast.builtin("Openness", n=3).matched_descriptions  # nothing stands twice beside its partner
+    # Nothing stands twice beside its partner:
+    assert not wb.Contrast.builtin("Openness", n=3, style="behavioural").matched_descriptions

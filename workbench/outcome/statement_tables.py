@@ -57,19 +57,24 @@ def wrong_way(items: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
         items: as `item_shifts` returns them.
 
     Returns:
-        Columns arm, trait (`all` for all), direction (`both` for both), share (0 to 1), low, high (95 %, pairs of
-        statements resampled; Wilson's where all or none go wrong) and n (statements, in each direction).
+        Columns arm, trait (`all` for all), direction (`both` for both), of (`statement`, or `pair` for the mean of a
+        pair's statements of each pole, in which what changes all statements alike cancels), share (0 to 1), low, high
+        (95 %, pairs resampled; Wilson's where all or none go wrong) and n (statements or pairs, in each direction).
 
     Reference:
-        Tan et al. (2024), Analyzing the Generalization and Reliability of Steering Vectors, calls such inputs
-        anti-steerable.
+        Tan et al. (2024), Analyzing the Generalization and Reliability of Steering Vectors: inputs that a vector moves
+        the wrong way are called anti-steerable there, by the difference of two answers, as in a pair.
     """
+    keys = ["arm", "trait", "direction", "pair"]
+    poles = items.groupby([*keys, "pole"], sort=False)["shift"].mean()
+    pairs = poles.groupby(keys, sort=False).mean().reset_index()
     table = []
-    rows = items.assign(wrong=(items["shift"] < 0).astype(float))
-    for arm, trait, direction, part in _parts(rows):
-        interval = clustered_mean(part, "wrong", "pair", resamples=resamples)
-        table.append({"arm": arm, "trait": trait, "direction": direction, "share": interval.pop("estimate")} | interval)
-    return pd.DataFrame(table, columns=["arm", "trait", "direction", "share", "low", "high", "n"])
+    for of, moved in (("statement", items), ("pair", pairs)):
+        for arm, trait, direction, part in _parts(moved.assign(wrong=(moved["shift"] < 0).astype(float))):
+            interval = clustered_mean(part, "wrong", "pair", resamples=resamples)
+            entry = {"arm": arm, "trait": trait, "direction": direction, "of": of}
+            table.append(entry | {"share": interval.pop("estimate")} | interval)
+    return pd.DataFrame(table, columns=["arm", "trait", "direction", "of", "share", "low", "high", "n"])
 
 
 def shares(pairs: pd.DataFrame, persona: str, *, resamples: int, seed: int) -> pd.DataFrame:

@@ -98,8 +98,8 @@ def test_every_condition_deals_the_same_questions_and_all_are_used_alike(model: 
     assert set(one["question"]) == set(QUESTIONS)
     assert one.groupby("item")["question"].nunique().eq(1).all()
     assert four.groupby("item")["question"].nunique().eq(4).all()
-    counts = one.groupby(["question", "pole"]).size().unstack()
-    assert (counts["high"] - counts["low"]).abs().max() == 0
+    counts = one.groupby(["question", "pole"]).size()
+    assert counts.xs("high", level="pole").equals(counts.xs("low", level="pole"))
     persona = statement_scores(model, statements, system="You are shy.")
     assert persona[["item", "question", "pair"]].equals(one[["item", "question", "pair"]])
     for wrong in (0, 5):
