@@ -1,5 +1,6 @@
 """How likely a model finds each statement as its own answer to a question about itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -117,7 +118,8 @@ def high_minus_low(scores: pd.DataFrame) -> pd.DataFrame:
     """
     own = ["facet", "pole", "item", "question", "tokens", "logprob"]
     # How many statements of a pole were asked, each under each of its questions, and how many pairs they make.
-    asked = scores.drop_duplicates(["trait", "pole", "item", "question"]).groupby(["trait", "pole"]).size().to_dict()
+    every = scores[["trait", "pole", "item", "question"]].drop_duplicates()
+    asked = Counter(zip(every["trait"], every["pole"], strict=True))
     pairs = scores.groupby("trait")["pair"].nunique().to_dict()
     weights = {(trait, pole): _SIGN[pole] * pairs[trait] / count for (trait, pole), count in asked.items()}
     weight = [weights[labels] for labels in zip(scores["trait"], scores["pole"], strict=True)]
