@@ -14,6 +14,7 @@ from .outcome import Caution as Caution
 from .outcome import Outcome as Outcome
 from .outcome import TraitOutcome as TraitOutcome
 from .patching import Patching as Patching
+from .perplexity import Perplexity as Perplexity
 from .quantity import Quantity as Quantity
 from .questionnaire import Questionnaire as Questionnaire
 from .results import Results as Results

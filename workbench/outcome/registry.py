@@ -16,6 +16,7 @@ BUILT_IN: dict[str, str] = {
     "question-answering": "workbench.outcome.items:QuestionAnswering",
     "statements": "workbench.outcome.statements:Statements",
     "minimal-pairs": "workbench.outcome.minimal_pairs:MinimalPairs",
+    "perplexity": "workbench.outcome.perplexity:Perplexity",
     "harness": "workbench.outcome.harness:Harness",
     "off-target": "workbench.outcome.off_target:OffTarget",
     "questionnaire": "workbench.outcome.questionnaire:Questionnaire",
