@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from workbench.outcome.results import Results
 from workbench.outcome.statement_tables import cautions_of, item_shifts, pair_shifts, shares, validity, wrong_way
 from workbench.outcome.statements import Statements
 from workbench.score.statements.scoring import high_minus_low
-from workbench.study.claims import with_cautions
+from workbench.study.claims import claims_of, with_cautions
 from workbench.study.plan import Plan
 
 TRAITS = ("Extraversion", "Neuroticism")
@@ -82,8 +83,8 @@ def test_statements_choose_the_dose_and_every_table_is_there(study: wb.Study) ->
 
 def test_a_studys_shift_is_high_minus_low_against_the_unedited_model(study: wb.Study) -> None:
     frame = study.tables["statements"]
-    means = frame.groupby(["arm", "gamma", "trait", "direction", "pole"])["logprob"].mean()
-    shifts = study.tables["shifts"].set_index(["arm", "trait", "direction"])
+    means: Any = frame.groupby(["arm", "gamma", "trait", "direction", "pole"])["logprob"].mean()
+    shifts: Any = study.tables["shifts"].set_index(["arm", "trait", "direction"])
     for arm in ("DPN-LE", "residual", PERSONA):
         for direction, sign in (("increase", 1), ("decrease", -1)):
             dose = study.gamma if arm != PERSONA else 1.0
@@ -91,7 +92,7 @@ def test_a_studys_shift_is_high_minus_low_against_the_unedited_model(study: wb.S
             told = sign * ((edited["high"] - edited["low"]) - (base["high"] - base["low"]))
             assert shifts.loc[(arm, TRAITS[0], direction), "shift"] == pytest.approx(told, abs=1e-9)
     # Its own tables agree with it.
-    share = study.tables["statements_share"].set_index(["arm", "trait", "direction"])
+    share: Any = study.tables["statements_share"].set_index(["arm", "trait", "direction"])
     both = ("DPN-LE", TRAITS[0], "both")
     assert share.loc[both, "shift"] == pytest.approx(shifts.loc[both, "shift"])
     assert share.loc[(PERSONA, TRAITS[0], "both"), ["share", "low", "high"]].tolist() == [1.0] * 3
@@ -119,7 +120,7 @@ def test_the_share_that_moves_the_wrong_way_is_counted_behind_the_average() -> N
     items = pd.DataFrame({"arm": "a", "trait": "T", "direction": "increase", "pole": "high", "shift": shifts})
     items["pair"] = [f"{i:03d}" for i in range(10)]
     right = items.assign(arm="b", shift=1.0)
-    table = wrong_way(pd.concat([items, right]), resamples=500).set_index(["of", "arm", "trait", "direction"])
+    table: Any = wrong_way(pd.concat([items, right]), resamples=500).set_index(["of", "arm", "trait", "direction"])
     row = table.loc[("statement", "a", "T", "increase")]
     assert row["share"] == pytest.approx(0.3)
     assert 0.0 <= row["low"] < 0.15
@@ -138,7 +139,7 @@ def test_what_all_statements_share_goes_no_pairs_way() -> None:
         for i in range(10)
         for pole, shift in (("high", 0.4), ("low", -0.3))
     ]
-    table = wrong_way(pd.DataFrame(rows), resamples=100).set_index(["of", "trait", "direction"])
+    table: Any = wrong_way(pd.DataFrame(rows), resamples=100).set_index(["of", "trait", "direction"])
     assert table.loc[("statement", "T", "both"), ["share", "n"]].tolist() == [0.5, 20]
     assert table.loc[("pair", "T", "both"), ["share", "n"]].tolist() == [0.0, 10]
 
@@ -157,7 +158,7 @@ def test_a_share_is_of_the_persona_prompts_shift_and_missing_where_that_moves_no
             ("half", "U", "increase"): whole,
         }
     )
-    table = shares(pairs, PERSONA, resamples=200, seed=0).set_index(["arm", "trait", "direction"])
+    table: Any = shares(pairs, PERSONA, resamples=200, seed=0).set_index(["arm", "trait", "direction"])
     assert table.loc[("half", "T", "increase"), ["share", "low", "high"]].tolist() == pytest.approx([0.5] * 3)
     for nothing in (("half", "T", "decrease"), ("half", "U", "increase")):
         assert table.loc[nothing, ["share", "low", "high"]].isna().all()
@@ -188,7 +189,7 @@ def test_where_the_persona_prompt_does_nothing_no_claim_is_judged() -> None:
     shown = pd.DataFrame([{"arm": "DPN-LE", "trait": t, "direction": "both"} | moved for t in ("all", *TRAITS)])
     traded = pd.DataFrame([{"arm": "DPN-LE", "trait": t, "gamma": 1.0} for t in ("all", *TRAITS)])
     results = results_of(tables={"shifts": shown, "tradeoff": traded, "statements_validity": table})
-    [moves] = [each for each in _claims(plan) if each.id == "moves:statements"]
+    [moves] = [each for each in claims_of(plan) if each.id == "moves:statements"]
     found = {t: with_cautions(moves, moves.finding(results, t), plan, results) for t in ("all", *TRAITS)}
     verdicts = {t: finding and finding.verdict for t, finding in found.items()}
     # Without the check all three are supported.
@@ -198,20 +199,14 @@ def test_where_the_persona_prompt_does_nothing_no_claim_is_judged() -> None:
     assert "near its ceiling" in told[TRAITS[0]]
     assert "Neuroticism" in told["all"]
 
-    alone = replace(results, traits=TRAITS[1:], tables=results.tables | {"statements_validity": table.tail(2)})
+    alone = replace(results, traits=TRAITS[1:], tables={**results.tables, "statements_validity": table.tail(2)})
     every = with_cautions(moves, moves.finding(alone, "all"), plan, alone)
     assert every is not None
     assert every.verdict == "undecided"
 
 
-def _claims(plan: Plan) -> list[wb.outcome.Claim]:
-    from workbench.study.claims import claims_of
-
-    return claims_of(plan)
-
-
 def test_every_claim_on_the_target_rests_on_it() -> None:
-    rests = {each.id: each.rests_on for each in _claims(Plan.of(CONFIG))}
+    rests = {each.id: each.rests_on for each in claims_of(Plan.of(CONFIG))}
     assert {name for name, target in rests.items() if target} >= {"moves:statements", "beats-controls"}
     assert rests["costs-less:residual"] == rests["moves-further:residual"] == "statements"
     assert not rests["keeps:capability"]
@@ -254,9 +249,10 @@ def test_entries_of_a_studys_file_and_what_cannot_be_asked(tmp_path: Path) -> No
     with pytest.raises(ValueError, match="in mine.csv 'I am high 0 here.' stands for Extraversion and Neuroticism"):
         outcome.check()
     replace(outcome, traits=("Extraversion",)).check()
-    for wrong, message in (({"n": 1}, "n is 2 statements a pole"), ({"questions_each": 5}, "questions_each is 1 to 4")):
-        with pytest.raises(ValueError, match=message):
-            Statements(TRAITS, **wrong).check()
+    with pytest.raises(ValueError, match="n is 2 statements a pole"):
+        Statements(TRAITS, n=1).check()
+    with pytest.raises(ValueError, match="questions_each is 1 to 4"):
+        Statements(TRAITS, questions_each=5).check()
 
 
 def test_a_changed_statement_is_asked_again(tmp_path: Path) -> None:

@@ -228,6 +228,19 @@ def every_figure() -> dict[str, Drawn]:
             _needs("measure unit estimate low high"),
             {},
         ),
+        "statement_shifts": (
+            _rows(
+                "arm direction item shift",
+                *(
+                    (arm, way, f"I say {i}.", 0.1 * i - 0.2)
+                    for arm in ("DPN-LE", "random")
+                    for way in ("increase", "decrease")
+                    for i in range(6)
+                ),
+            ),
+            _needs("arm direction item shift"),
+            {"legend": LEGEND},
+        ),
         "threshold_sweep": (
             _rows("quantile min_d selected removed_by_d", (0.9, 0.8, 600, 3), (0.99, 0.8, 60, 0)),
             _needs("quantile min_d selected removed_by_d"),

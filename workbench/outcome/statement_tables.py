@@ -33,8 +33,8 @@ def item_shifts(frame: pd.DataFrame) -> pd.DataFrame:
         likely), in nats per token.
     """
     names = ["arm", "gamma", "trait", "direction", "pole", "facet", "pair", "item"]
-    means = frame.groupby(names, sort=False, as_index=False)["logprob"].mean()
-    base = means.loc[means["arm"] == UNEDITED, ["trait", "item", "logprob"]].rename(columns={"logprob": "unedited"})
+    means = frame.groupby(names, sort=False)["logprob"].mean().reset_index()
+    base = means[means["arm"] == UNEDITED][["trait", "item", "logprob"]].set_axis(["trait", "item", "unedited"], axis=1)
     rows = means[means["arm"] != UNEDITED].merge(base, on=["trait", "item"], validate="many_to_one")
     change = rows.pop("logprob") - rows["unedited"]
     sign = rows["direction"].map(SIGN) * rows["pole"].map(_POLE)

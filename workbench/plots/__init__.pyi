@@ -22,6 +22,7 @@ from .saving import save_data as save_data
 from .saving import save_figure as save_figure
 from .saving import save_figures as save_figures
 from .specificity import specificity_heatmap as specificity_heatmap
+from .statements import statement_shifts as statement_shifts
 from .sweeps import quantile_sweep as quantile_sweep
 from .sweeps import threshold_sweep as threshold_sweep
 from .theme import DARK as DARK

@@ -95,6 +95,31 @@ TABLES: dict[str, TableText] = {
         "shift in the intended direction. `unparsed`: items whose options carry too little probability.",
         editing.GROUP,
     ),
+    "statements_validity": TableText(
+        "Do the statements tell what a persona does?",
+        "Shift of the statements' likelihood, high minus low, in nats per token under the persona prompt, by "
+        "direction, with 95 % intervals over pairs of statements. Where neither direction is `valid`, claims on that "
+        "trait are not judged.",
+        editing.GROUP,
+    ),
+    "statements_share": TableText(
+        "Shift of statements as a share of the persona prompt's",
+        "0 is the unedited model and 1 what the persona prompt does in the same direction; pairs of statements of both "
+        "resampled together (95 %). Missing where the persona prompt's own shift is not surely above 0.",
+        editing.GROUP,
+    ),
+    "statements_wrong_way": TableText(
+        "Statements that move the wrong way",
+        "The share of statements, and of pairs of a high and a low one, whose own shift goes against the intended "
+        "direction at the chosen gamma, with 95 % intervals. In a pair, what changes all statements alike cancels.",
+        editing.GROUP,
+    ),
+    "statements_items": TableText(
+        "Each statement's own shift",
+        "At the chosen gamma, in nats per token: `change` against the unedited model, and `shift`, the change in the "
+        "direction that the statement's pole calls for. Of a random control the first draw.",
+        editing.GROUP,
+    ),
     "quantile_sweep": TableText(
         "More neurons, or fewer",
         "{method} and its control at other quantiles, at the chosen gamma; `share` is that of the target layers' "

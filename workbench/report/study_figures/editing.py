@@ -22,6 +22,8 @@ def drawings(study: Study) -> Drawings:
     figures["arms-at-equal-dose"] = partial(_arms, study)
     if len(tables["against_controls"]):
         figures["against-controls"] = partial(_controls, study)
+    if "statements_items" in tables:
+        figures["statement-shifts"] = partial(_statements, study)
     if "quantile_sweep" in tables:
         figures["quantile-sweep"] = partial(_quantiles, study)
     if "specificity" in tables and study.method in set(tables["specificity"]["arm"]):
@@ -80,6 +82,21 @@ def _controls(study: Study) -> StudyFigure:
             pooled=True,
             held=table,
         ),
+        GROUP,
+    )
+
+
+def _statements(study: Study) -> StudyFigure:
+    table = study.tables["statements_items"][["arm", "trait", "direction", "item", "shift"]]
+    legend = Legend.of(study)
+    return StudyFigure(
+        "statement-shifts",
+        "How far each statement moves",
+        f"Each statement's own shift in the intended direction at gamma {study.gamma:g}, against the unedited model: "
+        "how much likelier the model finds it as its own answer, or less likely where it belongs to the other pole. A "
+        "box holds the middle half. Behind a good average many statements may move the wrong way.",
+        table,
+        by_trait(study, lambda trait: plots.statement_shifts(table, trait=trait, legend=legend)),
         GROUP,
     )
 

@@ -1,5 +1,6 @@
 """How likely a model finds each statement as its own answer to a question about itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -18,6 +19,8 @@ QUESTIONS = (
     "What should people know about the way you are?",
 )
 """The neutral questions that statements answer."""
+
+_SIGN = {"high": 1.0, "low": -1.0}
 
 
 def statement_scores(
@@ -114,20 +117,15 @@ def high_minus_low(scores: pd.DataFrame) -> pd.DataFrame:
         A row for each condition, trait and pair: the columns that tell them apart, pair, and score (nats per token).
     """
     own = ["facet", "pole", "item", "question", "tokens", "logprob"]
-    weights = {
-        trait: of_trait["pair"].nunique() / of_trait.groupby("pole")[["item", "question"]].apply(_asked)
-        for trait, of_trait in scores.groupby("trait", sort=False)
-    }
-    signs = scores["pole"].map({"high": 1.0, "low": -1.0})
-    weight = [weights[trait][pole] for trait, pole in zip(scores["trait"], scores["pole"], strict=True)]
-    score = scores["logprob"] * signs * weight
+    # How many statements of a pole were asked, each under each of its questions, and how many pairs they make.
+    every = scores[["trait", "pole", "item", "question"]].drop_duplicates()
+    asked = Counter(zip(every["trait"], every["pole"], strict=True))
+    pairs = scores.groupby("trait")["pair"].nunique().to_dict()
+    weights = {(trait, pole): _SIGN[pole] * pairs[trait] / count for (trait, pole), count in asked.items()}
+    weight = [weights[labels] for labels in zip(scores["trait"], scores["pole"], strict=True)]
     keys = [column for column in scores.columns if column not in own]
-    return scores[keys].assign(score=score).groupby(keys, sort=False, dropna=False, as_index=False)["score"].sum()
-
-
-def _asked(rows: pd.DataFrame) -> int:
-    """How many different statements were asked, each under each of its questions."""
-    return len(rows.drop_duplicates())
+    weighed = scores[keys].assign(score=scores["logprob"] * weight)
+    return weighed.groupby(keys, sort=False, dropna=False)["score"].sum().reset_index()
 
 
 def _dealt(statements: Sequence[TraitStatement], questions_each: int) -> list[list[int]]:
