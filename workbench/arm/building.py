@@ -8,6 +8,7 @@ import pandas as pd
 
 from workbench.arm.context import ArmContext, Located
 from workbench.arm.spec import ArmSpec
+from workbench.contrast.banks import EXPLICIT
 from workbench.digest import key_of
 from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.prompting import Instruction
@@ -72,18 +73,20 @@ def build_arms(
     seed: int,
     speaks: str,
     draws: int = 1,
+    style: str = EXPLICIT,
 ) -> tuple[dict[str, Arm], dict[str, str]]:
     """Every arm that can be built, by name, and why the others cannot.
 
     Args:
         draws: how often a random arm is built.
+        style: the style of the built-in personas that prompts use.
 
     Raises:
         ValueError: if the method itself cannot be built.
     """
 
     def context(trait: str, direction: str, draw: int = 0) -> ArmContext:
-        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw)
+        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw, style)
 
     def edit_under_test(trait: str, direction: str) -> Steering:
         return method.builder()(context(trait, direction))

@@ -41,19 +41,19 @@ def shareable(
 
 @torch.inference_mode()
 def beginnings(
-    model: Model, prompts: Sequence[Sequence[int]], numbers: Sequence[int], lasts: Sequence[int]
+    model: Model, prompts: Sequence[Sequence[int]], numbers: Sequence[int], lasts: Sequence[int], *, tail: int = 1
 ) -> dict[int, KeyValues]:
-    """The keys and values of some prompts without their last token, in one pass.
+    """The keys and values of some prompts without their last `tail` tokens, in one pass.
 
     Args:
         lasts: for each prompt, the index of the position that hooks treat as its last.
     """
-    lengths = [len(prompts[number]) - 1 for number in numbers]
+    lengths = [len(prompts[number]) - tail for number in numbers]
     tokens = torch.full((len(numbers), max(lengths)), model.pad_token)
     steps = torch.full_like(tokens, -1)
     real = torch.zeros(tokens.shape, dtype=torch.bool)
     for i, (number, length) in enumerate(zip(numbers, lengths, strict=True)):
-        tokens[i, :length] = torch.tensor(prompts[number][:-1])
+        tokens[i, :length] = torch.tensor(prompts[number][:length])
         steps[i, :length] = torch.arange(length) - lasts[number]
         real[i, :length] = True
     real = real.to(model.device)

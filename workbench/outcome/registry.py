@@ -14,6 +14,7 @@ BUILT_IN: dict[str, str] = {
     "capability": "workbench.outcome.items:Capability",
     "gsm8k": "workbench.outcome.items:Gsm8k",
     "question-answering": "workbench.outcome.items:QuestionAnswering",
+    "statements": "workbench.outcome.statements:Statements",
     "minimal-pairs": "workbench.outcome.minimal_pairs:MinimalPairs",
     "perplexity": "workbench.outcome.perplexity:Perplexity",
     "harness": "workbench.outcome.harness:Harness",

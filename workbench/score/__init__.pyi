@@ -33,3 +33,6 @@ from .questionnaire.keys import trait_profile as trait_profile
 from .questionnaire.reliability import questionnaire_alpha as questionnaire_alpha
 from .questionnaire.respondents import read_respondents as read_respondents
 from .questionnaire.respondents import read_split as read_split
+from .statements.reading import TraitStatement as TraitStatement
+from .statements.reading import read_statements as read_statements
+from .statements.scoring import statement_scores as statement_scores

@@ -89,7 +89,13 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     located, tried = choose_layers(plan, located, model, store, meter)
     if len(tried):
         made["layers_tried"] = tried
-    building = {"method": plan.method, "seed": config.seed, "speaks": config.speaks, "draws": config.draws}
+    building = {
+        "method": plan.method,
+        "seed": config.seed,
+        "speaks": config.speaks,
+        "style": config.style,
+        "draws": config.draws,
+    }
     arms, left_out = build_arms(plan.arms, located, model, **building)
     gamma, made["search"] = choose_dose(plan, arms[plan.method.name], model, store, meter)
     jobs, twins = arm_jobs(plan, arms, gamma)

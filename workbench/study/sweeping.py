@@ -37,7 +37,9 @@ def swept_arms(plan: Plan, located: Mapping[str, Located], model: Model) -> tupl
     for quantile in config.other_quantiles if swept_specs(plan) else ():
         specs = [replace(spec, name=swept_name(spec.name, quantile)) for spec in swept_specs(plan)]
         there = {trait: found.at_quantile(quantile) for trait, found in located.items()}
-        built, lacking = build_arms(specs, there, model, method=plan.method, seed=config.seed, speaks=config.speaks)
+        built, lacking = build_arms(
+            specs, there, model, method=plan.method, seed=config.seed, speaks=config.speaks, style=config.style
+        )
         arms |= built
         left_out |= lacking
     return arms, left_out
