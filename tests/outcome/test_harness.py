@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
+from workbench.report import write_study_report
 
 TRAIT = "Extraversion"
 
@@ -58,3 +59,4 @@ def test_a_task_by_its_name_from_a_folder_runs_in_a_study_from_a_file(
     [found] = [each for each in study.findings if each.id == "keeps:harness" and each.trait == "all"]
     assert found.claim == "Harness tasks are kept to within 5 percentage points"
     assert "the share that is right changes by" in found.sentence
+    assert "harness-retention" in write_study_report(study, tmp_path / "report.html").read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from workbench.edit.prompting import Instruction
 from workbench.outcome.outcome import Asking
 from workbench.outcome.perplexity import Perplexity, perplexity_changes
 from workbench.outcome.registry import outcome_of
+from workbench.report import write_study_report
 from workbench.score.answers import Condition
 from workbench.score.perplexity import scoring
 from workbench.score.perplexity.neutral import neutral_passages, neutral_questions
@@ -174,3 +175,7 @@ def test_a_study_with_minimal_pairs_and_perplexity(tmp_path: Path, model: wb.Mod
     assert "keeps:own_likelihood" in claims
     again = perplexity_changes(rows, resamples=100)
     assert again["change"].tolist() == study.tables["perplexity_changes"]["change"].tolist()
+    page = write_study_report(study, tmp_path / "report.html").read_text(encoding="utf-8")
+    for name in ("dose-text_likelihood", "dose-own_likelihood", "minimal_pairs-retention"):
+        assert name in page
+    assert "divided by the unedited model" in page

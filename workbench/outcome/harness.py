@@ -81,4 +81,5 @@ class Harness(Outcome):
     def claims(self) -> tuple[Claim, ...]:
         """Whether as many documents are right as before."""
         text = f"Harness tasks are kept to within {100 * self.margin:g} percentage points"
-        return (Claim("keeps:harness", text, kept(_TESTS, self.margin), tell_tasks_kept, (_TESTS,)),)
+        evidence = ("harness-retention", _TESTS)
+        return (Claim("keeps:harness", text, kept(_TESTS, self.margin), tell_tasks_kept, evidence),)
