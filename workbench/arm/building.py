@@ -1,18 +1,20 @@
 """Arms built for every trait and direction of a study, and told apart by what they do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.arm.context import ArmContext, Located
+from workbench.arm.registry import LARGEST_MIN_D
 from workbench.arm.spec import ArmSpec
 from workbench.contrast.banks import EXPLICIT
 from workbench.digest import key_of
 from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.prompting import Instruction
 from workbench.model.model import Model
+from workbench.select.near import EmptySelectionError
 from workbench.vocabulary import Direction
 
 Steering = AnyEdit | Instruction
@@ -74,43 +76,89 @@ def build_arms(
     speaks: str,
     draws: int = 1,
     style: str = EXPLICIT,
+    empty: Collection[str] = (),
 ) -> tuple[dict[str, Arm], dict[str, str]]:
     """Every arm that can be built, by name, and why the others cannot.
+
+    An arm is built for all traits of which the method selects neurons or for none of them, and likewise for all of
+    which it selects none, so that arms that are compared cover the same traits.
 
     Args:
         draws: how often a random arm is built.
         style: the style of the built-in personas that prompts use.
+        empty: the traits of which the method selects nothing; see `empty_traits`. There `LARGEST_MIN_D` stands for it,
+            and it is built nowhere else.
 
     Raises:
-        ValueError: if the method itself cannot be built.
+        ValueError: if the method itself cannot be built where it selects neurons.
     """
+    stands_in = LARGEST_MIN_D.builder() if empty else None
 
     def context(trait: str, direction: str, draw: int = 0) -> ArmContext:
         return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw, style)
 
     def edit_under_test(trait: str, direction: str) -> Steering:
-        return method.builder()(context(trait, direction))
+        build = stands_in if stands_in is not None and trait in empty else method.builder()
+        return build(context(trait, direction))
 
+    def built(spec: ArmSpec, traits: Sequence[str], draw: int) -> dict[tuple[str, str], Steering]:
+        build = spec.builder()
+        return {
+            (trait, direction.value): _named(build(context(trait, direction.value, draw)), spec.name)
+            for trait in traits
+            for direction in Direction
+        }
+
+    with_neurons = [trait for trait in located if trait not in empty]
+    without = [trait for trait in located if trait in empty]
     arms: dict[str, Arm] = {}
     left_out: dict[str, str] = {}
     for spec in specs:
-        build = spec.builder()
-        try:
-            built = tuple(
-                {
-                    (trait, direction.value): _named(build(context(trait, direction.value, draw)), spec.name)
-                    for trait in located
-                    for direction in Direction
-                }
-                for draw in range(draws if spec.drawn else 1)
-            )
-        except ValueError as error:
-            if spec.name == method.name:
-                raise
-            left_out[spec.name] = str(error)
-            continue
-        arms[spec.name] = Arm(spec, built)
+        groups = [without] if spec.name == LARGEST_MIN_D.name else [with_neurons, without]
+        made: list[dict[tuple[str, str], Steering]] = [{} for _ in range(draws if spec.drawn else 1)]
+        lacking: dict[tuple[str, ...], str] = {}
+        for group in filter(None, groups):
+            try:
+                parts = [built(spec, group, draw) for draw in range(len(made))]
+            except ValueError as error:
+                if spec.name == method.name and group is with_neurons:
+                    raise
+                lacking[tuple(group)] = error.why if isinstance(error, EmptySelectionError) else str(error)
+                continue
+            for draw, part in zip(made, parts, strict=True):
+                draw |= part
+        if lacking:
+            reasons = [
+                reason if not made[0] else f"for {', '.join(group)}: {reason}" for group, reason in lacking.items()
+            ]
+            left_out[spec.name] = " ".join(dict.fromkeys(reasons))
+        if made[0]:
+            arms[spec.name] = Arm(spec, tuple(made))
     return arms, left_out
+
+
+def empty_traits(
+    method: ArmSpec,
+    located: Mapping[str, Located],
+    model: Model,
+    *,
+    seed: int,
+    speaks: str,
+    style: str = EXPLICIT,
+) -> dict[str, EmptySelectionError]:
+    """The traits of which the method selects no neuron, or none that it could edit in one direction, and why."""
+
+    def unknown(trait: str, direction: str) -> Steering:
+        raise ValueError(f"The method is not made from itself, but it asks for its own edit of {trait}.")
+
+    empty: dict[str, EmptySelectionError] = {}
+    for trait in located:
+        try:
+            for direction in Direction:
+                method.builder()(ArmContext(trait, direction.value, located, model, unknown, seed, speaks, 0, style))
+        except EmptySelectionError as error:
+            empty[trait] = error
+    return empty
 
 
 def _named(does: Steering, name: str) -> Steering:

@@ -12,6 +12,7 @@ from workbench.edit.writing import Writing
 from workbench.measure.effects import Effects
 from workbench.model.model import Model
 from workbench.select.controls import matched_neurons
+from workbench.select.near import HANDFUL, Above, EmptySelectionError
 from workbench.select.rules import select_neurons
 from workbench.select.selection import Selection
 from workbench.select.settings import RuleSettings
@@ -54,8 +55,63 @@ class Located:
 
     @property
     def selection(self) -> Selection:
-        """The neurons under test."""
+        """The neurons under test.
+
+        Raises:
+            EmptySelectionError: if the rule selects none.
+        """
         return self.chosen_by(self.rule.rule)
+
+    @property
+    def selected(self) -> Selection:
+        """The neurons under test, which may be none."""
+        try:
+            return self.selection
+        except EmptySelectionError as error:
+            return error.selection
+
+    @property
+    def above(self) -> Above:
+        """The neurons that min_d is put to."""
+        return Above.of(self._searched, self.rule)
+
+    @property
+    def reachable_min_d(self) -> float:
+        """The largest min_d at which the rule selects a handful of neurons; the rule's own where it selects any.
+
+        Raises:
+            EmptySelectionError: if no min_d would select a neuron, or the rule has none.
+        """
+        try:
+            self.selection  # noqa: B018
+        except EmptySelectionError as error:
+            lower = None if error.above is None else error.above.largest_min_d(HANDFUL)
+            if lower is None:
+                raise
+            return lower
+        return self.rule.min_d
+
+    @property
+    def standing(self) -> Selection:
+        """The neurons under test, or where the rule selects none those at the largest min_d that selects a handful.
+
+        What is matched to the neurons under test, be it a control or a rival's strength, is matched to these.
+
+        Raises:
+            EmptySelectionError: as `reachable_min_d`.
+        """
+        lower = self.reachable_min_d
+        if lower == self.rule.min_d:
+            return self.selection
+        if "standing" not in self._selections:
+            settings = replace(self.rule, min_d=lower)
+            self._selections["standing"] = select_neurons(self._searched, settings)
+        return self._selections["standing"]
+
+    @property
+    def _searched(self) -> Effects:
+        """Effects in the layers in which neurons are chosen."""
+        return self.neurons if self.layers is None else self.neurons.restrict(self.layers)
 
     def chosen_by(self, rule: str) -> Selection:
         """The neurons that a rule chooses at the study's thresholds; chosen once.
@@ -73,12 +129,12 @@ class Located:
 
     @property
     def matched(self) -> NeuronSet:
-        """As many other neurons in each layer, as large in |s| as there are."""
+        """As many other neurons in each layer as are `standing`, as large in |s| as there are."""
         return self.matched_by(self.seed)
 
     def matched_by(self, seed: int) -> NeuronSet:
         """Another draw of `matched`."""
-        return matched_neurons(self.selection.both, self.neurons, seed=seed)
+        return matched_neurons(self.standing.both, self.neurons, seed=seed)
 
     @property
     def gates(self) -> Tally:
@@ -92,8 +148,8 @@ class Located:
         return self._writings[id(model)]
 
     def neuron_edit(self, direction: str) -> Edit:
-        """DPN-LE's linear edit of the neurons under test, which gives others at this trait their strength."""
-        return dpn_edit(self.neurons, self.selection, direction=direction)
+        """DPN-LE's linear edit of the neurons `standing` for the method, which gives others their strength here."""
+        return dpn_edit(self.neurons, self.standing, direction=direction)
 
 
 @dataclass(frozen=True)
@@ -104,7 +160,7 @@ class ArmContext:
         trait, direction: what the arm is to move, and which way.
         located: where each of the study's traits was found.
         model: the model that will be edited.
-        method: makes the edit under test of any trait in any direction.
+        method: makes the edit under test of any trait in any direction, or what stands for it where it selects nothing.
         seed: the study's.
         speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
         style: the style of the built-in bank's personas, `explicit` or `behavioural`.

@@ -1,13 +1,27 @@
 """DPN-LE's edits of selected neurons, and the same edit of what other rules select."""
 
+from dataclasses import replace
+
 from workbench.arm.context import ArmContext
 from workbench.edit.edit import Edit
 from workbench.edit.making import dpn_edit
+from workbench.select.near import EmptySelectionError
 
 
 def linear(context: ArmContext) -> Edit:
-    """The mean difference of each selected neuron."""
-    return context.here.neuron_edit(context.direction)
+    """The mean difference of each selected neuron.
+
+    Raises:
+        EmptySelectionError: if the rule selects none.
+    """
+    here = context.here
+    return dpn_edit(here.neurons, here.selection, direction=context.direction)
+
+
+def largest_min_d(context: ArmContext) -> Edit:
+    """The same of the neurons at the largest min_d that selects a handful; what stands for a method that has none."""
+    made = context.here.neuron_edit(context.direction)
+    return replace(made, provenance={**made.provenance, "min_d": f"{context.here.reachable_min_d:g}"})
 
 
 def weighted(context: ArmContext) -> Edit:
@@ -17,8 +31,19 @@ def weighted(context: ArmContext) -> Edit:
 
 
 def directional(context: ArmContext) -> Edit:
-    """High neurons alone to increase, Low ones alone to decrease."""
+    """High neurons alone to increase, Low ones alone to decrease.
+
+    Raises:
+        EmptySelectionError: if the rule selects none, or none for the pole.
+    """
     here = context.here
+    chosen = here.selection
+    pole, neurons = ("high", chosen.high) if context.direction == "increase" else ("low", chosen.low)
+    if not len(neurons):
+        why = (
+            f"The {chosen.rule} rule selects no neuron of the {pole} pole, so that none is left to {context.direction}."
+        )
+        raise EmptySelectionError(why, here.above if chosen.rule in ("dual", "d-only") else None, chosen)
     return dpn_edit(here.neurons, here.selection, direction=context.direction, neurons="directional")
 
 

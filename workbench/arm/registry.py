@@ -32,6 +32,10 @@ BUILT_IN: tuple[ArmSpec, ...] = (
     ArmSpec("neutral prompt", "reference", "none", f"{_PROMPTS}:neutral"),
 )
 
+LARGEST_MIN_D = ArmSpec("largest min_d", "rival", "graded", f"{_NEURONS}:largest_min_d", True)
+"""What stands for the method in traits of which it selects no neuron: its rule at the largest min_d that selects a
+handful. A study adds it where it is needed."""
+
 ARMS: tuple[str, ...] = tuple(spec.name for spec in BUILT_IN)
 
 

@@ -46,7 +46,8 @@ def given_by(study: Study, model: Model) -> Given:
     }
     defaults = {
         "quantile": config.quantile,
-        "min_d": config.min_d,
+        # Where the rule selects nothing, what stood for it is what there is to look at.
+        "min_d": min(each["min_d"] for each in study.stand_ins.values()) if study.stands_for else config.min_d,
         "rule": config.rule,
         "layers": config.layers,
         "gamma": min(study.gamma, MAX_GAMMA),

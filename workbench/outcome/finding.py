@@ -99,6 +99,7 @@ class Claim:
         by_trait: whether it is judged for each trait too.
         rests_on: the quantity of the trait that it is judged by; what that quantity's outcome says against judging a
             trait by it holds for the claim.
+        of_method: whether it is about the arm under test, so that nothing can be said where that selects no neuron.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Claim:
     evidence: tuple[str, ...] = field(default=())
     by_trait: bool = True
     rests_on: str = ""
+    of_method: bool = True
 
     def finding(self, results: Results, trait: str) -> Finding | None:
         """The claim judged; None where there is nothing to judge it by."""

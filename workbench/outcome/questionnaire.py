@@ -78,17 +78,22 @@ class Questionnaire(Outcome):
         """A row per condition, statement, wording and order: see `ask_questionnaire`."""
         taught = self.statements == TESTBED
         settings: dict[str, Any] = {"options": TESTBED_OPTIONS if taught else ACCURACY_OPTIONS}
+        # An arm may have conditions of some traits alone.
+        by_trait = {
+            trait: [condition for condition in asking.conditions if condition.trait == trait] for trait in self.traits
+        }
         parts = [
             ask_questionnaire(
                 model,
-                [condition for condition in asking.conditions if condition.trait == trait],
+                conditions,
                 self.statements_of(trait, asking.split),
                 scope=asking.scope,
                 seed=self.seed,
                 record=asking.record,
                 **settings,
             )
-            for trait in self.traits
+            for trait, conditions in by_trait.items()
+            if conditions
         ]
         return pd.concat(parts, ignore_index=True)
 

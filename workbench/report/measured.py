@@ -52,3 +52,20 @@ def has_dose(study: Study) -> bool:
     """Whether a dose scales the arm under test."""
     arms = study.tables["arms"].set_index("arm")
     return bool(arms.loc[study.method, "has_dose"])
+
+
+def standing_text(study: Study) -> str:
+    """Which arm stands for a method that selects nothing, and where; empty where it selects neurons of every trait."""
+    if not study.stand_ins:
+        return ""
+    one = next(iter(study.stand_ins.values()))
+    listed = ", ".join(
+        f"{trait} at min_d = {each['min_d']:g}, {each['high']} high and {each['low']} low neurons"
+        for trait, each in study.stand_ins.items()
+    )
+    where = "for any trait" if study.stands_for else f"of {', '.join(study.stand_ins)}"
+    told = f"At these thresholds {one['method']} selects nothing {where}: no claim about it is judged there. The arm "
+    told += f"{one['arm']}, the same rule where it selects a handful ({listed}), stands for it; "
+    if study.stands_for:
+        return f"{told}the dose was chosen on it, and controls and rivals are matched to it."
+    return f"{told}controls and rivals are matched to it there, and rows on all traits together are of the others."

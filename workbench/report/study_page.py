@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.outcome.finding import Finding
 from workbench.report.contents import Report, ReportFigure, ReportTable, Verdict
-from workbench.report.measured import has_dose, shown_costs, subject_of
+from workbench.report.measured import has_dose, shown_costs, standing_text, subject_of
 from workbench.report.page import write_report
 from workbench.report.steered import steered_answers
 from workbench.report.study_figures import StudyFigure, study_figures
@@ -77,6 +77,7 @@ def _lead(study: Study) -> str:
         f"neurons were chosen by {chosen_by(config)}: the difference s between the poles and its effect size d. "
         f"{study.method}{beside} then moved the model in both directions, edits without any persona in the prompt. On "
         f"questions and items that the search for a dose never saw, these were measured: {measured}."
+        + (f" {standing}" if (standing := standing_text(study)) else "")
     )
 
 

@@ -165,6 +165,13 @@ TABLES: dict[str, TableText] = {
         "arm writes to the residual stream, as a share of the edit's that it is to equal.",
         editing.GROUP,
     ),
+    "above_tau_q": TableText(
+        "The effect sizes that min_d is put to",
+        "|d| of the neurons above tau_q (50, 90, 99 % and the largest), how many pass min_d, the largest min_d that "
+        "selects any neuron and the largest that selects ten, with what they select. Shown where the rule selects "
+        "nothing of a trait.",
+        where.GROUP,
+    ),
     "null": TableText(
         "What shuffled labels select",
         "Neurons that pass the rule under the true labels and under shuffled ones (mean, 95 % of permutations), and "

@@ -15,7 +15,7 @@ from rich.text import Text
 from workbench import select as selecting
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.plots import Legend
-from workbench.report.measured import has_dose, other_traits, shown_costs
+from workbench.report.measured import has_dose, other_traits, shown_costs, standing_text
 from workbench.study.config import StudyConfig
 from workbench.study.study import Study
 
@@ -82,6 +82,7 @@ def _found(study: Study) -> str:
         f"[bold]{chosen / neurons:.2%} of the MLP neurons were chosen[/]: {chosen / traits:.0f} of "
         f"{neurons // traits} {each}, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
         f"{dose} on held-out questions and items (scope {config.scope})."
+        + (f"\n[yellow]{escape(standing)}[/]" if (standing := standing_text(study)) else "")
     )
 
 

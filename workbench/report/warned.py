@@ -2,7 +2,7 @@
 
 from workbench.arm.spec import UNEDITED
 from workbench.measure.summarising import ALL
-from workbench.report.measured import label_of
+from workbench.report.measured import label_of, standing_text
 from workbench.study.study import Study
 
 _UNSCORED = 0.02  # share of rows without a value above which a reader is warned
@@ -10,7 +10,8 @@ _UNSCORED = 0.02  # share of rows without a value above which a reader is warned
 
 def page_warnings(study: Study) -> list[str]:
     """A sentence or two for each thing that a reader must know."""
-    warnings = [*_of_judge(study), *_of_arms(study)]
+    standing = standing_text(study)
+    warnings = [*([standing] if standing else []), *_of_judge(study), *_of_arms(study)]
     if not study.tables["search"]["allowed"].any():
         warnings.append("No dose kept within the bounds on search questions; the least one was taken.")
     warnings += [*_of_answers(study), *_of_unscored(study)]
@@ -41,7 +42,10 @@ def _of_arms(study: Study) -> list[str]:
             f"The arm {arm} is the arm {twin}, value by value: it was not run again."
             for arm, twin in study.twins.items()
         ),
-        *(f"The arm {arm} could not be built: {reason}" for arm, reason in study.left_out.items()),
+        *(
+            f"The arm {arm} {'did not run everywhere' if arm in study.roles else 'could not be built'}: {reason}"
+            for arm, reason in study.left_out.items()
+        ),
         *(
             f"The arm {arm} never moves the traits as far as {study.method}: no equal shift exists."
             for arm in unreached

@@ -1,5 +1,8 @@
 from .controls import match_quality as match_quality
 from .controls import matched_neurons as matched_neurons
+from .near import HANDFUL as HANDFUL
+from .near import Above as Above
+from .near import EmptySelectionError as EmptySelectionError
 from .null import permutation_null as permutation_null
 from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset

@@ -13,6 +13,7 @@ from workbench.measure.effects import Effects
 from workbench.measure.nulls import false_discovery
 from workbench.measure.resolution import discoveries_needed, draws_needed
 from workbench.select.criteria import Criterion, is_strong, upper_quantile
+from workbench.select.near import Above, EmptySelectionError
 from workbench.select.selection import Selection
 from workbench.select.settings import RuleSettings
 from workbench.vocabulary import NeuronSet
@@ -51,8 +52,9 @@ def select_neurons(
             (take thresholds within each `layer` or over the `model`), `by`, `k`, `alpha`, ...
 
     Raises:
-        ValueError: for an unknown rule, a setting out of range, layers or a measure that the effects lack, or an
-            empty selection, naming the criterion that no neuron meets.
+        ValueError: for an unknown rule, a setting out of range, or layers or a measure that the effects lack.
+        EmptySelectionError: a ValueError, for an empty selection: the criterion that no neuron meets, and for rules
+            with a min_d how |d| is distributed among the neurons that it was put to and what would select any.
         TypeError: for a keyword that is no setting.
 
     Reference:
@@ -63,10 +65,8 @@ def select_neurons(
         effects = effects.restrict(layers)
     criteria, side, used = _CRITERIA[settings.rule](effects, settings)
     chosen = torch.stack([criterion.passes for criterion in criteria]).all(0)
-    if not bool(chosen.any()):
-        raise ValueError(_why_empty(settings.rule, criteria))
     high, low = chosen & (side > 0), chosen & (side < 0)
-    return Selection(
+    selection = Selection(
         effects.trait,
         settings.rule,
         NeuronSet.from_mask(high, effects.layers),
@@ -75,6 +75,10 @@ def select_neurons(
         {name: getattr(settings, name) for name in used},
         _what_each_removed(effects.layers, criteria),
     )
+    if not bool(chosen.any()):
+        above = Above.of(effects, settings) if settings.rule in ("dual", "d-only") else None
+        raise EmptySelectionError(_why_empty(settings.rule, criteria), above, selection)
+    return selection
 
 
 Criteria = tuple[list[Criterion], Float[Tensor, "layer d_mlp"], tuple[str, ...]]

@@ -47,7 +47,10 @@ class Stability:
     rule: str
 
     def summary(self) -> pd.DataFrame:
-        """A row for each measure: `measure`, `estimate`, `low`, `high` (95 % of splits, neurons or clusters), `n`."""
+        """A row for each measure: `measure`, `estimate`, `low`, `high` (95 % of splits, neurons or clusters), `n`.
+
+        Where two selections are both empty they have no Jaccard; where that is always so the numbers are missing.
+        """
         chosen = self.frequency[self.selected].numpy()
         measures = {
             "split-half Jaccard": self.split_half["jaccard"],
@@ -57,22 +60,19 @@ class Stability:
             "Jaccard without one cluster": self.leave_one_out["jaccard"],
         }
         rows = [(name, np.asarray(values, dtype=float)) for name, values in measures.items() if len(values)]
-        return pd.DataFrame(
-            [
-                {
-                    "measure": name,
-                    "estimate": float(np.nanmean(values)),
-                    "low": float(np.nanquantile(values, 0.025)),
-                    "high": float(np.nanquantile(values, 0.975)),
-                    "n": len(values),
-                }
-                for name, values in rows
-            ]
-        )
+        return pd.DataFrame([{"measure": name, **_spread(values)} for name, values in rows])
 
     def __repr__(self) -> str:
         mean = self.split_half["corrected"].mean()
         return f"Stability({self.rule} over {self.unit}s, split-half Jaccard {mean:.2f} corrected for chance)"
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return {"estimate": np.nan, "low": np.nan, "high": np.nan, "n": len(values)}
+    low, high = np.quantile(known, [0.025, 0.975])
+    return {"estimate": float(known.mean()), "low": float(low), "high": float(high), "n": len(values)}
 
 
 def stability(

@@ -1,9 +1,11 @@
 """Tables put together, and told apart by their content."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
+
+from workbench.measure.summarising import ALL
 
 
 def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -26,3 +28,13 @@ def in_scope(frame: pd.DataFrame, scope: str) -> pd.DataFrame:
 def first_draws(frame: pd.DataFrame) -> pd.DataFrame:
     """Of a random arm its first draw, as answers are shown one by one; without the draw's number."""
     return frame[frame["draw"] == 0].drop(columns="draw").reset_index(drop=True)
+
+
+def of_traits(frame: pd.DataFrame, traits: Collection[str]) -> pd.DataFrame:
+    """The rows on these traits: those that are edited, where a frame tells them from the ones measured, and pairs of
+    them. A frame that tells no trait is left as it is; rows on all traits together stay.
+    """
+    for columns in (["edited"], ["trait_a", "trait_b"], ["trait"]):
+        if set(columns) <= set(frame):
+            return frame[frame[columns].isin({*traits, ALL}).all(axis=1)].reset_index(drop=True)
+    return frame

@@ -1,9 +1,9 @@
 """A study's file resolved into values: the arms, the outcomes, and the quantities on which arms are compared."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from workbench.arm.registry import arm_named
+from workbench.arm.registry import LARGEST_MIN_D, arm_named
 from workbench.arm.spec import ArmSpec
 from workbench.outcome.outcome import AnyOutcome, Outcome, TraitOutcome, by_name
 from workbench.outcome.quantity import Quantity
@@ -106,6 +106,28 @@ class Plan:
             target,
             _bounds(asked, config),
         )
+
+    def standing_in(self, empty: Collection[str]) -> "Plan":
+        """The plan where the method selects nothing of some traits, and `LARGEST_MIN_D` stands for it there.
+
+        Where these are all of the study's traits, it is what is compared with the others.
+        """
+        if not empty:
+            return self
+        wholly = set(empty) >= set(self.config.traits)
+        other = self.stand_in if wholly else replace(self.stand_in, role="rival")
+        at = self.arms.index(self.method) + 1
+        arms = (*self.arms[:at], other, *self.arms[at:])
+        if not wholly:
+            return replace(self, arms=arms)
+        arms = tuple(replace(arm, role="rival") if arm.role == "method" and arm is not other else arm for arm in arms)
+        return replace(self, arms=arms, method=other)
+
+    @property
+    def stand_in(self) -> ArmSpec:
+        """What stands for the method where it selects nothing."""
+        doses = self.method.doses if self.method.has_dose else LARGEST_MIN_D.doses
+        return replace(LARGEST_MIN_D, role="method", doses=doses, across=self.method.across)
 
     def check(self) -> None:
         """Refuse what is known to fail, before anything runs.

@@ -1,14 +1,16 @@
 """A study from its file to its folder: locate, build arms, choose a dose, ask, compare, judge."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from workbench.arm.building import Arm, build_arms, digest_of
+from workbench.arm.building import Steering, build_arms, digest_of, empty_traits
+from workbench.arm.context import Located
+from workbench.arm.registry import LARGEST_MIN_D
 from workbench.arm.spec import ArmSpec
 from workbench.digest import VERSION, code_of, key_of
 from workbench.edit.prompting import Instruction
@@ -17,20 +19,21 @@ from workbench.model.model import Model
 from workbench.outcome.outcome import AnyOutcome
 from workbench.outcome.registry import Entry
 from workbench.outcome.results import Results
+from workbench.select.near import EmptySelectionError
 from workbench.study.asking import ask_jobs
 from workbench.study.attainable import warn_unattainable
 from workbench.study.candidates import choose_layers, layer_work
 from workbench.study.choosing import choose_dose
 from workbench.study.claims import judge_claims
 from workbench.study.config import StudyConfig
-from workbench.study.frames import content_of, first_draws, in_scope, stacked
+from workbench.study.frames import content_of, first_draws, in_scope, of_traits, stacked
 from workbench.study.jobs import arm_jobs, swept_jobs, total_work, unedited_job, with_twins
 from workbench.study.meter import Meter, Progress
 from workbench.study.plan import Plan
 from workbench.study.store import Store
 from workbench.study.study import Study, load_study
 from workbench.study.sweeping import swept_arms
-from workbench.study.tables import Answered, arm_table, compared_tables, selection_tables
+from workbench.study.tables import Answered, above_table, arm_table, compared_tables, selection_tables, with_apart
 from workbench.study.traits import locate_traits, trace_traits
 from workbench.study.warned import warnings_kept
 
@@ -89,23 +92,22 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     located, tried = choose_layers(plan, located, model, store, meter)
     if len(tried):
         made["layers_tried"] = tried
-    building = {
-        "method": plan.method,
-        "seed": config.seed,
-        "speaks": config.speaks,
-        "style": config.style,
-        "draws": config.draws,
-    }
+    words = {"seed": config.seed, "speaks": config.speaks, "style": config.style}
+    empty = empty_traits(plan.method, located, model, **words)
+    asked, plan = plan, plan.standing_in(empty)
+    building = {"method": asked.method, "draws": config.draws, "empty": empty, **words}
     arms, left_out = build_arms(plan.arms, located, model, **building)
+    if empty:
+        made["above_tau_q"] = above_table(located)
     gamma, made["search"] = choose_dose(plan, arms[plan.method.name], model, store, meter)
     jobs, twins = arm_jobs(plan, arms, gamma)
     frames, counts = ask_jobs(model, config, store, [base, *jobs], meter)
     frames = {name: with_twins(frame, twins, arms, config) for name, frame in frames.items()}
-    other_arms, not_swept = swept_arms(plan, located, model)
+    other_arms, not_swept = swept_arms(asked, located, model, [trait for trait in located if trait not in empty])
     sweep = swept_jobs(plan, other_arms, gamma)
     swept, swept_counts = ask_jobs(model, config, store, sweep, meter) if sweep else ({}, counts.head(0))
     made["edited"] = stacked([with_twins(counts, twins, arms, config), swept_counts])
-    made["arms"] = arm_table(arms)
+    made["arms"] = arm_table(arms, left_out)
 
     results = Results(
         frames={name: first_draws(in_scope(frame, config.scope)) for name, frame in frames.items()},
@@ -121,10 +123,14 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
         tables=made,
     )
     sizes = pd.concat([arm.sizes() for arm in (*arms.values(), *other_arms.values())], ignore_index=True)
-    tables = _tables(plan, store, results, Answered(frames, swept, sizes))
-    findings = judge_claims(plan, replace(results, tables=tables))
-    _write_edits(store, arms[plan.method.name], gamma)
+    tables = _tables(plan, store, results, Answered(frames, swept, sizes), empty)
+    findings = judge_claims(asked, replace(results, tables=tables), empty)
+    _write_edits(
+        store, {**(arms[LARGEST_MIN_D.name].steering if empty else {}), **arms[plan.method.name].steering}, gamma
+    )
     store.describe(
+        method=plan.method.name,
+        stand_ins=_stand_ins(asked, located, empty),
         gamma=gamma,
         twins=twins,
         left_out=left_out | not_swept,
@@ -158,8 +164,10 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
     store.text("study.toml", plan.config.toml())
 
 
-def _tables(plan: Plan, store: Store, results: Results, answered: Answered) -> dict[str, pd.DataFrame]:
-    """Every table, kept in the study's folder."""
+def _tables(
+    plan: Plan, store: Store, results: Results, answered: Answered, empty: Collection[str]
+) -> dict[str, pd.DataFrame]:
+    """Every table, kept in the study's folder; traits of which the method selects nothing are compared apart."""
     measured = {**answered.frames, **{f"swept {name}": frame for name, frame in answered.swept.items()}}
     key = key_of(
         settings=plan.config.entries,
@@ -171,12 +179,53 @@ def _tables(plan: Plan, store: Store, results: Results, answered: Answered) -> d
         sizes=content_of(answered.sizes),
         code=code_of("workbench.study.tables"),
     )
-    return store.frames("tables/", key, lambda: {**results.tables, **compared_tables(plan, results, answered)})
+
+    def make() -> dict[str, pd.DataFrame]:
+        if not empty or set(empty) == set(results.traits):
+            return {**results.tables, **compared_tables(plan, results, answered)}
+        others = [trait for trait in results.traits if trait not in empty]
+        tables = compared_tables(plan, _only(results, answered, others), answered.of(others))
+        apart = replace(plan, method=plan.stand_in)
+        there = replace(_only(results, answered, list(empty)), method=plan.stand_in.name)
+        left = compared_tables(apart, there, replace(answered.of(list(empty)), swept={}))
+        return {**results.tables, **with_apart(tables, left, empty)}
+
+    return store.frames("tables/", key, make)
 
 
-def _write_edits(store: Store, method: Arm, gamma: float) -> None:
-    """The edits of the arm under test at the chosen dose, one for each trait and direction."""
-    for (trait, direction), does in method.steering.items():
+def _only(results: Results, answered: Answered, traits: Sequence[str]) -> Results:
+    """The results on some traits, with the arms that ran for them."""
+    sizes = answered.sizes
+    ran = set(sizes.loc[sizes["trait"].isin(traits), "arm"])
+    return replace(
+        results,
+        frames={name: of_traits(frame, traits) for name, frame in results.frames.items()},
+        arms={name: spec for name, spec in results.arms.items() if name in ran},
+        tables={name: of_traits(table, traits) for name, table in results.tables.items()},
+        traits=tuple(traits),
+    )
+
+
+def _stand_ins(
+    asked: Plan, located: Mapping[str, Located], empty: Mapping[str, EmptySelectionError]
+) -> dict[str, dict[str, object]]:
+    """By trait of which the method selects nothing: what stands for it, and why."""
+    return {
+        trait: {
+            "method": asked.method.name,
+            "arm": LARGEST_MIN_D.name,
+            "min_d": located[trait].reachable_min_d,
+            "high": len(located[trait].standing.high),
+            "low": len(located[trait].standing.low),
+            "why": str(error),
+        }
+        for trait, error in empty.items()
+    }
+
+
+def _write_edits(store: Store, steering: Mapping[tuple[str, str], Steering], gamma: float) -> None:
+    """The edits of the arm under test at the chosen dose, or of what stands for it, by trait and direction."""
+    for (trait, direction), does in steering.items():
         if not isinstance(does, Instruction):
             edit = does.with_gamma(gamma)
             key = key_of(edit=digest_of(edit), code=code_of("workbench.edit.edit"))

@@ -37,8 +37,23 @@ class Study:
 
     @property
     def method(self) -> str:
-        """The arm under test."""
+        """The arm under test, or what stands for it where it selects nothing of any trait; see `stand_ins`."""
         return str(self.manifest["method"])
+
+    @property
+    def stand_ins(self) -> dict[str, dict[str, Any]]:
+        """By trait of which the method selects nothing: method, arm, min_d, high, low, why.
+
+        `arm` stands for `method` there: the same rule at `min_d`, where it selects `high` and `low` neurons. Controls
+        and rivals are matched to it, and no claim about the method is judged.
+        """
+        return self.manifest.get("stand_ins", {})
+
+    @property
+    def stands_for(self) -> str:
+        """The method that selects nothing of any of the study's traits, so that another stands for it; else empty."""
+        wholly = set(self.stand_ins) == set(self.config.traits)
+        return str(next(iter(self.stand_ins.values()))["method"]) if wholly else ""
 
     @property
     def target(self) -> str:
@@ -63,7 +78,7 @@ class Study:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Arms that could not be built, and why."""
+        """Arms that could not be built, or not for all traits, and why."""
         return self.manifest["left_out"]
 
     @property

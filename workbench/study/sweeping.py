@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from workbench.arm.building import Arm, build_arms
+from workbench.arm.building import Arm, build_arms, empty_traits
 from workbench.arm.context import Located
 from workbench.arm.spec import UNEDITED, ArmSpec
 from workbench.model.model import Model
@@ -25,21 +25,37 @@ def swept_name(arm: str, quantile: float) -> str:
 
 
 def swept_specs(plan: Plan) -> tuple[ArmSpec, ...]:
-    """The arms that run at other quantiles; none where the method does not depend on one."""
-    return tuple(spec for spec in plan.arms if spec.swept) if plan.method.swept else ()
+    """The arms that run at other quantiles; none where the method does not depend on one.
+
+    They stay the same where another arm stands for the method at the study's own quantile.
+    """
+    method = next(spec for spec in plan.arms if spec.name == plan.config.method)
+    return tuple(spec for spec in plan.arms if spec.swept) if method.swept else ()
 
 
-def swept_arms(plan: Plan, located: Mapping[str, Located], model: Model) -> tuple[dict[str, Arm], dict[str, str]]:
-    """Those arms at each of the study's other quantiles, by name, and why some cannot be built."""
+def swept_arms(
+    plan: Plan, located: Mapping[str, Located], model: Model, traits: Sequence[str]
+) -> tuple[dict[str, Arm], dict[str, str]]:
+    """Those arms at each of the study's other quantiles, by name, and why some cannot be built.
+
+    Args:
+        traits: those of which the method selects neurons at the study's own quantile; where there is none, all.
+            At a quantile at which it selects none of one of them no arm is built.
+    """
     config = plan.config
+    located = {trait: located[trait] for trait in traits or located}
     arms: dict[str, Arm] = {}
     left_out: dict[str, str] = {}
+    words = {"seed": config.seed, "speaks": config.speaks, "style": config.style}
     for quantile in config.other_quantiles if swept_specs(plan) else ():
         specs = [replace(spec, name=swept_name(spec.name, quantile)) for spec in swept_specs(plan)]
         there = {trait: found.at_quantile(quantile) for trait, found in located.items()}
-        built, lacking = build_arms(
-            specs, there, model, method=plan.method, seed=config.seed, speaks=config.speaks, style=config.style
-        )
+        empty = empty_traits(plan.method, there, model, **words)
+        if empty:
+            why = "; ".join(f"for {trait}: {error.why}" for trait, error in empty.items())
+            left_out |= {spec.name: why for spec in specs}
+            continue
+        built, lacking = build_arms(specs, there, model, method=plan.method, **words)
         arms |= built
         left_out |= lacking
     return arms, left_out

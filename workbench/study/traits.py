@@ -75,7 +75,7 @@ def locate_traits(
     together = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
     return located, together | between_traits(
         {trait: found.neurons for trait, found in located.items()},
-        {trait: found.selection for trait, found in located.items()},
+        {trait: found.selected for trait, found in located.items()},
     )
 
 
@@ -169,11 +169,14 @@ def trace_traits(
     outcome: TraitOutcome,
     meter: Meter,
 ) -> dict[str, pd.DataFrame]:
-    """An outcome of traits: its tables, all traits together."""
+    """An outcome of traits: its tables, all traits together.
+
+    Where the rule selects nothing of a trait, the neurons at the largest min_d that selects a handful are traced.
+    """
     tables: dict[str, list[pd.DataFrame]] = {}
     for trait, found in located.items():
         pairs = pairs_of(config, trait, held_out=True)
-        sets = {SELECTED: found.selection.both, MATCHED: found.matched}
+        sets = {SELECTED: found.standing.both, MATCHED: found.matched}
         key = key_of(
             **provenance(model, pairs),
             outcome=outcome.key("test"),

@@ -94,7 +94,7 @@ def _retention(study: Study, stem: str) -> StudyFigure:
         f"Change of the share of right items against the unedited model at gamma {study.gamma:g}, paired item by item, "
         f"with 95 % intervals{margin}.",
         tests,
-        by_trait(study, draw, pooled=True),
+        by_trait(study, draw, pooled=True, held=tests),
         GROUP,
     )
 

@@ -78,6 +78,7 @@ def _controls(study: Study) -> StudyFigure:
             study,
             lambda trait: plots.shift_beyond_controls(table, draws=draws, trait=trait, legend=legend),
             pooled=True,
+            held=table,
         ),
         GROUP,
     )
@@ -97,7 +98,7 @@ def _quantiles(study: Study) -> StudyFigure:
         f"the study's own is q = {quantile:g}. Points show the shift of the {label_of(study, study.target)} in the "
         "intended direction and the change of costs against the unedited model, with 95 % intervals.",
         table,
-        by_trait(study, draw, pooled=True),
+        by_trait(study, draw, pooled=True, held=table),
         GROUP,
     )
 

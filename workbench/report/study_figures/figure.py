@@ -49,9 +49,16 @@ Drawings = Mapping[str, Callable[[], StudyFigure]]
 """The figures that a study has something to draw for, by name; each is drawn when it is called."""
 
 
-def by_trait(study: Study, draw: "Callable[[str], plots.Figure]", *, pooled: bool = False) -> "dict[str, plots.Figure]":
-    """A figure drawn for each of a study's traits, and for all together where that is asked for."""
+def by_trait(
+    study: Study, draw: "Callable[[str], plots.Figure]", *, pooled: bool = False, held: pd.DataFrame | None = None
+) -> "dict[str, plots.Figure]":
+    """A figure drawn for each of a study's traits, and for all together where that is asked for.
+
+    Args:
+        held: where given, only of traits of which this table has rows.
+    """
     traits = [ALL, *study.config.traits] if pooled else study.config.traits
+    traits = traits if held is None else [trait for trait in traits if trait in set(held["trait"])]
     return {trait: draw(trait) for trait in traits}
 
 

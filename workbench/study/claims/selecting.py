@@ -47,6 +47,7 @@ def selection_claims() -> list[Claim]:
             _exclusive,
             _tell_exclusive,
             ("exclusivity",),
+            of_method=False,
         ),
         Claim(
             "traits-own",
