@@ -16,6 +16,7 @@ from workbench.edit.prompting import Instruction
 from workbench.outcome.outcome import Asking
 from workbench.outcome.perplexity import Perplexity, perplexity_changes
 from workbench.outcome.registry import outcome_of
+from workbench.report import write_study_report
 from workbench.score.answers import Condition
 from workbench.score.perplexity import scoring
 from workbench.score.perplexity.neutral import neutral_passages, neutral_questions
@@ -155,21 +156,26 @@ def test_a_study_with_minimal_pairs_and_perplexity(tmp_path: Path, model: wb.Mod
     )
     study = wb.run_study(config, tmp_path / "study", model=model)
     rows = study.tables["perplexity"]
-    table = study.tables["perplexity_changes"].set_index(["arm", "gamma", "source"])
+    table = study.tables["perplexity_changes"]
     assert table["n"].isin([6, 4]).all()  # both directions
+    found = {(row["arm"], row["gamma"], row["source"]): row for row in table.to_dict("records")}
     # An independent count of what the table says.
     wide = rows.pivot_table(index=["source", "item"], columns=["arm", "gamma"], values="log_likelihood")
     change = (wide[("DPN-LE", 1.0)] - wide[("none", 0.0)]).groupby("source").mean()
     for source in ("text", "own answer"):
-        row = table.loc[("DPN-LE", 1.0, source)]
+        row = found["DPN-LE", 1.0, source]
         assert row["change"] == pytest.approx(change[source])
         assert row["low"] <= row["change"] <= row["high"]
         assert row["ratio"] == pytest.approx(np.exp(-row["change"]))
     assert {"text_likelihood_change", "own_likelihood_change"} <= set(study.tables["equal_shift"].columns)
-    kept = study.tables["kept"].set_index("quantity")
-    assert kept.loc["text_likelihood", "n"].max() == 6
+    kept = study.tables["kept"]
+    assert set(kept.loc[kept["quantity"] == "text_likelihood", "n"]) == {6}
     claims = {finding.id: finding.claim for finding in study.findings}
     assert claims["keeps:text_likelihood"] == "Log-likelihood of neutral text: kept to within 0.05 nats per token"
     assert "keeps:own_likelihood" in claims
     again = perplexity_changes(rows, resamples=100)
     assert again["change"].tolist() == study.tables["perplexity_changes"]["change"].tolist()
+    page = write_study_report(study, tmp_path / "report.html").read_text(encoding="utf-8")
+    for name in ("dose-text_likelihood", "dose-own_likelihood", "minimal_pairs-retention"):
+        assert name in page
+    assert "divided by the unedited model" in page

@@ -74,10 +74,10 @@ def test_tasks_of_unequal_size_are_reported_evenly_and_one_that_cannot_be_divide
 def test_a_pair_is_told_by_both_sentences() -> None:
     pairs = [MinimalPair("A cat sleeps.", bad) for bad in ("A cat sleep.", "A cats sleeps.", "Cat a sleeps.", "A cat.")]
     assert [pair.item for pair in pairs] == [
-        "A cat {sleeps.|sleep.}",
+        "A cat {sleeps|sleep}.",
         "A {cat|cats} sleeps.",
         "{A cat|Cat a} sleeps.",
-        "A {cat sleeps.|cat.}",
+        "A cat{ sleeps|}.",
     ]
 
 
@@ -116,7 +116,7 @@ def test_what_two_sentences_share_is_edited_as_if_each_were_read_alone(
 
 
 def test_a_sentence_of_one_token_is_refused(model: wb.Model) -> None:
-    with pytest.raises(ValueError, match=r"needs at least 2 tokens, but one of 'You \{\|are\}' has fewer"):
+    with pytest.raises(ValueError, match=r"needs at least 2 tokens, but one of 'You\{\| are\}' has fewer"):
         sentence_scores(model, [MinimalPair("You", "You are")])
 
 

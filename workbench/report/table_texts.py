@@ -79,8 +79,8 @@ TABLES: dict[str, TableText] = {
     ),
     "QUANTITY_tests": TableText(
         "{quantity} against the unedited model",
-        "Exact match, paired item by item: McNemar and permutation tests, Holm over tasks and traits. A loss of up to "
-        "-`lower` cannot be excluded; `detectable` is the smallest loss that so many items would show.",
+        "Right or wrong, paired item by item: McNemar and permutation tests, Holm over tasks and traits. A loss of up "
+        "to -`lower` cannot be excluded; `detectable` is the smallest loss that so many items would show.",
         costing.GROUP,
     ),
     "specificity": TableText(
@@ -135,6 +135,13 @@ TABLES: dict[str, TableText] = {
     "fluency": TableText(
         "Fluency of the answers",
         "Change against the unedited model's answer: log perplexity under the unedited model, repetition, length.",
+        costing.GROUP,
+    ),
+    "perplexity_changes": TableText(
+        "Perplexity",
+        "Of neutral passages and of the unedited model's own answers: mean log-likelihood per token, its change "
+        "against the unedited model on the same text (below 0: less likely), and `ratio`, the perplexity divided by the "
+        "unedited model's.",
         costing.GROUP,
     ),
     "scopes": TableText(

@@ -50,6 +50,11 @@ def tell_pairs_kept(numbers: Numbers, verdict: Verdict) -> str:
     return _tell(numbers, "the share of pairs told apart", "comparisons of", "pairs")
 
 
+def tell_tasks_kept(numbers: Numbers, verdict: Verdict) -> str:
+    """As `tell_kept`, of tasks with metrics of their own."""
+    return _tell(numbers, "the share that is right", "answers to", "documents")
+
+
 def _tell(numbers: Numbers, what: str, rows: str, items: str) -> str:
     change = numbers["change"]
     return (

@@ -1,5 +1,6 @@
 """A right sentence and a wrong one that differ in little, and which pairs are reported."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -29,11 +30,11 @@ class MinimalPair:
             >>> MinimalPair("The cup is on the shelf.", "The cup are on the shelf.").item
             'The cup {is|are} on the shelf.'
         """
-        good, bad = self.good.split(" "), self.bad.split(" ")
+        good, bad = (re.findall(r"\w+|\W", text) for text in (self.good, self.bad))
         before = shared_start(good, bad)
         after = shared_start(good[before:][::-1], bad[before:][::-1])
-        middle = (" ".join(words[before : len(words) - after]) for words in (good, bad))
-        return " ".join([*good[:before], "{" + "|".join(middle) + "}", *good[len(good) - after :]])
+        middle = ("".join(parts[before : len(parts) - after]) for parts in (good, bad))
+        return "".join([*good[:before], "{", "|".join(middle), "}", *good[len(good) - after :]])
 
 
 def shared_start(first: Sequence[object], second: Sequence[object]) -> int:

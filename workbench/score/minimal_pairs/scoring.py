@@ -33,8 +33,7 @@ def sentence_scores(model: Model, pairs: Sequence[MinimalPair]) -> pd.DataFrame:
         # Sentences that differ from their first token on are two prompts of one answer each.
         prompts += [good[:shared]] if shared else [good[:1], bad[:1]]
         alternatives += [[good[shared:], bad[shared:]]] if shared else [[good[1:]], [bad[1:]]]
-    judged = judge_answers(model, prompts, alternatives, ends=[0] * len(prompts))
-    sums = [float(answer.logs.double().sum()) for of_prompt in judged for answer in of_prompt]
+    sums = [total for totals in _totals(model, prompts, alternatives) for total in totals]
     margins = [good - bad for good, bad in zip(sums[::2], sums[1::2], strict=True)]
     return pd.DataFrame(
         {
@@ -44,3 +43,17 @@ def sentence_scores(model: Model, pairs: Sequence[MinimalPair]) -> pd.DataFrame:
             "correct": [float(margin > 0) for margin in margins],
         }
     )
+
+
+def _totals(model: Model, prompts: Sequence[list[int]], alternatives: Sequence[list[list[int]]]) -> list[list[float]]:
+    """Each ending's log-likelihood, nats; endings of similar length together, as logits are padded to the longest."""
+    classes: dict[int, list[int]] = {}
+    for number, endings in enumerate(alternatives):
+        longest = max(len(ending) for ending in endings)
+        classes.setdefault(max(1, (longest - 1).bit_length()), []).append(number)
+    totals: list[list[float]] = [[] for _ in prompts]
+    for numbers in classes.values():
+        asked, judged_of = [prompts[i] for i in numbers], [alternatives[i] for i in numbers]
+        for number, answers in zip(numbers, judge_answers(model, asked, judged_of, ends=[0] * len(asked)), strict=True):
+            totals[number] = [float(answer.logs.double().sum()) for answer in answers]
+    return totals
