@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
-from workbench.contrast.banks import personalitybench_questions
+from workbench.contrast.personalitybench import personalitybench_questions
 from workbench.vocabulary import Pole
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "personalitybench"

@@ -306,3 +306,22 @@ def test_mistakes_are_told(circuit: Any) -> None:
         causal_verdict(done, control="random")
     with pytest.raises(ValueError, match="begins words of both"):
         token_difference(model, [" party"], [" party"])
+
+
+@pytest.mark.parametrize("positions", [(-1,), (-3, -1)])
+def test_what_comes_before_the_patched_positions_is_computed_once(
+    model: wb.Model, selection: wb.Selection, monkeypatch: pytest.MonkeyPatch, positions: tuple[int, ...]
+) -> None:
+    pairs = wb.Contrast.testbed("Extraversion", n=8, seed=5)
+    tables, computed = [], []
+    for shares in (False, True):
+        monkeypatch.setattr(model, "shares_beginnings", shares)
+        count: list[int] = []
+        with model.hooked_at(HOOK_POST, 0, lambda values, count=count: count.append(values.shape[:2].numel())):
+            done = patch(model, pairs, selection.both, mode=["joint", "by_layer"], positions=positions)
+            lost = wb.edit.ablate(model, pairs, selection.both, kind="mean", positions=positions)
+        tables.append((done.table, lost.table))
+        computed.append(sum(count))
+    for one, other in zip(*tables, strict=True):
+        pd.testing.assert_frame_equal(one, other, atol=5e-3, rtol=1e-4)
+    assert computed[1] < 0.6 * computed[0]

@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import workbench as wb
 from workbench.edit.applying import EditedRun
 from workbench.edit.edit import Edit
 from workbench.outcome.items import Gsm8k
-from workbench.outcome.minimal_pairs import MinimalPairs
 from workbench.outcome.outcome import Asking, Outcome
 from workbench.outcome.questionnaire import Questionnaire
 from workbench.outcome.registry import BUILT_IN, outcome_of
 from workbench.score.answers import Condition
-from workbench.score.minimal_pairs import read_minimal_pairs, sentence_scores
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TRAIT = "Extraversion"
@@ -57,54 +54,6 @@ def test_the_registry_builds_every_outcome_from_a_studys_entries(pairs: str, tmp
         outcome = outcome_of(needs.get(name, name), settings)
         assert outcome.name == name
         assert outcome.key("test") != outcome.key("search")
-
-
-def test_minimal_pairs_tell_the_right_sentence_by_its_likelihood(model: wb.Model, pairs: str) -> None:
-    frame = sentence_scores(model, read_minimal_pairs(pairs))
-    assert ((frame["margin"] > 0) == (frame["correct"] == 1.0)).all()
-    # The oracle: one sentence at a time, token by token, by the whole model.
-    row = frame.iloc[0]
-    sums = []
-    for text in (row["item"], next(p.bad for p in read_minimal_pairs(pairs) if p.good == row["item"])):
-        [ids] = model.tokens([text], chat=False)
-        with torch.no_grad():
-            logits = model.hooked(torch.tensor([ids]))
-        logs = logits[0, :-1].log_softmax(-1)
-        sums.append(float(sum(logs[i, token] for i, token in enumerate(ids[1:]))))
-    assert row["margin"] == pytest.approx(sums[0] - sums[1], abs=1e-3)
-
-
-def test_minimal_pairs_are_split_and_edited(model: wb.Model, edit: Edit, pairs: str) -> None:
-    outcome = MinimalPairs(pairs, seed=0, n=8)
-    test, search = ({pair.good for pair in outcome.pairs_of(split)} for split in ("test", "search"))
-    assert (len(test), len(search)) == (6, 6)
-    assert not test & search
-    runs: list[EditedRun] = []
-    base, edited = outcome.ask(model, asking()), outcome.ask(model, asking(edit, record=runs))
-    assert set(edited["item"]) == set(base["item"]) == test
-    assert len(runs) == 2
-    assert all(run.edited > 0 for run in runs)
-    assert not edited["margin"].head(6).equals(base["margin"])
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([{"right": "a"}], r"need columns sentence_good and sentence_bad, or good and bad, but .* has \['right'\]"),
-        ([{"good": "a", "bad": "a"}], "row 1: a pair needs two different sentences"),
-        ([{"good": "a", "bad": "b"}], "are reported, but p.jsonl has 1 pair"),
-    ],
-)
-def test_pairs_that_are_none_are_refused(tmp_path: Path, rows: list[dict], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        MinimalPairs(written(tmp_path / "p.jsonl", rows), seed=0).check()
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the published files are not on this machine")
-def test_published_minimal_pairs_are_read() -> None:
-    pairs = read_minimal_pairs(SHARED / "blimp" / "transitive.jsonl")
-    assert len(pairs) == 200
-    assert {pair.task for pair in pairs} == {"transitive"} or len({pair.task for pair in pairs}) == 1
 
 
 def test_items_of_a_file_are_asked_in_both_splits(model: wb.Model, tmp_path: Path) -> None:

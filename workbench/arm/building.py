@@ -9,6 +9,7 @@ import pandas as pd
 from workbench.arm.context import ArmContext, Located
 from workbench.arm.registry import LARGEST_MIN_D
 from workbench.arm.spec import ArmSpec
+from workbench.contrast.banks import EXPLICIT
 from workbench.digest import key_of
 from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.prompting import Instruction
@@ -74,6 +75,7 @@ def build_arms(
     seed: int,
     speaks: str,
     draws: int = 1,
+    style: str = EXPLICIT,
     empty: Collection[str] = (),
 ) -> tuple[dict[str, Arm], dict[str, str]]:
     """Every arm that can be built, by name, and why the others cannot.
@@ -83,6 +85,7 @@ def build_arms(
 
     Args:
         draws: how often a random arm is built.
+        style: the style of the built-in personas that prompts use.
         empty: the traits of which the method selects nothing; see `empty_traits`. There `LARGEST_MIN_D` stands for it,
             and it is built nowhere else.
 
@@ -92,7 +95,7 @@ def build_arms(
     stands_in = LARGEST_MIN_D.builder() if empty else None
 
     def context(trait: str, direction: str, draw: int = 0) -> ArmContext:
-        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw)
+        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw, style)
 
     def edit_under_test(trait: str, direction: str) -> Steering:
         build = stands_in if stands_in is not None and trait in empty else method.builder()
@@ -135,7 +138,13 @@ def build_arms(
 
 
 def empty_traits(
-    method: ArmSpec, located: Mapping[str, Located], model: Model, *, seed: int, speaks: str
+    method: ArmSpec,
+    located: Mapping[str, Located],
+    model: Model,
+    *,
+    seed: int,
+    speaks: str,
+    style: str = EXPLICIT,
 ) -> dict[str, EmptySelectionError]:
     """The traits of which the method selects no neuron, or none that it could edit in one direction, and why."""
 
@@ -146,7 +155,7 @@ def empty_traits(
     for trait in located:
         try:
             for direction in Direction:
-                method.builder()(ArmContext(trait, direction.value, located, model, unknown, seed, speaks))
+                method.builder()(ArmContext(trait, direction.value, located, model, unknown, seed, speaks, 0, style))
         except EmptySelectionError as error:
             empty[trait] = error
     return empty

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from workbench.capture.tally import Tally
+from workbench.contrast.banks import EXPLICIT
 from workbench.contrast.prompt import Prompt
 from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.making import dpn_edit
@@ -162,6 +163,7 @@ class ArmContext:
         method: makes the edit under test of any trait in any direction, or what stands for it where it selects nothing.
         seed: the study's.
         speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
+        style: the style of the built-in bank's personas, `explicit` or `behavioural`.
         draw: the number of the draw, of an arm that is random; the first is 0.
     """
 
@@ -173,6 +175,7 @@ class ArmContext:
     seed: int
     speaks: str
     draw: int = 0
+    style: str = EXPLICIT
 
     @property
     def here(self) -> Located:

@@ -11,7 +11,9 @@ def simple(context: ArmContext) -> Instruction:
 
 def description(context: ArmContext) -> Instruction:
     """The pole described in several ways after one another."""
-    return description_prompt(context.trait, context.direction, speaks=context.speaks, seed=context.seed)
+    return description_prompt(
+        context.trait, context.direction, speaks=context.speaks, style=context.style, seed=context.seed
+    )
 
 
 def neutral(context: ArmContext) -> Instruction:

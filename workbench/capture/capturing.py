@@ -154,6 +154,7 @@ def provenance(model: Model, contrast: Contrast, *, position: str = "last prompt
     return {
         "model": model.name,
         "model_fingerprint": model.fingerprint,
+        **({"weights": model.weights} if model.source else {}),
         "contrast": contrast.digest,
         "source": contrast.source,
         "position": position,

@@ -168,7 +168,8 @@ class Computer:
         cache = None
         if past or shares:
             parents = [node.parent for node in in_batch]
-            cache = model.runner.new_cache(_gathered(cached, parents, past) if past else None, batch=len(in_batch))
+            before = KeyValues.gathered([cached.get(parent) for parent in parents], past) if past else None
+            cache = model.runner.new_cache(before, batch=len(in_batch))
         whole = not past and not shares and bool((steps[:, -1] == 0).all())
         under_way = Pass(
             "prompt",
@@ -188,13 +189,7 @@ class Computer:
                 raise ValueError("its cache was not filled up to the last layer read")
             for i, number in enumerate(batch):
                 if not nodes[number].leaf:
-                    real = on[i]
-                    beginnings[number] = KeyValues(
-                        tuple(
-                            (k[i : i + 1, :, real.to(k.device)], v[i : i + 1, :, real.to(v.device)])
-                            for k, v in reached.layers
-                        )
-                    )
+                    beginnings[number] = reached.row(i, on[i])
         return read, beginnings
 
     def _shares(self, group: Group, nodes: list[Node]) -> bool:
@@ -236,31 +231,6 @@ class Computer:
         if error <= _TOLERANCE.get(self.model.dtype, _NARROW_TOLERANCE):
             return None
         return f"a prompt computed on a shared beginning differs by {error:.1e} of its size from one computed alone"
-
-
-def _gathered(cached: dict[int, KeyValues], parents: list[int], past: int) -> KeyValues:
-    """The keys and values before each row of a batch, padded on the left to `past` positions."""
-    if len(set(parents)) == 1:
-        return KeyValues(
-            tuple(
-                (k.expand(len(parents), -1, -1, -1), v.expand(len(parents), -1, -1, -1))
-                for k, v in cached[parents[0]].layers
-            )
-        )
-    by_row = [cached.get(parent) for parent in parents]
-    example = next(beginning for beginning in by_row if beginning is not None)
-    layers = []
-    for layer, pair in enumerate(example.layers):
-        both = []
-        for part, tensor in enumerate(pair):
-            whole = tensor.new_zeros(len(parents), tensor.shape[1], past, tensor.shape[3])
-            for i, beginning in enumerate(by_row):
-                if beginning is not None:
-                    values = beginning.layers[layer][part]
-                    whole[i, :, past - values.shape[2] :] = values[0]
-            both.append(whole)
-        layers.append((both[0], both[1]))
-    return KeyValues(tuple(layers))
 
 
 def _relative(values: Tensor, expected: Tensor) -> float:

@@ -18,6 +18,7 @@ from workbench.cli.options import (
     Json,
     ModelName,
     PairsFile,
+    PersonaStyle,
     Precision,
     check_edit,
     load_asked,
@@ -27,6 +28,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
+from workbench.contrast.banks import EXPLICIT
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
 from workbench.whole import whole_folder
@@ -44,6 +46,7 @@ def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
     pairs: PairsFile = None,
+    style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     quantile: Annotated[
         float | None,
@@ -84,7 +87,7 @@ def locate(
         raise ValueError(f"top-k ranks by one of {', '.join(RANKED_BY)}, but {by!r} arrived.")
     clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
     wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
-    drawn = pairs_asked(trait, model, pairs, n, seed)
+    drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     folder = out or Path("runs") / f"locate-{drawn.trait.casefold()}"
     captured = folder.with_name(f".{folder.name}-capture")
     with kept_when_stopped(captured), whole_folder(folder, mark=_RECORD) as temporary:
@@ -139,6 +142,7 @@ def capture(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
     pairs: PairsFile = None,
+    style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
     site: Annotated[list[str], typer.Option(help=f"{', '.join(SITES)}; may be repeated.")] = ["hook_post"],  # noqa: B006
     position: Annotated[
@@ -181,7 +185,7 @@ def capture(
     unknown = [name for name in site if name not in SITES]
     if unknown:
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
-    drawn = pairs_asked(trait, model, pairs, n, seed)
+    drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     contrast = wb.Contrast.of(drawn)
     loaded = load_asked(model, dtype, device, device_map)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)

@@ -12,8 +12,9 @@ import typer
 
 import workbench as wb
 from workbench.cli.telling import say
-from workbench.contrast.banks import builtin_pairs, personalitybench_pairs, testbed_pairs
+from workbench.contrast.banks import EXPLICIT, STYLES, builtin_pairs, testbed_pairs
 from workbench.contrast.pairs import Pairs
+from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.vocabulary import BIG_FIVE
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
@@ -42,14 +43,25 @@ PairsFile = Annotated[
     ),
 ]
 
+PersonaStyle = Annotated[
+    str,
+    typer.Option(
+        "--style", help=f"Personas of the built-in bank: {' or '.join(STYLES)}; for other pairs nothing changes."
+    ),
+]
 
-def pairs_asked(trait: str | None, model: str, pairs: Path | None, n: int, seed: int) -> Pairs:
+
+def pairs_asked(
+    trait: str | None, model: str, pairs: Path | None, n: int, seed: int, *, style: str = EXPLICIT
+) -> Pairs:
     """The pairs that a command's options ask for.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for an unknown trait or none, or a table that is no table of pairs.
+        ValueError: for an unknown trait or none, an unknown style, or a table that is no table of pairs.
     """
+    if style not in STYLES:
+        raise ValueError(f"--style is one of {', '.join(STYLES)}, but {style!r} arrived.")
     if pairs is not None and not pairs.is_dir():
         from workbench.contrast.tables import pairs_from_table  # needs pandas
 
@@ -60,7 +72,7 @@ def pairs_asked(trait: str | None, model: str, pairs: Path | None, n: int, seed:
         return personalitybench_pairs(pairs, trait, n=n, seed=seed, split="search")
     if model == "testbed":
         return testbed_pairs(trait, n=n, seed=seed, held_out=False)
-    return builtin_pairs(trait, n=n, seed=seed)
+    return builtin_pairs(trait, n=n, seed=seed, style=style)
 
 
 def load_asked(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> "wb.Model":

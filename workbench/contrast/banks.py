@@ -1,11 +1,11 @@
-"""Pairs from the embedded model's bank, the built-in Big Five bank, and PersonalityBench files."""
+"""Pairs from the embedded model's bank and the built-in Big Five bank."""
 
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
@@ -30,36 +30,79 @@ def testbed_pairs(trait: str, *, n: int, seed: int, held_out: bool) -> Pairs:
         Pole.LOW: [grammar.persona(rng, trait, "low", held_out=held_out) for _ in range(n)],
     }
     neutral = _neutral(lexicon.NEUTRAL_DESCRIPTIONS, questions, rng)
-    return _assemble(trait, questions, systems, systems, neutral, source="testbed")
+    return assemble(trait, questions, systems, systems, neutral, source="testbed")
 
 
-def read_bank(trait: str) -> dict:
-    """The built-in bank of one trait, as in its JSON file."""
-    path = files("workbench.contrast") / "bank" / f"{trait.lower()}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
-
+Style = Literal["explicit", "behavioural"]
+STYLES: tuple[str, ...] = ("explicit", "behavioural")
+EXPLICIT: Style = "explicit"
 
 HOLDOUT = 0.2
 """The share of the questions, and of PersonalityBench's descriptions, that are held out where a study asks for it."""
 
 
-def builtin_pairs(trait: str, *, n: int, seed: int, held_out: bool | None = None) -> Pairs:
+def read_bank(trait: str, *, style: Style | str = EXPLICIT) -> dict[str, Any]:
+    """The built-in bank of one trait, or of the neutral personas ("neutral"), as in its JSON files.
+
+    Returns:
+        for a trait its adjectives, `facets`, `questions`, and `descriptions` of the style by pole; for "neutral" the
+        `descriptions`, which serve both styles.
+
+    Raises:
+        ValueError: for a style that there is not.
+    """
+    if style not in STYLES:
+        raise ValueError(f"The built-in personas come in the styles {' and '.join(STYLES)}, but {style!r} arrived.")
+    bank = _read(f"{trait.lower()}.json")
+    return bank if "descriptions" in bank else {**bank, "descriptions": _read(f"{style}/{trait.lower()}.json")}
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = files("workbench.contrast") / "bank" / name
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def builtin_descriptions(
+    trait: str, pole: Pole | str, *, style: Style | str = EXPLICIT, held_out: bool | None = None
+) -> list[dict[str, str]]:
+    """The built-in personas of a trait's pole, or with `neutral` those that show no trait: rows with a `text`.
+
+    Args:
+        held_out: True takes a fixed fifth of each facet, and in the explicit style of each form (adjectives, plain),
+            at least one; False the others; None all.
+
+    Raises:
+        ValueError: for an unknown trait or style.
+    """
+    if Pole(pole) is Pole.NEUTRAL:
+        return part_of(read_bank("neutral")["descriptions"], held_out)
+    rows = read_bank(big_five(trait), style=style)["descriptions"][Pole(pole)]
+    kinds = [(row["facet"], row.get("form")) for row in rows]
+    return [
+        row
+        for kind in dict.fromkeys(kinds)
+        for row in part_of([each for each, of in zip(rows, kinds, strict=True) if of == kind], held_out)
+    ]
+
+
+def builtin_pairs(
+    trait: str, *, n: int, seed: int, style: Style | str = EXPLICIT, held_out: bool | None = None
+) -> Pairs:
     """See `Contrast.builtin`. Questions come in shuffled rounds, so that each is used before any is used again."""
     trait = big_five(trait)
-    bank, neutral = read_bank(trait), read_bank("neutral")["descriptions"]
     rng = Random(f"{trait} {seed}")
-    high, low = bank["descriptions"]["high"], bank["descriptions"]["low"]
-    texts = _part([question["text"] for question in bank["questions"]], held_out)
-    facets = [[i for i, each in enumerate(high) if each["facet"] == facet] for facet in bank["facets"]]
-    described = sorted(i for facet in facets for i in _part(facet, held_out))
-    questions = _in_rounds(texts, n, rng)
-    pairs = [described[rng.randrange(len(described))] for _ in range(n)]
-    systems = {
-        Pole.HIGH: [high[i]["text"] for i in pairs],
-        Pole.LOW: [low[i]["text"] for i in pairs],
+    texts = {
+        pole: [row["text"] for row in builtin_descriptions(trait, pole, style=style, held_out=held_out)]
+        for pole in Pole
     }
-    plain = _neutral(_part([row["text"] for row in neutral], held_out), questions, rng)
-    return _assemble(trait, questions, systems, systems, plain, source=f"builtin{_SOURCE[held_out]}")
+    questions = in_rounds(part_of([row["text"] for row in read_bank(trait)["questions"]], held_out), n, rng)
+    if style == EXPLICIT:
+        systems = {pole: in_rounds(texts[pole], n, rng) for pole in (Pole.HIGH, Pole.LOW)}
+    else:
+        drawn = [rng.randrange(len(texts[Pole.HIGH])) for _ in range(n)]
+        systems = {pole: [texts[pole][i] for i in drawn] for pole in (Pole.HIGH, Pole.LOW)}
+    plain = _neutral(texts[Pole.NEUTRAL], questions, rng)
+    return assemble(trait, questions, systems, systems, plain, source=f"builtin, {style}{_SOURCE[held_out]}")
 
 
 def neutral_ids(questions: Sequence[str]) -> tuple[str, ...]:
@@ -79,7 +122,7 @@ _SOURCE = {None: "", True: ", held-out part", False: ", without its held-out par
 T = TypeVar("T")
 
 
-def _part(every: Sequence[T], held_out: bool | None) -> list[T]:
+def part_of(every: Sequence[T], held_out: bool | None) -> list[T]:
     """All of a bank's entries, those that are held out (a fixed fifth, at least one), or the others, in their order."""
     if held_out is None:
         return list(every)
@@ -134,88 +177,13 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return row
 
 
-def personalitybench_pairs(
-    folder: Path, trait: str, *, n: int, seed: int, split: str, held_out: bool | None = None
-) -> Pairs:
-    """See `Contrast.personalitybench`."""
-    trait = big_five(trait)
-    columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
-    descriptions = _rows(folder / "description.json", list(columns.values()))
-    rng = Random(seed)
-    texts, left_out = _questions(folder, trait, split)
-    questions = _in_rounds(texts, n, rng)
-    free = {pole: _rows_of_part(descriptions, column, held_out) for pole, column in columns.items()}
-    drawn = {pole: [free[pole][rng.randrange(len(free[pole]))] for _ in questions] for pole in columns}
-    systems = {pole: [descriptions[i][columns[pole]] for i in drawn[pole]] for pole in columns}
-    ids = {}
-    for pole, column in columns.items():
-        first: dict[str, int] = {}  # the first row with each text, which gives the id of all rows with that text
-        id_of = [first.setdefault(row[column], i) for i, row in enumerate(descriptions)]
-        ids[pole] = [str(id_of[i]) for i in drawn[pole]]
-    source = f"PersonalityBench {split}" + (f", without {left_out} questions of its test split" if left_out else "")
-    source += "" if held_out is None else f", {'held-out' if held_out else 'other'} descriptions"
-    return _assemble(trait, questions, systems, ids, source=source)
-
-
-def _rows_of_part(descriptions: list[dict], column: str, held_out: bool | None) -> list[int]:
-    """The rows whose text in this column is held out, or is not; equal texts are on one side.
-
-    Raises:
-        ValueError: if all texts are equal, so that none can be held out.
-    """
-    texts = list(dict.fromkeys(row[column] for row in descriptions))
-    if held_out is not None and len(texts) < 2:
-        raise ValueError(f"Held-out descriptions need at least 2 different ones of {column}, but there is 1. Add some.")
-    part = set(_part(texts, held_out))
-    return [i for i, row in enumerate(descriptions) if row[column] in part]
-
-
-def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: int = 42) -> list[str]:
-    """A split's distinct questions about a trait, in the order in which `Contrast.personalitybench` takes them.
-
-    With the same seed, a contrast of n rows takes the first n, so that the last ones are free for other uses. A
-    question of the search split that the test split asks too is left out.
-
-    Raises:
-        FileNotFoundError: naming the file that does not exist.
-        ValueError: for a line that does not have the expected format, an empty file, or an unknown trait.
-    """
-    texts, _ = _questions(folder, big_five(trait), split)
-    return Random(seed).sample(texts, len(texts))
-
-
-def _in_rounds(questions: list[str], n: int, rng: Random) -> list[str]:
+def in_rounds(questions: list[str], n: int, rng: Random) -> list[str]:
     """`n` questions in shuffled rounds: each is used once before any is used again."""
     rounds = -(-n // len(questions))
     return [question for _ in range(rounds) for question in rng.sample(questions, len(questions))][:n]
 
 
-def _questions(folder: Path, trait: str, split: str) -> tuple[list[str], int]:
-    """A split's distinct questions, and how many search questions were left out as the test split asks them too."""
-    questions = list(dict.fromkeys(row["question"] for row in _rows(folder / split / f"{trait}.json", ["question"])))
-    test = folder / "test" / f"{trait}.json"
-    if split != "search" or not test.is_file():
-        return questions, 0
-    in_test = {" ".join(row["question"].casefold().split()) for row in _rows(test, ["question"])}
-    kept = [question for question in questions if " ".join(question.casefold().split()) not in in_test]
-    if not kept:
-        raise ValueError(f"Every search question about {trait} is a test question too. Give two different splits.")
-    return kept, len(questions) - len(kept)
-
-
-def _rows(path: Path, needed: list[str]) -> list[dict]:
-    rows = read_json_lines(path)
-    name = path.name if path.name == "description.json" else path.parent.name
-    for number, row in enumerate(rows, start=1):
-        missing = [key for key in needed if not (isinstance(row.get(key), str) and row[key].strip())]
-        if missing:
-            raise ValueError(f"{name}, row {number} lacks {missing}; it has {sorted(row)}.")
-    if not rows:
-        raise ValueError(f"PersonalityBench needs descriptions and questions; {path.parent} holds an empty file.")
-    return rows
-
-
-def _assemble(
+def assemble(
     trait: str,
     questions: list[str],
     systems: Mapping[Pole, Sequence[str]],

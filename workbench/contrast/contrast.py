@@ -12,10 +12,11 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from workbench.contrast.balance import MEASURES, Balance, Tokenizes, balance_of, confounds
-from workbench.contrast.banks import builtin_pairs, neutral_ids, personalitybench_pairs, testbed_pairs
+from workbench.contrast.banks import EXPLICIT, Style, builtin_pairs, neutral_ids, testbed_pairs
 from workbench.contrast.embedding import Embedder
 from workbench.contrast.matching import matching_rows
 from workbench.contrast.pairs import Pairs
+from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.contrast.prompt import Prompt
 from workbench.contrast.splitting import LEAST, split_rows
 from workbench.contrast.tables import pairs_from_table
@@ -56,18 +57,33 @@ class Contrast(Pairs):
         return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out))
 
     @classmethod
-    def builtin(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool | None = None) -> "Contrast":
-        """The workbench's own Big Five bank for real models: six facets, matched descriptions, a neutral arm.
+    def builtin(
+        cls,
+        trait: str,
+        *,
+        n: int = 500,
+        seed: int = 0,
+        style: Style | str = EXPLICIT,
+        held_out: bool | None = None,
+    ) -> "Contrast":
+        """The workbench's own Big Five bank for real models: six facets, two styles of persona, a neutral arm.
 
-        The high and the low description of a row are written as a pair (same facet, same situation, similar
-        length), so that the two prompts of a row differ in the trait and in little else. The neutral arm has one of
-        many descriptions that say nothing of the trait, or, in every fourth row, no system prompt.
+        The neutral arm has one of many descriptions that say nothing of the trait, or, in every fourth row, no system
+        prompt.
 
         Args:
-            held_out: True takes a fifth of the questions and of the neutral descriptions, and one pair of descriptions
-                a facet, False all others, so that the two share neither question nor description; None takes all.
+            style: `explicit` personas name what they show, half in adjectives with degrees ("You are extremely quiet,
+                ..."), half in plain words; a row's high and low one are drawn independently of each other, each in
+                rounds in which every persona comes once. `behavioural` ones tell a situation, and a row's two are
+                written as a pair (same facet, same situation, similar length); small models hardly follow them.
+            held_out: True takes a fifth of the questions, of the neutral descriptions and of each facet's descriptions
+                (at least one), False all others, so that the two share neither question nor description; None takes
+                all.
+
+        Raises:
+            ValueError: for an unknown trait or style.
         """
-        return cls.of(builtin_pairs(trait, n=n, seed=seed, held_out=held_out))
+        return cls.of(builtin_pairs(trait, n=n, seed=seed, style=style, held_out=held_out))
 
     @classmethod
     def personalitybench(
@@ -84,7 +100,9 @@ class Contrast(Pairs):
 
         As published, each row's high and low description are drawn independently, with replacement, so that a pair
         shares its question only. Descriptions that the file holds twice share an id. A search question that the
-        test split asks too is left out, and `source` says how many were.
+        test split asks too is left out, and `source` says how many were. Where the folder has no search split, half of
+        the test split's distinct questions, the same ones each time, stand for it and the others for the test split;
+        `source` and a warning say so.
 
         Args:
             held_out: True takes a fifth of the descriptions, False the others, so that the two share none; None takes

@@ -13,6 +13,7 @@ from torch import Tensor
 from workbench.contrast.contrast import Contrast
 from workbench.edit.passes import (
     NeuronValues,
+    Started,
     check_neurons,
     check_positions,
     final_logits,
@@ -172,12 +173,13 @@ def ablate(
         values = reference_values(model, contrast, every, poles=sources, max_tokens=max_tokens)
         prompts = _other_pairs(len(contrast), len(sources), seed)
     check_neurons(model, every)
+    started = Started.of(model, runs.tokens[runs.donor], positions, max_tokens=max_tokens)
     tables = []
     for condition in conditions(sets, modes):
         metrics = runs.scale.donor
         if len(condition.neurons):
             with ablated(model, condition.neurons, kind=kind, values=values, positions=positions, rows=prompts):
-                metrics = scores(model, runs.tokens[runs.donor], runs.metric, max_tokens=max_tokens)
+                metrics = scores(model, runs.tokens[runs.donor], runs.metric, max_tokens=max_tokens, started=started)
         moved, lost = runs.scale.donor - metrics, runs.scale.lost(metrics)
         tables.append(condition_rows(runs, condition, metrics, {Ablation.quantity: lost, "moved": moved}))
     settings = {

@@ -118,6 +118,8 @@ class EditedRun:
         log, self._log, self._last = self._log, [], None
         alike: dict[tuple[str, frozenset[int]], list[tuple[Tensor, Tensor]]] = {}
         for reach in log:
+            if not bool(reach.step.real.any()):  # a pass that tests the model, in which no position is a token
+                continue
             self._passes[reach.step.phase] += 1
             which = torch.zeros(len(reach.mask), dtype=torch.int64) if reach.which is None else reach.which
             for phase, positions in reach.written().items() if reach.wrote else ():

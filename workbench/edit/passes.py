@@ -10,9 +10,11 @@ from torch import Tensor
 
 from workbench.contrast.contrast import Contrast
 from workbench.edit.readout import Metric, Projection, Scale
+from workbench.model.beginnings import beginnings, continues
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.runner import KeyValues
 from workbench.vocabulary import HOOK_POST, NeuronSet, Pole, sign_of
 
 MAX_ROWS = 256
@@ -128,24 +130,93 @@ def run_poles(
     return Poles(base, donor, tokens, values, metric, Scale.between(metrics[base], metrics[donor]))
 
 
-def final_logits(model: Model, tokens: Sequence[Sequence[int]], *, max_tokens: int) -> Iterator[tuple[Tensor, Tensor]]:
+@dataclass(frozen=True, eq=False)
+class Started:
+    """Prompts of which all but the last tokens are computed already, for runs that change nothing before those.
+
+    Attributes:
+        tail: how many tokens are left to compute in each run.
+        before: by row, the keys and values of what is computed.
+    """
+
+    tail: int
+    before: dict[int, KeyValues]
+
+    @classmethod
+    def of(
+        cls, model: Model, tokens: Sequence[Sequence[int]], positions: Sequence[int] | None, *, max_tokens: int
+    ) -> "Started | None":
+        """The prompts up to the first of the positions that will be changed, as they are computed at this moment.
+
+        Args:
+            positions: counted from the end; None is every position.
+
+        Returns:
+            None where nothing would be saved, the keys and values would not fit beside a batch, or the model cannot
+            continue them.
+        """
+        tail = 0 if positions is None else -min(positions, default=-1)
+        if tail < 1 or not tokens or min(map(len, tokens)) <= tail + 1 or sum(map(len, tokens)) > max_tokens:
+            return None
+        if not continues(model, tokens[0]):
+            return None
+        before: dict[int, KeyValues] = {}
+        lasts = [len(ids) - 1 for ids in tokens]
+        for batch in batches_by_length([len(ids) for ids in tokens], max_tokens=max_tokens, max_rows=MAX_ROWS):
+            before |= beginnings(model, tokens, batch, lasts, tail=tail)
+        return cls(tail, before)
+
+
+def final_logits(
+    model: Model, tokens: Sequence[Sequence[int]], *, max_tokens: int, started: Started | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Row numbers `(batch,)` and logits `(batch, d_vocab)` at the last position, batch by batch of like length.
 
-    Gradients are kept where the caller has them enabled.
+    Gradients are kept where the caller has them enabled and no prompt is started.
     """
     for batch in batches_by_length([len(ids) for ids in tokens], max_tokens=max_tokens, max_rows=MAX_ROWS):
+        rows = torch.tensor(batch)
+        if started is not None:
+            yield rows, _finished(model, [tokens[row] for row in batch], rows, started)
+            continue
         ids, real = pad_left([tokens[row] for row in batch], model.pad_token)
         ids, real = ids.to(model.device), real.to(model.device)
-        rows = torch.tensor(batch)
         with model.passing(Pass("prompt", real, rows)):
             logits = model.runner.run(ids, real, logits=True)
         assert logits is not None
         yield rows, logits
 
 
+def _finished(
+    model: Model, tokens: Sequence[Sequence[int]], rows: Int[Tensor, " batch"], started: Started
+) -> Float[Tensor, "batch d_vocab"]:
+    """The logits at the last position of prompts that are computed up to their last tokens."""
+    tail = started.tail
+    lengths = [len(ids) - tail for ids in tokens]
+    past = max(lengths)
+    attended = torch.zeros(len(tokens), past + tail, dtype=torch.bool)
+    for i, length in enumerate(lengths):
+        attended[i, past - length :] = True
+    attended = attended.to(model.device)
+    last = torch.tensor([list(ids[-tail:]) for ids in tokens], device=model.device)
+    steps = torch.arange(1 - tail, 1, device=model.device).expand(len(tokens), -1)
+    cache = model.runner.new_cache(
+        KeyValues.gathered([started.before[row] for row in rows.tolist()], past), batch=len(tokens)
+    )
+    with model.passing(Pass("prompt", attended[:, past:], rows, steps)):
+        logits = model.runner.run(last, attended, cache, logits=True)
+    assert logits is not None
+    return logits
+
+
 @torch.no_grad()
 def scores(
-    model: Model, tokens: Sequence[Sequence[int]], metric: Metric, *, max_tokens: int
+    model: Model,
+    tokens: Sequence[Sequence[int]],
+    metric: Metric,
+    *,
+    max_tokens: int,
+    started: Started | None = None,
 ) -> Float64[Tensor, " row"]:
     """The metric of every prompt, on the CPU.
 
@@ -153,7 +224,7 @@ def scores(
         ValueError: if the metric gives anything but one number a row.
     """
     metrics = torch.empty(len(tokens), dtype=torch.float64)
-    for rows, logits in final_logits(model, tokens, max_tokens=max_tokens):
+    for rows, logits in final_logits(model, tokens, max_tokens=max_tokens, started=started):
         values = metric(logits, rows)
         if values.shape != rows.shape:
             raise ValueError(

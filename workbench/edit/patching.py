@@ -18,6 +18,7 @@ from torch import Tensor
 from workbench.contrast.contrast import Contrast
 from workbench.edit.passes import (
     Poles,
+    Started,
     layers_of,
     named_sets,
     neurons_set,
@@ -206,11 +207,12 @@ def patch(
     runs = run_poles(model, contrast, poles, neurons=every, positions=positions, metric=metric, max_tokens=max_tokens)
     tables = []
     change = _written_directly if direct else inserted
+    started = Started.of(model, runs.tokens[runs.base], positions, max_tokens=max_tokens)
     for condition in conditions(sets, modes):
         metrics = runs.scale.base
         if len(condition.neurons):
             with change(model, runs, condition.neurons):
-                metrics = scores(model, runs.tokens[runs.base], runs.metric, max_tokens=max_tokens)
+                metrics = scores(model, runs.tokens[runs.base], runs.metric, max_tokens=max_tokens, started=started)
         moved, shares = metrics - runs.scale.base, runs.scale.share(metrics)
         tables.append(condition_rows(runs, condition, metrics, {Patching.quantity: shares, "moved": moved}))
     settings = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
-from workbench.contrast.banks import read_bank
+from workbench.contrast.banks import EXPLICIT, Style, builtin_descriptions, read_bank
 from workbench.contrast.prompt import Prompt
 from workbench.testbed import grammar, lexicon
 from workbench.vocabulary import Pole, big_five, sign_of
@@ -67,6 +67,7 @@ def description_prompt(
     direction: str,
     *,
     speaks: Speaks | str = "testbed",
+    style: Style | str = EXPLICIT,
     seed: int = 0,
     sentences: int = 3,
     held_out: bool = False,
@@ -74,11 +75,12 @@ def description_prompt(
     """The pole described in several ways after one another, in the manner of P².
 
     Args:
+        style: the style of the built-in bank's personas, of which those that a contrast holds out are taken.
         sentences: how many descriptions; of the built-in bank, each of another facet while there are more.
         held_out: describe the embedded model's pole in frames and words that no persona of its training used.
 
     Raises:
-        ValueError: for an unknown trait, direction or vocabulary, or fewer than one description.
+        ValueError: for an unknown trait, direction, vocabulary or style, or fewer than one description.
 
     Reference:
         Jiang et al. (2023), Evaluating and Inducing Personality in Pre-trained Language Models.
@@ -89,7 +91,7 @@ def description_prompt(
     if speaks == "testbed":
         texts = [grammar.persona(rng, trait, pole, held_out=held_out) for _ in range(sentences)]
     else:
-        texts = _of_each_facet(read_bank(trait)["descriptions"][pole], sentences, rng)
+        texts = _of_each_facet(builtin_descriptions(trait, pole, style=style, held_out=True), sentences, rng)
     return Instruction(trait, direction, "description prompt", " ".join(texts))
 
 
@@ -103,7 +105,7 @@ def neutral_prompt(trait: str, direction: str, *, speaks: Speaks | str = "testbe
     if speaks == "testbed":
         text = rng.choice(lexicon.NEUTRAL_PERSONAS)
     else:
-        text = rng.choice(read_bank("neutral")["descriptions"])["text"]
+        text = rng.choice(builtin_descriptions(trait, Pole.NEUTRAL, held_out=True))["text"]
     return Instruction(trait, direction, "neutral prompt", text)
 
 

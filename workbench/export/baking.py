@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from workbench.export.biases import Writes, baker_of
 from workbench.export.equality import Agreement, Expected, agreement, expected
 from workbench.export.fitting import check_same_weights
 from workbench.export.writing import residual_writes
-from workbench.model.loading import quiet
+from workbench.model.loading import checkpoint_of
 from workbench.model.model import Model
+from workbench.model.quiet import quiet
 from workbench.whole import whole_folder
 
 RECORD = "bake.json"
@@ -93,6 +93,7 @@ def bake(
             "edit": repr(edit),
             "base": model.name,
             "base_fingerprint": model.fingerprint,
+            "base_weights": model.weights,
             "provenance": dict(edit.provenance),
         }
         (temporary / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
@@ -122,11 +123,9 @@ def _check_weights(model: Model, edit: AnyEdit) -> None:
 def _write(model: Model, kind: str, writes: Writes, folder: Path) -> tuple[str, ...]:
     """Fill a folder with the baked checkpoint, and return the names of the parameters that changed."""
     recipe = dict(model.recipe or {})
-    name = str(recipe["name_or_path"])
-    source = str(files("workbench.testbed") / "weights") if name == "testbed" else name
     with quiet():
         stock: Any = AutoModelForCausalLM.from_pretrained(
-            source,
+            checkpoint_of(recipe),
             dtype=model.dtype,
             revision=recipe.get("revision"),
             trust_remote_code=bool(recipe.get("trust_remote_code")),

@@ -34,7 +34,7 @@ def check_folder(folder: Path) -> None:
         lacking = sorted(shard for shard in shards if not (folder / shard).is_file())
         if lacking:
             raise FileNotFoundError(
-                f"{index} names {len(shards)} files, but {len(lacking)} are missing: {_few(lacking)}. "
+                f"{index} names {len(shards)} files, but {len(lacking)} are missing: {few(lacking)}. "
                 "Copy the checkpoint again."
             )
     for file in sorted(folder.glob("*.safetensors")):
@@ -80,7 +80,7 @@ class WholeNetwork:
             )
         if missing := sorted(report["missing_keys"]):
             raise IncompleteCheckpoint(
-                f"{name} lacks {len(missing)} parameters of its network, which would be random: {_few(missing)}. "
+                f"{name} lacks {len(missing)} parameters of its network, which would be random: {few(missing)}. "
                 "Copy the checkpoint again."
             )
         return network
@@ -93,6 +93,7 @@ def one_line(error: BaseException) -> str:
     return first if len(first) <= 200 else first[:200].rsplit(" ", 1)[0] + " ..."
 
 
-def _few(names: list[str]) -> str:
+def few(names: list[str]) -> str:
+    """The first names of a list, and how many more there are."""
     rest = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

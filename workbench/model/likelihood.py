@@ -1,6 +1,7 @@
 """Log-probabilities of given answers; edits act on them as if the model were generating them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,9 +9,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from workbench.contrast.prompt import Prompt
+from workbench.model.beginnings import beginnings, shareable
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.runner import KeyValues
 
 _MOST_LOGITS = 2**28  # logits of one batch in memory at once: 1 GiB of float32
 
@@ -123,10 +126,18 @@ def judge_answers(
     lasts = [len(prompt) - 1 for prompt in prompts] if ends is None else list(ends)
     judged: list[dict[int, Judged]] = [{} for _ in alternatives]
     longest = max((len(answer) for answers in alternatives for answer in answers), default=1)
-    vocabulary = int(model.hooked.cfg.d_vocab)
-    rows = max(1, min(max_rows, _MOST_LOGITS // (longest * vocabulary)))
-    for batch in batches_by_length([len(each.tokens) for each in fed], max_tokens=max_tokens, max_rows=rows):
-        _judge(model, [fed[i] for i in batch], prompts, alternatives, lasts, judged)
+    rows = max(1, min(max_rows, _MOST_LOGITS // (longest * int(model.hooked.cfg.d_vocab))))
+    asked = _Asked(model, prompts, alternatives, lasts, judged)
+    several = [number for number, times in Counter(each.prompt for each in fed).items() if times > 1]
+    for numbers in shareable(model, prompts, several, max_tokens=max_tokens):
+        before = beginnings(model, prompts, numbers, lasts)
+        following = [each for each in fed if each.prompt in before]
+        lengths = [len(each.tokens) - len(prompts[each.prompt]) + 1 for each in following]
+        for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=rows):
+            asked.after(before, [following[i] for i in batch])
+    whole = [each for each in fed if each.alternatives[0] not in judged[each.prompt]]
+    for batch in batches_by_length([len(each.tokens) for each in whole], max_tokens=max_tokens, max_rows=rows):
+        asked.whole([whole[i] for i in batch])
     return [[of_prompt[which] for which in range(len(of_prompt))] for of_prompt in judged]
 
 
@@ -143,29 +154,65 @@ def _fed(number: int, prompt: Sequence[int], alternatives: Sequence[Sequence[int
     return fed
 
 
-def _judge(
-    model: Model,
-    batch: Sequence[_Fed],
-    prompts: Sequence[Sequence[int]],
-    alternatives: Sequence[Sequence[Sequence[int]]],
-    lasts: Sequence[int],
-    judged: list[dict[int, Judged]],
-) -> None:
-    tokens, real = pad_left([fed.tokens for fed in batch], model.pad_token)
-    width = tokens.shape[1]
-    steps = torch.full_like(tokens, -1)
-    for i, fed in enumerate(batch):
-        first = -lasts[fed.prompt]
-        steps[i, width - len(fed.tokens) :] = torch.arange(first, first + len(fed.tokens))
-    tokens, real, steps = (tensor.to(model.device) for tensor in (tokens, real, steps))
-    under_way = Pass("prompt", real, torch.tensor([fed.prompt for fed in batch]), steps)
-    last = max(1 + len(fed.tokens) - len(prompts[fed.prompt]) for fed in batch)
-    with model.passing(under_way):
-        logits = model.runner.last_logits(tokens, real, last=last)
-    top = logits.argmax(-1)
-    for i, (row, fed) in enumerate(zip(logits.log_softmax(-1), batch, strict=True)):
-        start = last - 1 - (len(fed.tokens) - len(prompts[fed.prompt]))
-        for which in fed.alternatives:
-            answer = torch.tensor(alternatives[fed.prompt][which], device=row.device)
-            at = torch.arange(start, start + len(answer), device=row.device)
-            judged[fed.prompt][which] = Judged(row[at, answer].cpu(), (top[i, at] == answer).cpu())
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked, and the answers judged so far."""
+
+    model: Model
+    prompts: Sequence[Sequence[int]]
+    alternatives: Sequence[Sequence[Sequence[int]]]
+    lasts: Sequence[int]
+    judged: list[dict[int, Judged]]
+
+    def whole(self, batch: Sequence[_Fed]) -> None:
+        """Compute prompts and answers whole, padded on the left."""
+        tokens, real = pad_left([fed.tokens for fed in batch], self.model.pad_token)
+        width = tokens.shape[1]
+        steps = torch.full_like(tokens, -1)
+        for i, fed in enumerate(batch):
+            first = -self.lasts[fed.prompt]
+            steps[i, width - len(fed.tokens) :] = torch.arange(first, first + len(fed.tokens))
+        last = max(1 + self._extra(fed) for fed in batch)
+        starts = [last - 1 - self._extra(fed) for fed in batch]
+        self._keep(batch, starts, self._logits(batch, tokens, real, steps, None, last))
+
+    def after(self, before: Mapping[int, KeyValues], batch: Sequence[_Fed]) -> None:
+        """Compute each prompt's last token and its answers after the prompt's beginning."""
+        pasts = [len(self.prompts[fed.prompt]) - 1 for fed in batch]
+        past, width = max(pasts), 1 + max(self._extra(fed) for fed in batch)
+        tokens = torch.full((len(batch), width), self.model.pad_token)
+        steps = torch.full_like(tokens, -1)
+        # Padding goes before the past and after the new tokens, so that a sliding window never counts padding.
+        attended = torch.zeros(len(batch), past + width, dtype=torch.bool)
+        for i, (fed, start) in enumerate(zip(batch, pasts, strict=True)):
+            new = fed.tokens[start:]
+            tokens[i, : len(new)] = torch.tensor(new)
+            steps[i, : len(new)] = torch.arange(start, start + len(new)) - self.lasts[fed.prompt]
+            attended[i, past - start : past + len(new)] = True
+        gathered = KeyValues.gathered([before[fed.prompt] for fed in batch], past)
+        logits = self._logits(batch, tokens, attended, steps, gathered, width)
+        self._keep(batch, [0] * len(batch), logits)
+
+    def _extra(self, fed: _Fed) -> int:
+        """How many tokens follow the prompt."""
+        return len(fed.tokens) - len(self.prompts[fed.prompt])
+
+    def _logits(
+        self, batch: Sequence[_Fed], tokens: Tensor, attended: Tensor, steps: Tensor, past: KeyValues | None, last: int
+    ) -> Float[Tensor, "batch last d_vocab"]:
+        model = self.model
+        tokens, attended, steps = (tensor.to(model.device) for tensor in (tokens, attended, steps))
+        real = attended[:, -tokens.shape[1] :]
+        under_way = Pass("prompt", real, torch.tensor([fed.prompt for fed in batch]), steps)
+        cache = None if past is None else model.runner.new_cache(past, batch=len(batch))
+        with model.passing(under_way):
+            return model.runner.last_logits(tokens, attended, cache, last=last)
+
+    def _keep(self, batch: Sequence[_Fed], starts: Sequence[int], logits: Float[Tensor, "batch last d_vocab"]) -> None:
+        """Keep the log-probabilities of each row's answers, the first token of which is judged at the row's start."""
+        top = logits.argmax(-1)
+        for i, (row, fed, start) in enumerate(zip(logits.log_softmax(-1), batch, starts, strict=True)):
+            for which in fed.alternatives:
+                answer = torch.tensor(self.alternatives[fed.prompt][which], device=row.device)
+                at = torch.arange(start, start + len(answer), device=row.device)
+                self.judged[fed.prompt][which] = Judged(row[at, answer].cpu(), (top[i, at] == answer).cpu())

@@ -1,10 +1,8 @@
 """Loads a hooked model by name or from a folder, or wraps one that is in memory already."""
 
 import copy
-import logging
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,10 +12,11 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
 from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
+from workbench.model.gguf import PACKAGED, converted
 from workbench.model.model import Model
+from workbench.model.quiet import quiet
 from workbench.model.runner import HookedTransformer, bridge_class
 
 TESTBED = "testbed"
@@ -38,27 +37,36 @@ def load_model(
     checkpoint defines it; TransformerLens would change it so that raw texts always get a BOS token.
 
     Args:
-        name_or_path: `"testbed"` for the embedded model, a Hugging Face name, or a local checkpoint folder.
+        name_or_path: `"testbed"` for the embedded model, `"smollm2"` for SmolLM2-135M-Instruct (whose package must be
+            installed), a Hugging Face name, a local checkpoint folder, or a GGUF file. A GGUF file's weights are
+            dequantised to `dtype`, and a copy so converted is kept in the user's cache; see `Model.source`.
         device: where the model is put; by default CUDA if it is available, otherwise the CPU.
         revision: a branch, tag or commit of the hub.
         device_map: how to spread the model over devices, as in accelerate; it replaces `device`.
         trust_remote_code: whether Python files of the checkpoint may run; if so, a warning says it.
 
     Raises:
-        FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file is missing.
+        FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
+            that holds the model is missing.
+        ImportError: if a GGUF file is to be converted and the package gguf is missing.
         ValueError: if the checkpoint is damaged or incomplete, has no tokenizer, needs code of its own, or there is
             no such device. The message is one line.
     """
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
             return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False)
-    path = Path(name_or_path).expanduser()
+    device = _placed(device, device_map)
+    packaged = PACKAGED.get(str(name_or_path))
+    path = Path(name_or_path).expanduser() if packaged is None else packaged.file()
     if path.is_file():
-        raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint.")
+        if path.suffix != ".gguf":
+            raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint, or a .gguf file.")
+        folder, source = converted(path, dtype)
+        name = str(path) if packaged is None else str(name_or_path)
+        return _boot(str(folder), name, device, dtype, None, device_map, False, source)
     local = path.is_dir()
     if local:
         check_folder(path)
-    device = _placed(device, device_map)
     name = str(path) if local else str(name_or_path)
     if trust_remote_code:
         warnings.warn(
@@ -116,10 +124,11 @@ def _boot(
     revision: str | None,
     device_map: str | dict | None,
     trust_remote_code: bool,
+    source: Mapping[str, Any] | None = None,
 ) -> Model:
-    source = {"revision": revision, "trust_remote_code": trust_remote_code}
+    asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
-        tokenizer = _load_tokenizer(path, **source)
+        tokenizer = _load_tokenizer(path, **asked)
         hooked = bridge_class().boot_transformers(
             path,
             device=device,
@@ -127,16 +136,32 @@ def _boot(
             device_map=device_map,
             tokenizer=copy.deepcopy(tokenizer),
             model_class=WholeNetwork,
-            **source,
+            **asked,
         )
     recipe = {
-        "name_or_path": name if name == TESTBED else path,
+        "name_or_path": path if source is None and name != TESTBED else name,
         "dtype": str(dtype).removeprefix("torch."),
         "revision": revision,
         "device_map": device_map,
         "trust_remote_code": trust_remote_code,
     }
-    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe)
+    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source)
+
+
+def checkpoint_of(recipe: Mapping[str, Any]) -> str:
+    """The checkpoint behind a `Model.recipe`, as transformers takes it: a folder, or a name of the hub.
+
+    Raises:
+        FileNotFoundError, ValueError: if the model's package or file is no longer there.
+    """
+    name = str(recipe["name_or_path"])
+    if name == TESTBED:
+        return str(files("workbench.testbed") / "weights")
+    path = PACKAGED[name].file() if name in PACKAGED else Path(name)
+    if path.is_file():
+        folder, _ = converted(path, getattr(torch, recipe["dtype"]))
+        return str(folder)
+    return name
 
 
 def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
@@ -186,22 +211,3 @@ def _with_tokenizer(hooked: Any, tokenizer: PreTrainedTokenizerBase | None) -> P
     if tokenizer is None:
         raise ValueError("The model has no tokenizer. Give one as the second argument.")
     return tokenizer
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Hide the libraries' progress bars, log messages and warnings; errors are still raised."""
-    level = transformers_logging.get_verbosity()
-    bars_shown = transformers_logging.is_progress_bar_enabled()
-    logging.disable(logging.WARNING)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
-        transformers_logging.set_verbosity(level)
-        if bars_shown:
-            transformers_logging.enable_progress_bar()

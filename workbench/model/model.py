@@ -28,6 +28,8 @@ class Model:
         tokenizer: the tokenizer.
         name: the name or path that it was loaded by.
         recipe: what `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded.
+        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; otherwise
+            empty, as the weights are the checkpoint's own.
         runner: its forward pass, for either generation of TransformerLens.
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
@@ -41,11 +43,13 @@ class Model:
         *,
         name: str,
         recipe: Mapping[str, Any] | None = None,
+        source: Mapping[str, Any] | None = None,
     ) -> None:
         self.hooked = hooked
         self.tokenizer = tokenizer
         self.name = name
         self.recipe = None if recipe is None else dict(recipe)
+        self.source = dict(source or {})
         self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
@@ -55,6 +59,15 @@ class Model:
     def network(self) -> Any:
         """The module that holds the weights: transformers' own inside a bridge, or the `HookedTransformer`."""
         return self.runner.network
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from, in words: a checkpoint's own numbers, or dequantised from a GGUF file."""
+        if not self.source:
+            return "as the checkpoint has them"
+        return (
+            f"dequantised from {self.source['quantization']} in {self.source['file']} (sha256 {self.source['sha256']})"
+        )
 
     @property
     def device(self) -> torch.device:

@@ -1,6 +1,7 @@
 """One forward pass of a decoder, for either generation of TransformerLens."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,35 @@ class KeyValues:
 
     layers: tuple[tuple[Tensor, Tensor], ...]
 
+    def row(self, number: int, real: Bool[Tensor, " pos"]) -> "KeyValues":
+        """Those of one batch row, without padding."""
+        at = slice(number, number + 1)
+        return KeyValues(tuple((k[at, :, real.to(k.device)], v[at, :, real.to(v.device)]) for k, v in self.layers))
+
+    @staticmethod
+    def gathered(by_row: Sequence["KeyValues | None"], past: int) -> "KeyValues":
+        """What comes before each row of a batch, padded on the left to `past` positions.
+
+        Args:
+            by_row: of one row each; None where nothing comes before. At least one comes.
+        """
+        example = next(beginning for beginning in by_row if beginning is not None)
+        if all(beginning is example for beginning in by_row):
+            size = (len(by_row), -1, -1, -1)
+            return KeyValues(tuple((k.expand(size), v.expand(size)) for k, v in example.layers))
+        layers = []
+        for layer, pair in enumerate(example.layers):
+            both = []
+            for part, tensor in enumerate(pair):
+                whole = tensor.new_zeros(len(by_row), tensor.shape[1], past, tensor.shape[3])
+                for i, beginning in enumerate(by_row):
+                    if beginning is not None:
+                        values = beginning.layers[layer][part]
+                        whole[i, :, past - values.shape[2] :] = values[0]
+                both.append(whole)
+            layers.append((both[0], both[1]))
+        return KeyValues(tuple(layers))
+
 
 class Runner(ABC):
     """Runs the network inside a hooked model; hooks fire as in TransformerLens' own forward pass.
@@ -65,9 +95,14 @@ class Runner(ABC):
 
     @abstractmethod
     def last_logits(
-        self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attended: Bool[Tensor, "batch past_and_pos"],
+        cache: Any = None,
+        *,
+        last: int,
     ) -> Float[Tensor, "batch last d_vocab"]:
-        """Logits in float32 at the last `last` positions, of rows that are computed whole, without a cache."""
+        """Logits in float32 at the last `last` of the positions of `tokens`; the other arguments are those of `run`."""
 
     @abstractmethod
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
@@ -119,14 +154,20 @@ class BridgeRunner(Runner):
         return output.logits[:, -1].float() if logits else None
 
     def last_logits(
-        self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attended: Bool[Tensor, "batch past_and_pos"],
+        cache: Any = None,
+        *,
+        last: int,
     ) -> Float[Tensor, "batch last d_vocab"]:
         output = self.network(
             input_ids=tokens,
             attention_mask=attended.long(),
-            position_ids=_positions(attended),
-            use_cache=False,
+            position_ids=_positions(attended)[:, -tokens.shape[1] :],
+            use_cache=cache is not None,
             logits_to_keep=last,
+            **({} if cache is None else {"past_key_values": cache}),
         )
         return output.logits[:, -last:].float()
 
@@ -181,11 +222,15 @@ class HookedRunner(Runner):
         *,
         logits: bool = False,
     ) -> Float[Tensor, "batch d_vocab"] | None:
+        residual = self._residual(tokens, attended, cache)
+        return self._unembedded(residual[:, -1:])[:, -1] if logits else None
+
+    def _residual(self, tokens: Tensor, attended: Tensor, cache: Any) -> Float[Tensor, "batch pos d_model"]:
+        """The residual stream after the last block."""
         if cache is not None:
             cache.previous_attention_mask = attended[:, : -tokens.shape[1]].int()
         hooked, fresh = self._hooked, attended[:, -tokens.shape[1] :].int()
-        residual = hooked(tokens, attention_mask=fresh, past_kv_cache=cache, stop_at_layer=hooked.cfg.n_layers)
-        return self._unembedded(residual[:, -1:])[:, -1] if logits else None
+        return hooked(tokens, attention_mask=fresh, past_kv_cache=cache, stop_at_layer=hooked.cfg.n_layers)
 
     def _unembedded(self, residual: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_vocab"]:
         hooked = self._hooked
@@ -196,10 +241,14 @@ class HookedRunner(Runner):
         return unembedded if cap is None or cap <= 0 else cap * torch.tanh(unembedded / cap)
 
     def last_logits(
-        self, tokens: Int[Tensor, "batch pos"], attended: Bool[Tensor, "batch pos"], *, last: int
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attended: Bool[Tensor, "batch past_and_pos"],
+        cache: Any = None,
+        *,
+        last: int,
     ) -> Float[Tensor, "batch last d_vocab"]:
-        residual = self._hooked(tokens, attention_mask=attended.int(), stop_at_layer=self._hooked.cfg.n_layers)
-        return self._unembedded(residual[:, -last:])
+        return self._unembedded(self._residual(tokens, attended, cache)[:, -last:])
 
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
         cache = TransformerLensKeyValueCache.init_cache(self._hooked.cfg, self.embedding.device, batch)

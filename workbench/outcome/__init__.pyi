@@ -10,9 +10,12 @@ from .items import QuestionAnswering as QuestionAnswering
 from .minimal_pairs import MinimalPairs as MinimalPairs
 from .off_target import OffTarget as OffTarget
 from .outcome import Asking as Asking
+from .outcome import Caution as Caution
 from .outcome import Outcome as Outcome
 from .outcome import TraitOutcome as TraitOutcome
 from .patching import Patching as Patching
+from .perplexity import Perplexity as Perplexity
 from .quantity import Quantity as Quantity
 from .questionnaire import Questionnaire as Questionnaire
 from .results import Results as Results
+from .statements import Statements as Statements

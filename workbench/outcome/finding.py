@@ -97,6 +97,8 @@ class Claim:
         tell: a sentence from the numbers and the verdict.
         evidence: names of the tables and figures that show it; those that a study lacks are left out by readers.
         by_trait: whether it is judged for each trait too.
+        rests_on: the quantity of the trait that it is judged by; what that quantity's outcome says against judging a
+            trait by it holds for the claim.
         of_method: whether it is about the arm under test, so that nothing can be said where that selects no neuron.
     """
 
@@ -106,6 +108,7 @@ class Claim:
     tell: Callable[[Numbers, Verdict], str]
     evidence: tuple[str, ...] = field(default=())
     by_trait: bool = True
+    rests_on: str = ""
     of_method: bool = True
 
     def finding(self, results: Results, trait: str) -> Finding | None:

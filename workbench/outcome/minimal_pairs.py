@@ -1,4 +1,4 @@
-"""The better of two sentences by log-likelihood: facts or grammar, from a file, for any model."""
+"""The better of two sentences by log-likelihood: facts, grammar, arithmetic and common sense, for any model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,27 +7,45 @@ import pandas as pd
 
 from workbench.digest import key_of
 from workbench.model.model import Model
+from workbench.outcome.claims.items import kept, tell_pairs_kept
+from workbench.outcome.finding import Claim
+from workbench.outcome.items import item_tests
 from workbench.outcome.outcome import Asking, Outcome, Split
+from workbench.outcome.plain import of_conditions
 from workbench.outcome.quantity import SHARE, Quantity
-from workbench.score.minimal_pairs import MinimalPair, read_minimal_pairs, sentence_scores
+from workbench.outcome.results import Results
+from workbench.score.minimal_pairs.bank import builtin_minimal_pairs
+from workbench.score.minimal_pairs.pair import MinimalPair, split_pairs
+from workbench.score.minimal_pairs.reading import read_minimal_pairs
+from workbench.score.minimal_pairs.scoring import sentence_scores
+from workbench.score.spelling import require_spelling
+
+BUILTIN = "builtin"
+_TESTS = "minimal_pairs_tests"
 
 
 @dataclass(frozen=True)
 class MinimalPairs(Outcome):
     """How often a model finds the right one of two sentences likelier, as plain text without a chat template.
 
+    Arms that speak to the model have no place in plain text: they read it as the unedited model does.
+
     Attributes:
-        file: rows of `sentence_good` and `sentence_bad` (BLiMP's), or of `good` and `bad`, as JSON lines or a list.
-        seed: of the order in which pairs are drawn.
-        n: how many pairs are reported; as many others, at most, choose the dose.
+        file: `builtin` for the package's bank of facts, grammar, arithmetic and common sense; or a file, see
+            `read_minimal_pairs`.
+        seed: of the order in which a file's pairs are drawn; the bank's order is fixed.
+        n: how many pairs are reported, at most; as many others choose the dose. Both have as many of each task.
+        margin: the loss that "is kept" tolerates, as a share of pairs.
     """
 
-    file: str
-    seed: int
-    n: int = 100
+    file: str = BUILTIN
+    seed: int = 0
+    n: int = 128
+    margin: float = 0.05
 
     name = "minimal-pairs"
     cluster = "item"
+    pairing = ("task", "item")
     main = "file"
     quantities = (
         Quantity(
@@ -38,40 +56,50 @@ class MinimalPairs(Outcome):
             column="correct",
             losses=(0.01, 0.02, 0.05),
             max_loss=0.02,
-            margin=0.05,
         ),
     )
 
     def pairs_of(self, split: Split) -> list[MinimalPair]:
-        """The first of the drawn pairs are reported, those after them choose the dose."""
-        drawn = read_minimal_pairs(self.file, seed=self.seed)
-        reported = min(self.n, len(drawn) - len(drawn) // 2)
-        return drawn[:reported] if split == "test" else drawn[reported : 2 * reported]
+        """The pairs that are reported, or those that choose the dose; see `split_pairs`."""
+        drawn = builtin_minimal_pairs() if self.file == BUILTIN else read_minimal_pairs(self.file, seed=self.seed)
+        return split_pairs(drawn, split, n=self.n)
 
     def check(self) -> None:
         """There are pairs for both splits."""
+        if self.n < 1:
+            raise ValueError(f"Minimal pairs report at least 1 pair, but n = {self.n} arrived.")
         if not self.pairs_of("search"):
-            raise ValueError(f"Minimal pairs choose the dose and are reported, but {Path(self.file).name} has 1 pair.")
+            raise ValueError(
+                f"Minimal pairs choose the dose and are reported, so that a task needs 2 pairs, but in "
+                f"{Path(self.file).name} each has 1 pair."
+            )
+
+    def prepare(self, model: Model) -> None:
+        """The model's tokenizer knows every word."""
+        pairs = [*self.pairs_of("test"), *self.pairs_of("search")]
+        require_spelling(model, (text for pair in pairs for text in (pair.good, pair.bad)), by=self.name)
 
     def key(self, split: Split) -> str:
-        """The sentences are part of it."""
-        return key_of(own=super().key(split), pairs=[(pair.good, pair.bad) for pair in self.pairs_of(split)])
+        """The sentences are part of it, where they come from is not."""
+        pairs = [(pair.task, pair.good, pair.bad) for pair in self.pairs_of(split)]
+        return key_of(own=super().key(split), pairs=pairs)
 
     def work(self, split: Split) -> float:
-        """Two short forward passes a pair."""
-        return 2.0 * len(self.pairs_of(split))
+        """A short forward pass a pair, and a few tokens more."""
+        return 1.2 * len(self.pairs_of(split))
 
     def ask(self, model: Model, asking: Asking) -> pd.DataFrame:
-        """A row per condition and pair: item (the right sentence), margin (nats a sentence), correct (1 or 0)."""
+        """A row per condition and pair: task, item, margin (nats a sentence) and correct; see `sentence_scores`."""
         pairs = self.pairs_of(asking.split)
-        tables = []
-        unedited: pd.DataFrame | None = None
-        for condition in asking.conditions:
-            with asking.edited(model, condition):
-                # An instruction has no place in plain text: such arms read it as the unedited model does.
-                repeated = condition.edit is None and unedited is not None
-                frame = unedited if repeated and unedited is not None else sentence_scores(model, pairs)
-            if condition.edit is None:
-                unedited = frame
-            tables.append(frame.assign(**condition.labels))
-        return pd.concat(tables, ignore_index=True)
+        return of_conditions(model, asking, lambda: sentence_scores(model, pairs))
+
+    def tables(self, results: Results) -> dict[str, pd.DataFrame]:
+        """Every pair, and every arm against the unedited model at the chosen dose by kind; see `compare_arms`."""
+        frame = results.frames[self.name]
+        return {"minimal_pairs": frame, _TESTS: item_tests(frame, results, margin=self.margin)}
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Whether the pairs are told apart as before."""
+        text = f"Minimal pairs are kept to within {100 * self.margin:g} percentage points"
+        evidence = ("trait-against-minimal_pairs", "minimal_pairs-retention", _TESTS)
+        return (Claim("keeps:minimal_pairs", text, kept(_TESTS, self.margin), tell_pairs_kept, evidence),)

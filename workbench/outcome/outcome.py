@@ -32,6 +32,21 @@ SELECTED, MATCHED = "selected", "matched random"
 
 
 @dataclass(frozen=True)
+class Caution:
+    """What an outcome says against judging a trait by it.
+
+    Attributes:
+        trait: which trait.
+        text: the reason, in sentences that stand by themselves.
+        judged: whether claims may still be judged, with the reason beside them; otherwise they are undecided.
+    """
+
+    trait: str
+    text: str
+    judged: bool = False
+
+
+@dataclass(frozen=True)
 class Asking:
     """Under what conditions an outcome asks the model: one arm at one dose, or the unedited model.
 
@@ -185,6 +200,10 @@ class Outcome(Measure):
     def tables(self, results: Results) -> dict[str, pd.DataFrame]:
         """Its own tables by name, beside those that compare arms; by default what every answer was."""
         return {self.name.replace(" ", "_"): results.frames[self.name]}
+
+    def cautions(self, results: Results) -> tuple[Caution, ...]:
+        """Traits that cannot be judged by this outcome, or only in part, by its own tables; by default none."""
+        return ()
 
     @property
     def pairs(self) -> tuple[str, ...]:

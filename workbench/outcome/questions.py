@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from workbench.contrast.banks import personalitybench_questions
+from workbench.contrast.personalitybench import personalitybench_questions
 from workbench.testbed import grammar
 
 TESTBED = "testbed"

@@ -14,6 +14,15 @@ from .judge.judging import judge_answers as judge_answers
 from .judge.local import LocalJudge as LocalJudge
 from .judge.plan import plan_judging as plan_judging
 from .judge.rubric import trait_rubric as trait_rubric
+from .minimal_pairs.bank import builtin_minimal_pairs as builtin_minimal_pairs
+from .minimal_pairs.pair import MinimalPair as MinimalPair
+from .minimal_pairs.reading import read_minimal_pairs as read_minimal_pairs
+from .minimal_pairs.scoring import sentence_scores as sentence_scores
+from .perplexity.neutral import neutral_passages as neutral_passages
+from .perplexity.neutral import neutral_questions as neutral_questions
+from .perplexity.scoring import own_answers as own_answers
+from .perplexity.scoring import own_likelihoods as own_likelihoods
+from .perplexity.scoring import text_likelihoods as text_likelihoods
 from .questionnaire.asking import ask_questionnaire as ask_questionnaire
 from .questionnaire.asking import testbed_statements as testbed_statements
 from .questionnaire.distance import distance_to_respondent as distance_to_respondent
@@ -24,3 +33,6 @@ from .questionnaire.keys import trait_profile as trait_profile
 from .questionnaire.reliability import questionnaire_alpha as questionnaire_alpha
 from .questionnaire.respondents import read_respondents as read_respondents
 from .questionnaire.respondents import read_split as read_split
+from .statements.reading import TraitStatement as TraitStatement
+from .statements.reading import read_statements as read_statements
+from .statements.scoring import statement_scores as statement_scores

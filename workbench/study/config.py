@@ -11,6 +11,7 @@ from workbench.arm import registry as arms
 from workbench.arm.registry import ARMS
 from workbench.arm.spec import ONCE, ArmSpec
 from workbench.capture.settings import Engine
+from workbench.contrast.banks import EXPLICIT, Style
 from workbench.outcome import registry as outcomes
 from workbench.outcome.registry import DEFAULT, Entry
 from workbench.score.judge.settings import JudgeConfig
@@ -38,6 +39,11 @@ class StudyConfig(BaseModel):
         default="testbed",
         description="Where pairs come from: the embedded model's bank (testbed), the built-in one (builtin), a "
         "PersonalityBench folder, or a jsonl, csv or parquet table with a column trait.",
+    )
+    style: Style = Field(
+        default=EXPLICIT,
+        description="Personas of the built-in bank, in pairs and in prompts: explicit ones name the trait's marks, "
+        "behavioural ones tell situations.",
     )
     questions: str = Field(
         default="testbed",

@@ -92,7 +92,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     located, tried = choose_layers(plan, located, model, store, meter)
     if len(tried):
         made["layers_tried"] = tried
-    words = {"seed": config.seed, "speaks": config.speaks}
+    words = {"seed": config.seed, "speaks": config.speaks, "style": config.style}
     empty = empty_traits(plan.method, located, model, **words)
     asked, plan = plan, plan.standing_in(empty)
     building = {"method": asked.method, "draws": config.draws, "empty": empty, **words}
@@ -148,6 +148,7 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
     store.describe(
         model=model.name,
         model_fingerprint=model.fingerprint,
+        weights=model.weights,
         method=plan.method.name,
         target=plan.target.name,
         quantities=[

@@ -46,15 +46,16 @@ def swept_arms(
     located = {trait: located[trait] for trait in traits or located}
     arms: dict[str, Arm] = {}
     left_out: dict[str, str] = {}
+    words = {"seed": config.seed, "speaks": config.speaks, "style": config.style}
     for quantile in config.other_quantiles if swept_specs(plan) else ():
         specs = [replace(spec, name=swept_name(spec.name, quantile)) for spec in swept_specs(plan)]
         there = {trait: found.at_quantile(quantile) for trait, found in located.items()}
-        empty = empty_traits(plan.method, there, model, seed=config.seed, speaks=config.speaks)
+        empty = empty_traits(plan.method, there, model, **words)
         if empty:
             why = "; ".join(f"for {trait}: {error.why}" for trait, error in empty.items())
             left_out |= {spec.name: why for spec in specs}
             continue
-        built, lacking = build_arms(specs, there, model, method=plan.method, seed=config.seed, speaks=config.speaks)
+        built, lacking = build_arms(specs, there, model, method=plan.method, **words)
         arms |= built
         left_out |= lacking
     return arms, left_out

@@ -42,10 +42,19 @@ def kept(table: str, margin: float) -> Judge:
 
 def tell_kept(numbers: Numbers, verdict: Verdict) -> str:
     """The change with its bound, and the smallest loss that would show."""
+    return _tell(numbers, "exact match", "answers to", "items")
+
+
+def tell_pairs_kept(numbers: Numbers, verdict: Verdict) -> str:
+    """As `tell_kept`, of minimal pairs."""
+    return _tell(numbers, "the share of pairs told apart", "comparisons of", "pairs")
+
+
+def _tell(numbers: Numbers, what: str, rows: str, items: str) -> str:
     change = numbers["change"]
     return (
-        f"At gamma {numbers['gamma'].value:g} exact match changes by {change.text(1)} percentage points over "
-        f"{change.n} answers to {numbers['items'].value:.0f} items (McNemar p = {change.p:.2g}); a loss of up to "
+        f"At gamma {numbers['gamma'].value:g} {what} changes by {change.text(1)} percentage points over "
+        f"{change.n} {rows} {numbers['items'].value:.0f} {items} (McNemar p = {change.p:.2g}); a loss of up to "
         f"{max(0.0, -numbers['bound'].value):.1f} cannot be excluded (one-sided, 95 %), and the smallest loss that so "
         f"many would show is {numbers['detectable'].value:.1f}."
     )

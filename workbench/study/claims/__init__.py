@@ -41,11 +41,12 @@ def judge_claims(plan: Plan, results: Results, empty: Mapping[str, EmptySelectio
             if trait != ALL and not claim.by_trait:
                 continue
             if not claim.of_method:
-                judged.append(claim.finding(results, trait))
+                judged.append(with_cautions(claim, claim.finding(results, trait), plan, results))
             elif trait in empty or not with_neurons:
                 judged.append(undecided(claim, trait, empty))
             else:
-                judged.append(_without(claim.finding(of_method, trait), empty if trait == ALL else {}))
+                found = with_cautions(claim, claim.finding(of_method, trait), plan, of_method)
+                judged.append(_without(found, empty if trait == ALL else {}))
     found = [finding for finding in judged if finding is not None]
     return sorted(found, key=lambda finding: (ALL, *traits).index(finding.trait))
 
@@ -63,3 +64,20 @@ def _without(finding: Finding | None, empty: Mapping[str, EmptySelectionError]) 
         return finding
     left = f"Left out, as the method selects nothing there: {', '.join(empty)}."
     return replace(finding, sentence=f"{finding.sentence} {left}")
+
+
+def with_cautions(claim: Claim, finding: Finding | None, plan: Plan, results: Results) -> Finding | None:
+    """The finding with what the outcome that it rests on says against judging a trait by it.
+
+    A trait that the outcome cannot judge is undecided, and so are all traits together where it can judge none of them;
+    where it can judge some, the sentence names the others.
+    """
+    if finding is None or not claim.rests_on:
+        return finding
+    cautions = plan.holder(claim.rests_on).cautions(results)
+    here = [each for each in cautions if finding.trait in (ALL, each.trait)]
+    against = {each.trait for each in here if not each.judged}
+    told = " ".join(dict.fromkeys(each.text for each in here))
+    if against and against >= ({*results.traits} if finding.trait == ALL else {finding.trait}):
+        return replace(finding, verdict="undecided", sentence=f"Not judged. {told}")
+    return replace(finding, sentence=f"{finding.sentence} {told}") if told else finding

@@ -29,12 +29,14 @@ def cost_claims(plan: Plan) -> list[Claim]:
     for arm in rivals:
         text = f"At an equal trait shift, {subject} costs less than {arm.claimed_as}"
         evidence = (*curves, "cost-by-breadth", "equal_shift", "equal_shift_by_dose")
-        claims.append(Claim(f"costs-less:{arm.name}", text, costs_less(arm.name), _tell_costs(arm), evidence))
+        told = (text, costs_less(arm.name), _tell_costs(arm), evidence)
+        claims.append(Claim(f"costs-less:{arm.name}", *told, rests_on=plan.target.name))
     for arm in rivals:
         text = f"At an equal loss, {subject} moves the trait further than {arm.claimed_as}"
         evidence = (*curves, "equal_loss")
         tell = _tell_further(arm)
-        claims.append(Claim(f"moves-further:{arm.name}", text, _moves_further(arm), tell, evidence, by_trait=False))
+        told = (text, _moves_further(arm), tell, evidence)
+        claims.append(Claim(f"moves-further:{arm.name}", *told, by_trait=False, rests_on=plan.target.name))
     measured = [quantity for outcome in plan.compared for quantity in outcome.quantities]
     return [*claims, *(_keeps(each) for each in measured if each.role == "cost" and each.margin is not None)]
 

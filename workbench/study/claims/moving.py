@@ -28,6 +28,7 @@ def moving_claims(plan: Plan) -> list[Claim]:
             _beats_controls,
             _tell_controls,
             ("against-controls", "against_controls"),
+            rests_on=plan.target.name,
         )
     )
     for outcome in plan.outcomes:
@@ -82,7 +83,7 @@ def _moves(quantity: Quantity, table: str, text: str, evidence: tuple[str, ...])
             + "."
         )
 
-    return Claim(f"moves:{quantity.name}", text, judge, tell, evidence)
+    return Claim(f"moves:{quantity.name}", text, judge, tell, evidence, rests_on=quantity.name)
 
 
 def _tell_unscored(unscored: Number) -> str:
