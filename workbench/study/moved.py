@@ -1,6 +1,6 @@
 """Whether the descriptions of a contrast move a model at all: by how likely it finds statements about itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -44,6 +44,19 @@ def personas_move(model: Model, contrast: Contrast, *, personas: int = PERSONAS,
         f"[{found.low:+.2f}, {found.high:+.2f}] nats per token likelier against low ones than under low descriptions "
         f"({len(shift)} pairs of statements, {len(systems['high'])} descriptions a pole)."
     )
+
+
+def moved_in(tables: Mapping[str, pd.DataFrame], trait: str) -> str | None:
+    """The same as a study's statements have it, of its persona prompt; None where it asked none."""
+    rows = tables.get("statements_validity", pd.DataFrame(columns=["trait", "shift"]))
+    rows = rows[(rows["trait"] == trait) & rows["shift"].notna()]
+    if rows.empty:
+        return None
+    told = " and ".join(
+        f"{row['shift']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}] to {row['direction']}"
+        for row in rows.to_dict("records")
+    )
+    return f"The persona prompt moves the trait's statements by {told}, in nats per token in the intended direction."
 
 
 def _systems(prompts: Sequence[Prompt], count: int) -> list[str]:

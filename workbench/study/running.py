@@ -31,6 +31,7 @@ from workbench.study.fitting import fitted
 from workbench.study.frames import content_of, first_draws, in_scope, of_traits, stacked
 from workbench.study.jobs import arm_jobs, swept_jobs, total_work, unedited_job, with_twins
 from workbench.study.meter import Meter, Progress
+from workbench.study.moved import moved_in
 from workbench.study.plan import Plan
 from workbench.study.store import Store
 from workbench.study.study import Study, load_study
@@ -130,6 +131,10 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     )
     sizes = pd.concat([arm.sizes() for arm in (*arms.values(), *other_arms.values())], ignore_index=True)
     tables = _tables(plan, store, results, Answered(frames, swept, sizes), empty)
+    empty = {
+        trait: error if (moved := moved_in(tables, trait)) is None else error.with_moved(moved)
+        for trait, error in empty.items()
+    }
     findings = judge_claims(asked, replace(results, tables=tables), empty)
     _write_edits(
         store, {**(arms[LARGEST_MIN_D.name].steering if empty else {}), **arms[plan.method.name].steering}, gamma
