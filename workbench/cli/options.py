@@ -19,7 +19,9 @@ from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
-ModelName = Annotated[str, typer.Option("--model", help="'testbed', a Hugging Face name, or a checkpoint folder.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="'testbed', 'smollm2', a Hugging Face name, a checkpoint folder, or a GGUF file.")
+]
 
 
 class Dtype(StrEnum):

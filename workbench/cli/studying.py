@@ -8,24 +8,34 @@ from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Json
+from workbench.cli.options import Json, ModelName
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
+from workbench.vocabulary import BIG_FIVE
 
 
 @app.command(
-    help="Test DPN-LE's whole claim on the embedded model: all five traits, both directions, with controls.\n\n"
-    "Example: workbench demo --out runs/demo"
+    help="Test DPN-LE's whole claim on a model, in both directions, with controls: on the embedded model all five "
+    "traits, on any other Extraversion, or those of --traits.\n\n"
+    "Example: workbench demo --model smollm2 --traits all --out runs/smollm2"
 )
 def demo(
-    out: Annotated[Path, typer.Option(help="The study's folder; a run that was stopped continues there.")] = Path(
-        "runs/demo"
-    ),
+    model: ModelName = "testbed",
+    traits: Annotated[list[str] | None, typer.Option(help="A Big Five trait, or all; may be repeated.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The study's folder; a run that was stopped continues there. By default runs/demo, and for another "
+            "model runs/ and its name."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the pairs, the answers and the intervals.")] = 0,
     as_json: Json = False,
 ) -> None:
-    _study(wb.StudyConfig(seed=seed, temperature=1.0), out, as_json)
+    asked = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
+    folder = out or Path("runs") / ("demo" if model == "testbed" else Path(model).stem)
+    _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 
 
 @app.command(

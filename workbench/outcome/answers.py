@@ -1,4 +1,4 @@
-"""Open answers to questions about the trait, scored by the embedded model's grammar or by a judge."""
+"""Open answers to questions about the trait: scored by the embedded model's grammar or by a judge, or only shown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,11 @@ from typing import Literal
 
 import pandas as pd
 
+from workbench.arm.spec import ArmSpec
 from workbench.digest import key_of
 from workbench.model.model import Model
 from workbench.outcome.judged import build_judge, judged
-from workbench.outcome.outcome import Asking, Outcome, Split
+from workbench.outcome.outcome import Asking, Outcome, Split, When
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.outcome.questions import TESTBED, open_questions
 from workbench.outcome.results import Results
@@ -27,8 +28,9 @@ class Answers(Outcome):
 
     Attributes:
         traits: whose questions are asked.
-        questions: `testbed` for the embedded model's, or a PersonalityBench folder.
-        scorer: `grammar`, the one that taught the embedded model, or `judge`.
+        questions: `testbed` for the embedded model's, `builtin`, or a PersonalityBench folder.
+        scorer: `grammar`, the one that taught the embedded model; `judge`; or `none`, and the answers are shown and
+            measure nothing. Then they are asked at the chosen dose, of the arms that stand for all others.
         judge: which judge.
         model: the name of the study's model, which a local judge may be.
         temperature, max_new_tokens: of the answers.
@@ -38,7 +40,7 @@ class Answers(Outcome):
 
     traits: tuple[str, ...]
     questions: str
-    scorer: Literal["grammar", "judge"]
+    scorer: Literal["grammar", "judge", "none"]
     judge: JudgeConfig | None
     model: str
     temperature: float
@@ -52,7 +54,11 @@ class Answers(Outcome):
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:  # type: ignore[override]
-        """Trait score from 1 to 5, well-formedness (with a judge, its fluency rating), share of scored answers."""
+        """Trait score from 1 to 5, well-formedness (with a judge, its fluency rating), share of scored answers; none
+        where answers are only shown.
+        """
+        if self.scorer == "none":
+            return ()
         label = "well-formed sentences" if self.scorer == "grammar" else "rated fluency (of its range)"
         losses = (0.01, 0.02, 0.05)
         return (
@@ -60,6 +66,15 @@ class Answers(Outcome):
             Quantity("wellformed", "cost", label, SHARE, losses=losses, min_level=0.95),
             Quantity("coverage", "cost", "answers with a score", SHARE, losses=losses, max_loss=0.05),
         )
+
+    @property
+    def when(self) -> When:  # type: ignore[override]
+        """Answers that are only shown are asked for at the chosen dose."""
+        return "chosen dose" if self.scorer == "none" else "every dose"
+
+    def asked_of(self, arm: ArmSpec) -> bool:
+        """Answers that are only shown are those of the arms that stand for all others."""
+        return super().asked_of(arm) and (self.scorer != "none" or arm.across)
 
     def questions_of(self, trait: str, split: Split) -> list[str]:
         """The questions of a split about a trait."""
@@ -121,7 +136,9 @@ class Answers(Outcome):
         return judged(frame, judge, folder, seed=self.seed, progress=progress)
 
     def refuse(self, frame: pd.DataFrame, model: Model) -> None:
-        """At least half of the unedited model's answers must have a score."""
+        """At least half of the unedited model's answers must have a score, if any are to have one."""
+        if self.scorer == "none":
+            return
         coverage = frame["score"].notna().mean()
         if coverage >= _LEAST_COVERAGE:
             return
@@ -136,7 +153,9 @@ class Answers(Outcome):
         )
 
     def measured(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows with trait_score, wellformed and coverage."""
+        """The rows with trait_score, wellformed and coverage; as they are where they are only shown."""
+        if self.scorer == "none":
+            return frame
         return frame.assign(coverage=frame["score"].notna().astype(float), trait_score=frame["score"])
 
     def tables(self, results: Results) -> dict[str, pd.DataFrame]:
@@ -145,5 +164,5 @@ class Answers(Outcome):
 
 
 def _unscored(answer: str, trait: str) -> Rating:
-    """Scores nothing: a judge will rate the answer later."""
+    """Scores nothing: a judge will rate the answer later, or nobody."""
     return Rating(None, float("nan"))

@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from random import Random
 
+from workbench.contrast.banks import part_of, read_bank
 from workbench.contrast.personalitybench import personalitybench_questions
 from workbench.testbed import grammar
 
-TESTBED = "testbed"
+TESTBED, BUILTIN = "testbed", "builtin"
 _STEMS = 5
 
 
 def open_questions(source: str, trait: str, split: grammar.Split, count: int, *, seed: int) -> list[str]:
     """`count` questions of a split about a trait.
 
-    Of a PersonalityBench folder, those that a contrast of the same seed takes last, so that while there are enough
+    Of the built-in bank, the held-out questions are reported, and the others choose the dose. Of a PersonalityBench
+    folder, those that a contrast of the same seed takes last, so that while there are enough
     of them neurons are found on none of the questions that choose the dose, and patched on none that are reported.
 
     Args:
-        source: `testbed` for the embedded model's, or a PersonalityBench folder.
+        source: `testbed` for the embedded model's, `builtin`, or a PersonalityBench folder.
 
     Raises:
         FileNotFoundError: if the source is no folder, or lacks the trait's file.
@@ -26,10 +29,19 @@ def open_questions(source: str, trait: str, split: grammar.Split, count: int, *,
     """
     if source == TESTBED:
         return evenly(grammar.questions(trait, split), count)
+    if source == BUILTIN:
+        texts = part_of([question["text"] for question in read_bank(trait)["questions"]], split == "test")
+        if len(texts) < count:
+            raise ValueError(
+                f"{count} {split} questions about {trait} were asked for, but the built-in bank holds {len(texts)}. "
+                f"Lower {split}_questions."
+            )
+        return Random(seed).sample(texts, count)
     folder = Path(source)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"Questions come from {TESTBED!r} or a PersonalityBench folder, but there is no folder {source}."
+            f"Questions come from {TESTBED!r}, {BUILTIN!r} or a PersonalityBench folder, but there is no folder "
+            f"{source}."
         )
     paths = [folder / part / f"{trait}.json" for part in ("search", "test")]
     stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)

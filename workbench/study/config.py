@@ -34,7 +34,9 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field(default="testbed", description="'testbed', a Hugging Face name, or a checkpoint folder.")
+    model: str = Field(
+        default="testbed", description="'testbed', 'smollm2', a Hugging Face name, a checkpoint folder, or a GGUF file."
+    )
     traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
     contrast: str = Field(
         default="testbed",
@@ -49,8 +51,8 @@ class StudyConfig(BaseModel):
     )
     questions: str = Field(
         default="testbed",
-        description="Where open questions come from: the embedded model's (testbed), or a PersonalityBench folder, "
-        "whose search split chooses the dose and whose test split is reported.",
+        description="Where open questions come from: the embedded model's (testbed), the built-in bank's (builtin), or "
+        "a PersonalityBench folder, whose search split chooses the dose and whose test split is reported.",
     )
     pairs: int = Field(default=400, ge=2, description="Contrast pairs per trait.")
     site: Literal["hook_post"] = Field(default="hook_post", description="Where neurons are read and edited.")
@@ -133,8 +135,10 @@ class StudyConfig(BaseModel):
     address: str | None = Field(default=None, description="The Ray cluster's address.")
     workers: int | None = Field(default=None, ge=1, description="How many Ray workers.")
     seed: int = Field(default=0, description="Seed of the pairs, the answers and the intervals.")
-    scorer: Literal["grammar", "judge"] = Field(
-        default="grammar", description="Who scores open answers: the embedded model's grammar, or the judge below."
+    scorer: Literal["grammar", "judge", "none"] = Field(
+        default="grammar",
+        description="Who scores open answers: the embedded model's grammar, the judge below, or none; then those of a "
+        "few arms are shown.",
     )
     judge: JudgeConfig | None = Field(
         default=None, description="A table, at the end: model, and kind, base_url and more; see JudgeConfig."
@@ -238,6 +242,15 @@ class StudyConfig(BaseModel):
         return self
 
     @classmethod
+    def for_model(cls, model: str = "testbed", **entries: Any) -> "StudyConfig":
+        """The study of DPN-LE's claim that fits a model, as `workbench demo` runs it; `entries` stand before its own.
+
+        A model that has banks of its own is asked by them. Any other is asked by what needs neither a judge nor words
+        that it was taught: statements of its own, minimal pairs and the likelihood of text. Its open answers are shown.
+        """
+        return cls(**{"model": model, **_OF_MODEL.get(model, _OF_ANY), **entries})
+
+    @classmethod
     def example(cls) -> "StudyConfig":
         """A small study with every outcome: two traits of the embedded model, in a minute and a half on two cores."""
         return cls(
@@ -277,3 +290,25 @@ class StudyConfig(BaseModel):
     def toml(self, *, explained: bool = False) -> str:
         """The configuration as TOML, with a comment above each entry where it is to be explained."""
         return toml_of(self, explained=explained)
+
+
+_OF_MODEL: dict[str, dict[str, Any]] = {"testbed": {"temperature": 1.0}}
+"""The entries of `StudyConfig.for_model` for models that have banks of their own."""
+
+_OF_ANY: dict[str, Any] = {
+    "traits": ("Extraversion",),
+    "contrast": "builtin",
+    "questions": "builtin",
+    "pairs": 160,
+    "quantiles": (0.97, 0.999),
+    "gammas": (0.5, 1.0, 2.0, 4.0),
+    "broad_gammas": (0.1, 0.2, 0.4),
+    "outcomes": ("answers", "statements", "minimal-pairs", "perplexity", "patching"),
+    "target": "statements",
+    "scorer": "none",
+    "max_new_tokens": 40,
+    "search_questions": 2,
+    "test_questions": 4,
+    "patching_pairs": 24,
+}
+"""Those for any other model: one trait, in a quarter of an hour on two cores for a model of 135 million weights."""
