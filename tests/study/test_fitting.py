@@ -64,7 +64,8 @@ def test_the_embedded_model_is_known_by_its_vocabulary_not_by_a_name(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"outcomes": ("answers",)}, "scorer = 'grammar', questions = 'testbed'."),
+        ({"outcomes": ("answers",)}, "scorer = 'grammar'."),
+        ({"outcomes": ("answers",), "questions": "testbed"}, "scorer = 'grammar', questions = 'testbed'."),
         ({"outcomes": ("statements", "capability")}, "the outcome capability."),
         ({"outcomes": ("statements",), "contrast": "testbed"}, "contrast = 'testbed'."),
         ({"outcomes": ({"statements": "testbed"},)}, "statements = 'testbed'."),
@@ -87,9 +88,11 @@ def test_a_study_of_another_model_is_refused_in_one_line_before_anything_runs(
 
 def test_outcomes_that_fit_any_model_are_taken(stranger: wb.Model, foreign: Path) -> None:
     config = wb.StudyConfig(model=str(foreign), traits=("Openness",), outcomes=("statements", "perplexity", "patching"))
-    assert config.contrast == "builtin"
+    assert (config.contrast, config.questions) == ("builtin", "builtin")
     plan = Plan.of(config)
     assert fitted(plan, stranger) == (plan, None)
+    demo = Plan.of(wb.StudyConfig.for_model(str(foreign)))
+    assert fitted(demo, stranger) == (demo, None)
 
 
 def test_pairs_follow_the_model_where_nobody_says_whose(checkpoint: Path, foreign: Path) -> None:

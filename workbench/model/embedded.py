@@ -5,7 +5,8 @@ from workbench.testbed.speaking import speaks
 
 FITS_ANY = (
     "What fits any model: statements, minimal-pairs, perplexity, patching, questionnaire with an item key, gsm8k and "
-    "question-answering with a file, harness tasks, and answers with scorer = 'judge' and a folder of questions"
+    "question-answering with a file, harness tasks, and answers with scorer = 'judge' (or 'none', to be shown) and "
+    "questions = 'builtin' or a folder"
 )
 """The outcomes that need nothing of the embedded model, in a clause."""
 

@@ -185,9 +185,9 @@ class StudyConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _follow_the_model(cls, given: Any) -> Any:
-        """Pairs are the built-in bank's for any model but the embedded one, where nobody says whose."""
-        if isinstance(given, dict) and "contrast" not in given and not named_speaks(given.get("model", "testbed")):
-            return {**given, "contrast": "builtin"}
+        """Pairs and questions are the built-in bank's for any model but the embedded one, where nobody says whose."""
+        if isinstance(given, dict) and not named_speaks(given.get("model", "testbed")):
+            return {"contrast": "builtin", "questions": "builtin", **given}
         return given
 
     @field_validator("traits")
