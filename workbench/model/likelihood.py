@@ -12,7 +12,7 @@ from workbench.contrast.prompt import Prompt
 from workbench.model.beginnings import beginnings, shareable
 from workbench.model.model import Model
 from workbench.model.passing import Pass
-from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.rendering import batches_by_cost, pad_left
 from workbench.model.runner import KeyValues
 
 _MOST_LOGITS = 2**28  # logits of one batch in memory at once: 1 GiB of float32
@@ -133,10 +133,10 @@ def judge_answers(
         before = beginnings(model, prompts, numbers, lasts)
         following = [each for each in fed if each.prompt in before]
         lengths = [len(each.tokens) - len(prompts[each.prompt]) + 1 for each in following]
-        for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=rows):
+        for batch in batches_by_cost(lengths, max_tokens=max_tokens, max_rows=rows):
             asked.after(before, [following[i] for i in batch])
     whole = [each for each in fed if each.alternatives[0] not in judged[each.prompt]]
-    for batch in batches_by_length([len(each.tokens) for each in whole], max_tokens=max_tokens, max_rows=rows):
+    for batch in batches_by_cost([len(each.tokens) for each in whole], max_tokens=max_tokens, max_rows=rows):
         asked.whole([whole[i] for i in batch])
     return [[of_prompt[which] for which in range(len(of_prompt))] for of_prompt in judged]
 

@@ -154,3 +154,34 @@ def batches_by_length(lengths: Sequence[int], *, max_tokens: int, max_rows: int)
         else:
             batches.append([row])
     return batches
+
+
+def batches_by_cost(lengths: Sequence[int], *, max_tokens: int, max_rows: int, pass_cost: int = 64) -> list[list[int]]:
+    """Row numbers in batches of similar length, longest first, chosen so that padding and passes cost least.
+
+    A row that is longer than `max_tokens` gets a batch of its own.
+
+    Args:
+        pass_cost: what a pass costs besides the tokens that it computes, in tokens.
+
+    Example:
+        >>> batches_by_cost([9, 2, 2, 8], max_tokens=100, max_rows=10, pass_cost=5)
+        [[0, 3], [1, 2]]
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    # best[i] is the least cost of the first i rows in this order, and the start of the last of their batches.
+    best: list[tuple[int, int]] = [(0, 0)]
+    for end in range(1, len(order) + 1):
+        choices = []
+        for begin in range(end - 1, -1, -1):
+            size, width = end - begin, lengths[order[begin]]
+            if size > 1 and (size > max_rows or size * width > max_tokens):
+                break
+            choices.append((best[begin][0] + size * width + pass_cost, begin))
+        best.append(min(choices))
+    batches, end = [], len(order)
+    while end:
+        begin = best[end][1]
+        batches.append(order[begin:end])
+        end = begin
+    return batches[::-1]
