@@ -118,12 +118,13 @@ def test_on_the_embedded_model_the_dose_does_what_is_said(model: wb.Model, up: w
     pd.testing.assert_frame_equal(same.table, found.table)
 
 
-def test_mistakes_are_named(model: wb.Model, up: wb.Edit) -> None:
+def test_mistakes_are_named(model: wb.Model, up: wb.Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"above 0 and a loss of 0 or more, but target=-1.0"):
         calibrate(model, up, target=-1.0)
     with pytest.raises(ValueError, match=r"gammas=\[0.0, 1.0\]"):
         calibrate(model, up, target=1.0, gammas=(0.0, 1.0))
     other = wb.Model(model.hooked, model.tokenizer, name="another")
+    monkeypatch.setattr("workbench.score.calibrating.is_embedded", lambda model: model is not other)
     with pytest.raises(ValueError, match="for another pass items, scorer"):
         calibrate(other, up, target=1.0, questions=["Well?"])
     with pytest.raises(ValueError, match="needs questions and items, but 0 and 1"):

@@ -36,7 +36,7 @@ def test_the_distribution_is_that_of_the_neurons_above_tau_q(
     threshold = np.quantile(size, 0.95, axis=1, keepdims=True) if within == "layer" else np.quantile(size, 0.95)
     pool = (size > threshold) & np.isfinite(d)
     expected = np.abs(d[pool])
-    above = Above.of(effects_of(s, d), RuleSettings(quantile=0.95, min_d=9, within=within))
+    above = Above.of(effects_of(s, d), RuleSettings(quantile=0.95, min_d=9.0, within=within))
     row = above.frame().iloc[0]
     assert row["neurons"] == pool.sum()
     assert row["d_max"] == pytest.approx(expected.max())
@@ -61,7 +61,7 @@ def test_the_largest_min_d_selects_and_the_next_larger_one_does_not(planted: tup
 
 def test_d_only_is_put_to_all_neurons(planted: tuple[np.ndarray, np.ndarray]) -> None:
     s, d = planted
-    above = Above.of(effects_of(s, d), RuleSettings(rule="d-only", min_d=9))
+    above = Above.of(effects_of(s, d), RuleSettings(rule="d-only", min_d=9.0))
     assert len(above.d) == np.isfinite(d).sum()
 
 
@@ -76,7 +76,7 @@ def test_fewer_neurons_than_a_handful_are_all_taken() -> None:
 def test_an_empty_selection_tells_in_three_lines_how_near_it_came(planted: tuple[np.ndarray, np.ndarray]) -> None:
     effects = effects_of(*planted)
     with pytest.raises(EmptySelectionError, match="dual rule selects nothing") as raised:
-        wb.select_neurons(effects, quantile=0.95, min_d=9)
+        wb.select_neurons(effects, quantile=0.95, min_d=9.0)
     error = raised.value
     first, second, third = str(error).splitlines()
     assert "|d| among the" in first

@@ -52,7 +52,7 @@ def test_the_layer_that_moves_the_trait_furthest_on_search_questions_is_taken(
     assert set(asked["arm"]) == {f"residual at layer {layer}" for layer in (1, 4, 7)}
     assert layer_work(plan, model.n_layers) > 0
 
-    arms, left_out = build_arms(plan.arms, chosen, model, method=plan.method, seed=CONFIG.seed, speaks=CONFIG.speaks)
+    arms, left_out = build_arms(plan.arms, chosen, model, method=plan.method, seed=CONFIG.seed, speaks="testbed")
     assert not left_out
     edit = arms[ONE_LAYER].steering["Extraversion", "increase"]
     assert isinstance(edit, wb.Edit)

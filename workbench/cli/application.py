@@ -44,7 +44,10 @@ def main() -> None:
         say(f"workbench: {reason}")
         sys.exit(2)
     except (ValueError, TypeError, FloatingPointError, RuntimeError, MemoryError, ImportError) as error:
-        say(f"workbench: {error or type(error).__name__}")
+        first, *others = getattr(error, "lines", None) or [str(error) or type(error).__name__]
+        say(f"workbench: {first}")
+        for line in others:
+            say(line)
         sys.exit(2)
     if status == STOPPED:
         say("workbench: stopped. A study continues where it stopped when it is run again.")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
+from workbench.cli.nearness import nearness, telling_how_near
 from workbench.cli.options import (
     AnyWeights,
     Device,
@@ -109,21 +110,24 @@ def locate(
                 check()
                 progress.update(task, completed=done, total=total)
 
-            located = locate_trait(
-                loaded,
-                contrast,
-                rule=settings,
-                layers=wanted,
-                weighted=weighted,
-                clusters=clusters,
-                folder=captured,
-                progress=advance,
-            )
+            with telling_how_near(loaded, contrast):
+                located = locate_trait(
+                    loaded,
+                    contrast,
+                    rule=settings,
+                    layers=wanted,
+                    weighted=weighted,
+                    clusters=clusters,
+                    folder=captured,
+                    progress=advance,
+                )
         files = write_located(located, temporary)
     selection = located.selection
     console = Console(stderr=as_json)
     console.print(f"{selection!r}\nfrom {contrast!r}", soft_wrap=True, highlight=False)
     console.print(selection_table(selection))
+    for line in nearness(located.effects, settings):
+        console.print(line, soft_wrap=True, highlight=False)
     if located.remark:
         console.print(located.remark, style="yellow", soft_wrap=True, highlight=False)
     console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)

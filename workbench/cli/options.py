@@ -15,6 +15,7 @@ from workbench.cli.telling import say
 from workbench.contrast.banks import EXPLICIT, STYLES, builtin_pairs, testbed_pairs
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.personalitybench import personalitybench_pairs
+from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
@@ -72,7 +73,7 @@ def pairs_asked(
         raise ValueError(f"A bank needs --trait, one of {', '.join(BIG_FIVE)}.")
     if pairs is not None:
         return personalitybench_pairs(pairs, trait, n=n, seed=seed, split="search")
-    if model == "testbed":
+    if named_speaks(model):
         return testbed_pairs(trait, n=n, seed=seed, held_out=False)
     return builtin_pairs(trait, n=n, seed=seed, style=style)
 

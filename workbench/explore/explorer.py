@@ -19,7 +19,8 @@ from workbench.explore.settings import Settings, checked_place, checked_question
 from workbench.explore.steering import Answers, steered_answers
 from workbench.explore.studied import given_by
 from workbench.measure.effects import Effects
-from workbench.model.loading import TESTBED, load_model
+from workbench.model.embedded import is_embedded
+from workbench.model.loading import load_model
 from workbench.model.model import Model
 from workbench.score.answers import Scorer, testbed_scorer
 from workbench.study.study import Study, load_study
@@ -67,7 +68,7 @@ class Explorer:
     ) -> None:
         lock = new_lock()
         sources = sources_of(model, lock, traits, contrasts=contrasts or {}, held_out=held_out or {})
-        scorer = testbed_scorer if scorer is None and model.name == TESTBED else scorer
+        scorer = testbed_scorer if scorer is None and is_embedded(model) else scorer
         self._begin(model, Given(lock, sources, defaults or {}, questions or {}, scorer, max_new_tokens))
 
     def _begin(self, model: Model, given: Given) -> None:

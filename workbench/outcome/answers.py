@@ -13,7 +13,7 @@ from workbench.model.model import Model
 from workbench.outcome.judged import build_judge, judged
 from workbench.outcome.outcome import Asking, Outcome, Split, When
 from workbench.outcome.quantity import SHARE, Quantity
-from workbench.outcome.questions import open_questions
+from workbench.outcome.questions import TESTBED, open_questions
 from workbench.outcome.results import Results
 from workbench.score.answers import Condition, Rating, Scorer, answer_questions, testbed_scorer
 from workbench.score.judge.settings import JudgeConfig
@@ -86,6 +86,11 @@ class Answers(Outcome):
         for trait in self.traits:
             self.questions_of(trait, "search")
             self.questions_of(trait, "test")
+
+    def of_embedded(self) -> tuple[str, ...]:
+        """The grammar that scores, and the questions."""
+        grammar = ("scorer = 'grammar'",) if self.scorer == "grammar" else ()
+        return (*grammar, *(("questions = 'testbed'",) if self.questions == TESTBED else ()))
 
     def prepare(self, model: Model) -> None:
         """A judge that cannot be asked is reported at once."""

@@ -87,6 +87,10 @@ class Capability(_Items):
     name = "capability"
     by_direction = True
 
+    def of_embedded(self) -> tuple[str, ...]:
+        """All of its tasks."""
+        return ("the outcome capability",)
+
     def work(self, split: Split) -> float:
         """A short answer an item."""
         return self.items_per_task * len(tasks.TASKS) * _ITEM

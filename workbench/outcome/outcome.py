@@ -110,6 +110,13 @@ class Measure(ABC):
             ValueError, OSError: say what is missing.
         """
 
+    def of_embedded(self) -> tuple[str, ...]:
+        """What it asks or scores by that is of the embedded model alone, as a study's file says it.
+
+        A study refuses another model for these before anything runs; see `is_embedded`.
+        """
+        return ()
+
     def key(self, split: Split) -> str:
         """A hash of all that its results depend on besides the model and the edits: its fields and its code."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]

@@ -59,6 +59,10 @@ class Questionnaire(Outcome):
         every = [one for one in statements_of(read_keys(self.statements)) if one.trait == trait]
         return every[1::2] if split == "search" else every[::2]
 
+    def of_embedded(self) -> tuple[str, ...]:
+        """The statements, where they are its own."""
+        return ("the questionnaire's statements",) if self.statements == TESTBED else ()
+
     def check(self) -> None:
         """Every trait has statements."""
         for trait in self.traits:

@@ -11,7 +11,7 @@ from workbench.outcome.outcome import Asking, Caution, Outcome, Split
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 from workbench.outcome.statement_tables import cautions_of, item_shifts, pair_shifts, shares, validity, wrong_way
-from workbench.score.statements.reading import TraitStatement, at_most, read_statements, split_of
+from workbench.score.statements.reading import TESTBED, TraitStatement, at_most, read_statements, split_of
 from workbench.score.statements.scoring import QUESTIONS, high_minus_low, statement_scores
 
 _STATEMENT = 0.5  # rough cost of a statement, in prompts captured: its prompt is shared
@@ -70,6 +70,10 @@ class Statements(Outcome):
                         f"{owners[each.text]} and {trait}. Give the file a column trait, or study one trait."
                     )
                 owners[each.text] = trait
+
+    def of_embedded(self) -> tuple[str, ...]:
+        """The statements, where they are its own."""
+        return ("statements = 'testbed'",) if self.file == TESTBED else ()
 
     def key(self, split: Split) -> str:
         """The statements' texts and poles are part of it."""

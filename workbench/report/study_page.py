@@ -77,6 +77,7 @@ def _lead(study: Study) -> str:
         f"neurons were chosen by {chosen_by(config)}: the difference s between the poles and its effect size d. "
         f"{study.method}{beside} then moved the model in both directions, edits without any persona in the prompt. On "
         f"questions and items that the search for a dose never saw, these were measured: {measured}."
+        + (f" Layers and min_d that its file does not give follow the {study.preset}." if study.preset else "")
         + (f" {standing}" if (standing := standing_text(study)) else "")
     )
 

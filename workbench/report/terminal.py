@@ -82,6 +82,7 @@ def _found(study: Study) -> str:
         f"[bold]{chosen / neurons:.2%} of the MLP neurons were chosen[/]: {chosen / traits:.0f} of "
         f"{neurons // traits} {each}, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
         f"{dose} on held-out questions and items (scope {config.scope})."
+        + (f"\nLayers and min_d that its file does not give: {escape(study.preset)}." if study.preset else "")
         + (f"\n[yellow]{escape(standing)}[/]" if (standing := standing_text(study)) else "")
     )
 

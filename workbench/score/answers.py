@@ -9,6 +9,7 @@ from workbench.contrast.prompt import Prompt
 from workbench.edit.applying import EditedRun, edited
 from workbench.edit.edit import AnyEdit
 from workbench.edit.prompting import Instruction
+from workbench.model.embedded import require_embedded
 from workbench.model.model import Model
 from workbench.testbed.scorer import trait_score, wellformed
 from workbench.vocabulary import Scope
@@ -126,10 +127,18 @@ def answer_questions(
 ) -> pd.DataFrame:
     """Ask each condition the questions about its trait, without a persona, and score the answers.
 
+    Args:
+        scorer: by default the embedded model's grammar, which scores no other model.
+
     Returns:
         A row for each answer: arm, trait, direction, gamma, question, answer, score (1 to 5; missing where the
         scorer cannot tell), wellformed (0 to 1).
+
+    Raises:
+        ValueError: if the scorer is the embedded model's grammar and the model is another.
     """
+    if scorer is testbed_scorer:
+        require_embedded(model, "the scorer, its grammar", "Pass scorer=, e.g. a judge's; statements need none.")
     prompts = [[Prompt(question) for question in questions[condition.trait]] for condition in conditions]
     answers = run_conditions(
         model,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from workbench.edit.edit import AnyEdit
 from workbench.measure.paired import bootstrap_difference, bootstrap_mean, paired_change
+from workbench.model.embedded import is_embedded
 from workbench.model.model import Model
 from workbench.score.answers import Condition, Scorer, answer_questions, testbed_scorer
 from workbench.score.capability import Item, answer_items
@@ -142,7 +143,7 @@ def _asked(
 ) -> tuple[Sequence[str], Sequence[Item], Scorer]:
     arguments = {"questions": questions, "items": items, "scorer": scorer}
     lacking = [name for name, value in arguments.items() if value is None]
-    if lacking and model.name != "testbed":
+    if lacking and not is_embedded(model):
         raise ValueError(
             f"Only the embedded model has questions, items and a scorer of its own; for {model.name} pass "
             f"{', '.join(lacking)}."

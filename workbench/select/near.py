@@ -129,19 +129,22 @@ class EmptySelectionError(ValueError):
         above: the neurons that min_d was put to; None where the rule has no min_d.
         selection: the empty selection, with what each criterion removed.
         why: in one line which criterion binds.
+        moved: what was measured of whether the personas move the model; None where nothing was.
+        lines: the message.
     """
 
     def __init__(self, why: str, above: Above | None, selection: Selection, moved: str | None = None) -> None:
         self.why, self.above, self.selection = why, above, selection
-        lines = [why] if above is None else [f"{why} {above.distribution}", above.reachable, moved or NOT_MEASURED]
-        super().__init__("\n".join(lines))
+        self.moved = moved
+        self.lines = [why] if above is None else [f"{why} {above.distribution}", above.reachable, moved or NOT_MEASURED]
+        super().__init__("\n".join(self.lines))
 
     def with_moved(self, moved: str) -> "EmptySelectionError":
         """The same, with what was measured of whether the personas move the model as its last line."""
         return EmptySelectionError(self.why, self.above, self.selection, moved)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.why, self.above, self.selection)
+        return type(self), (self.why, self.above, self.selection, self.moved)
 
 
 NOT_MEASURED = (

@@ -17,6 +17,7 @@ from workbench.outcome.registry import DEFAULT, Entry
 from workbench.score.judge.settings import JudgeConfig
 from workbench.select.settings import RuleSettings
 from workbench.study.toml import toml_of
+from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
 WORK = ("engine", "address", "workers")
@@ -39,8 +40,9 @@ class StudyConfig(BaseModel):
     traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
     contrast: str = Field(
         default="testbed",
-        description="Where pairs come from: the embedded model's bank (testbed), the built-in one (builtin), a "
-        "PersonalityBench folder, or a jsonl, csv or parquet table with a column trait.",
+        description="Where pairs come from: the embedded model's bank (testbed), the built-in one (builtin, the "
+        "default for any other model), a PersonalityBench folder, or a jsonl, csv or parquet table with a column "
+        "trait.",
     )
     style: Style = Field(
         default=EXPLICIT,
@@ -62,8 +64,14 @@ class StudyConfig(BaseModel):
         default=(0.97, 0.99, 0.999),
         description="Other q at which the arm under test and its random control run too, at the chosen dose.",
     )
-    min_d: float = Field(default=RuleSettings.min_d, ge=0, description="tau_d.")
-    layers: tuple[int, ...] | None = Field(default=None, description="Target layers; all by default.")
+    min_d: float = Field(
+        default=RuleSettings.min_d,
+        ge=0,
+        description="tau_d; by default what was published for the model's architecture and size, where known.",
+    )
+    layers: tuple[int, ...] | None = Field(
+        default=None, description="Target layers; by default those published for such a model, else all."
+    )
     method: str = Field(default="DPN-LE", description="The arm under test, which the others are compared with.")
     arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(ARMS)}.")
     gammas: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5), description="Doses of the graded arms.")
@@ -152,11 +160,6 @@ class StudyConfig(BaseModel):
         return () if self.rule == "d-only" else tuple(q for q in self.quantiles if q != self.quantile)
 
     @property
-    def speaks(self) -> str:
-        """Whose words prompts use: the embedded model's, or plain English."""
-        return "testbed" if "testbed" in (self.model, self.contrast) else "builtin"
-
-    @property
     def entries(self) -> dict[str, Any]:
         """Every entry that results may depend on, as plain values."""
         return {name: value for name, value in self.model_dump().items() if name not in WORK}
@@ -178,6 +181,14 @@ class StudyConfig(BaseModel):
         if chosen is None:
             return tuple(sorted(set(doses or self.gammas)))
         return tuple(sorted({*doses, chosen}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_model(cls, given: Any) -> Any:
+        """Pairs and questions are the built-in bank's for any model but the embedded one, where nobody says whose."""
+        if isinstance(given, dict) and not named_speaks(given.get("model", "testbed")):
+            return {"contrast": "builtin", "questions": "builtin", **given}
+        return given
 
     @field_validator("traits")
     @classmethod

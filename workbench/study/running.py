@@ -14,6 +14,7 @@ from workbench.arm.registry import LARGEST_MIN_D
 from workbench.arm.spec import ArmSpec
 from workbench.digest import VERSION, code_of, key_of
 from workbench.edit.prompting import Instruction
+from workbench.model.embedded import words_of
 from workbench.model.loading import load_model
 from workbench.model.model import Model
 from workbench.outcome.outcome import AnyOutcome
@@ -26,9 +27,11 @@ from workbench.study.candidates import choose_layers, layer_work
 from workbench.study.choosing import choose_dose
 from workbench.study.claims import judge_claims
 from workbench.study.config import StudyConfig
+from workbench.study.fitting import fitted
 from workbench.study.frames import content_of, first_draws, in_scope, of_traits, stacked
 from workbench.study.jobs import arm_jobs, swept_jobs, total_work, unedited_job, with_twins
 from workbench.study.meter import Meter, Progress
+from workbench.study.moved import moved_in
 from workbench.study.plan import Plan
 from workbench.study.store import Store
 from workbench.study.study import Study, load_study
@@ -62,14 +65,18 @@ def run_study(
 
     Raises:
         ValueError: if a file of the folder is not as the study wrote it, arms and outcomes do not make a study, or
-            an outcome cannot measure this model.
+            an outcome cannot measure this model, as where it scores by what is of the embedded model alone.
         RuntimeError, ConnectionError, PermissionError: as the study's judge; what was judged is kept.
     """
     plan = Plan.of(config, outcomes, arms)
     plan.check()
     with warnings_kept() as warnings:
         warn_unattainable(plan)
-        return _run(plan, Store(folder), model or load_model(config.model), progress, warnings)
+        model = model or load_model(config.model)
+        plan, preset = fitted(plan, model)
+        store = Store(folder)
+        store.manifest["preset"] = None if preset is None else str(preset)
+        return _run(plan, store, model, progress, warnings)
 
 
 def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warnings: list[str]) -> Study:
@@ -92,7 +99,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     located, tried = choose_layers(plan, located, model, store, meter)
     if len(tried):
         made["layers_tried"] = tried
-    words = {"seed": config.seed, "speaks": config.speaks, "style": config.style}
+    words = {"seed": config.seed, "speaks": words_of(model), "style": config.style}
     empty = empty_traits(plan.method, located, model, **words)
     asked, plan = plan, plan.standing_in(empty)
     building = {"method": asked.method, "draws": config.draws, "empty": empty, **words}
@@ -124,6 +131,10 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     )
     sizes = pd.concat([arm.sizes() for arm in (*arms.values(), *other_arms.values())], ignore_index=True)
     tables = _tables(plan, store, results, Answered(frames, swept, sizes), empty)
+    empty = {
+        trait: error if (moved := moved_in(tables, trait)) is None else error.with_moved(moved)
+        for trait, error in empty.items()
+    }
     findings = judge_claims(asked, replace(results, tables=tables), empty)
     _write_edits(
         store, {**(arms[LARGEST_MIN_D.name].steering if empty else {}), **arms[plan.method.name].steering}, gamma

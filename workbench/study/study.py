@@ -41,6 +41,11 @@ class Study:
         return str(self.manifest["method"])
 
     @property
+    def preset(self) -> str:
+        """What was published for a model of this architecture and size, where the study used it; else empty."""
+        return self.manifest.get("preset") or ""
+
+    @property
     def stand_ins(self) -> dict[str, dict[str, Any]]:
         """By trait of which the method selects nothing: method, arm, min_d, high, low, why.
 

@@ -8,6 +8,7 @@ import pandas as pd
 from workbench.arm.building import Arm, build_arms, empty_traits
 from workbench.arm.context import Located
 from workbench.arm.spec import UNEDITED, ArmSpec
+from workbench.model.embedded import words_of
 from workbench.model.model import Model
 from workbench.study.comparing.changes import Measured
 from workbench.study.comparing.doses import tradeoff
@@ -46,7 +47,7 @@ def swept_arms(
     located = {trait: located[trait] for trait in traits or located}
     arms: dict[str, Arm] = {}
     left_out: dict[str, str] = {}
-    words = {"seed": config.seed, "speaks": config.speaks, "style": config.style}
+    words = {"seed": config.seed, "speaks": words_of(model), "style": config.style}
     for quantile in config.other_quantiles if swept_specs(plan) else ():
         specs = [replace(spec, name=swept_name(spec.name, quantile)) for spec in swept_specs(plan)]
         there = {trait: found.at_quantile(quantile) for trait, found in located.items()}

@@ -44,7 +44,10 @@ def undecided(claim: Claim, trait: str, empty: Mapping[str, EmptySelectionError]
 
 
 def _told(error: EmptySelectionError) -> str:
-    return error.why if error.above is None else f"{error.above.distribution} {error.above.reachable}"
+    if error.above is None:
+        return error.why
+    told = f"{error.above.distribution} {error.above.reachable}"
+    return told if error.moved is None else f"{told} {error.moved}"
 
 
 def _numbers(error: EmptySelectionError | None) -> dict[str, Number]:
