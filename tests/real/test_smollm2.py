@@ -12,6 +12,8 @@ import workbench as wb
 from workbench.edit.controls import random_control
 from workbench.model.loading import checkpoint_of
 from workbench.model.quiet import quiet
+from workbench.score import read_statements, statement_scores
+from workbench.score.statements.scoring import high_minus_low
 
 PERSONAS = {
     "high": "You are extremely outgoing and talkative. You love parties and being around people.",
@@ -64,7 +66,7 @@ def test_activations_and_effects_are_those_of_plain_hooks(
     means = {}
     for pole in ("high", "low"):
         rows = []
-        for ids in smollm2.tokens(contrast.poles[pole]):
+        for ids in smollm2.tokens(contrast.poles[wb.vocabulary.Pole(pole)]):
             seen: dict[int, torch.Tensor] = {}
 
             def keep(layer: int, value: torch.Tensor, seen: dict[int, torch.Tensor] = seen) -> None:
@@ -123,9 +125,7 @@ def test_personas_move_what_it_says_of_itself(smollm2: wb.Model, statements: lis
     assert up - down > 0.5
 
 
-def test_statements_are_scored_as_plain_transformers_does(
-    smollm2: wb.Model, plain: Any, statements: list[Any]
-) -> None:
+def test_statements_are_scored_as_plain_transformers_does(smollm2: wb.Model, plain: Any, statements: list[Any]) -> None:
     row = statement_scores(smollm2, statements[:4]).iloc[1]
     [prompt] = smollm2.tokens([row["question"]])
     answer = smollm2.tokenizer(row["item"], add_special_tokens=False)["input_ids"]

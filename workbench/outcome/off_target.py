@@ -21,7 +21,7 @@ class OffTarget(Answers):
     """The same questions and scorer as `Answers`, but each condition is asked about every trait but its own."""
 
     name = "off-target"
-    when = "chosen dose"
+    when = "chosen dose"  # type: ignore[assignment]
     compared = False
     across = True
     needs = ("answers",)

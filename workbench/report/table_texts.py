@@ -140,8 +140,8 @@ TABLES: dict[str, TableText] = {
     "perplexity_changes": TableText(
         "Perplexity",
         "Of neutral passages and of the unedited model's own answers: mean log-likelihood per token, its change "
-        "against the unedited model on the same text (below 0: less likely), and `ratio`, the perplexity divided by the "
-        "unedited model's.",
+        "against the unedited model on the same text (below 0: less likely), and `ratio`, the perplexity divided by "
+        "the unedited model's.",
         costing.GROUP,
     ),
     "scopes": TableText(

@@ -1,4 +1,4 @@
-"""Published settings for some models, found by a model's architecture and size, never by its name."""
+"""Settings for some models, most of them published, found by a model's architecture and size, never by its name."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +11,18 @@ _DPN_LE = "Zheng et al., DPN-LE, arXiv 2604.27929"
 
 @dataclass(frozen=True)
 class Preset:
-    """The settings that a paper used on a model of this architecture and size. Any of them may be overridden.
+    """The settings for a model of this architecture and size, as a paper used them. Any of them may be overridden.
 
-    They were published for `name` alone, but base models, later releases and fine-tuned descendants have the same
+    They are meant for `name` alone, but base models, later releases and fine-tuned descendants have the same
     architecture and size.
 
     Attributes:
-        name: the model of the paper.
+        name: the model of the paper, or the one that they were chosen for here.
         layers: target layers, from 0.
         rule: the rule that chose neurons, and its thresholds.
         gammas: the doses of the published numbers; compare whole dose curves, not single doses.
-        source: where they were published.
+        source: where they were published, or why they were chosen.
+        published: whether a paper used them.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Preset:
     rule: RuleSettings
     gammas: tuple[float, ...]
     source: str
+    published: bool = True
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -38,7 +40,7 @@ class Preset:
     def __str__(self) -> str:
         doses = " and ".join(f"{gamma:g}" for gamma in self.gammas)
         return (
-            f"published default for models of {self.name}'s architecture and size: layers {self.layers[0]}-"
+            f"{'published default' if self.published else 'default'} for models of {self.name}'s architecture and size: layers {self.layers[0]}-"
             f"{self.layers[-1]}, q {self.rule.quantile:g}, tau_d {self.rule.min_d:g}, gamma {doses} ({self.source}); "
             "any of it may be overridden"
         )
@@ -60,6 +62,14 @@ PRESETS = {
     ),
     Shape("qwen2", 28, 3584, 18944): Preset(
         "Qwen2.5-7B-Instruct", tuple(range(14, 28)), RuleSettings(min_d=0.3), (0.8, 1.0), _DPN_LE
+    ),
+    Shape("llama", 30, 576, 1536): Preset(
+        "SmolLM2-135M-Instruct",
+        tuple(range(30)),
+        RuleSettings(min_d=0.5),
+        (1.0, 2.0),
+        "chosen here, between the two published values of tau_d",
+        published=False,
     ),
 }
 _MODEL_TYPES = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2"}

@@ -125,6 +125,9 @@ class StudyConfig(BaseModel):
         default=20, ge=2, le=200, description="Held-out questions per trait, asked in both directions."
     )
     items_per_task: int = Field(default=6, ge=1, le=50, description="Capability items per task, trait and direction.")
+    answered_pairs: int = Field(
+        default=100, ge=2, description="Pairs per trait whose answers NPTI reads, while there are as many."
+    )
     patching_pairs: int = Field(default=40, ge=2, description="Held-out pairs per trait behind the patching curves.")
     margin: float = Field(
         default=0.05, gt=0, le=1, description="Loss of a capability that a test of non-inferiority tolerates."
@@ -299,14 +302,21 @@ _OF_ANY: dict[str, Any] = {
     "traits": ("Extraversion",),
     "contrast": "builtin",
     "questions": "builtin",
-    "pairs": 160,
+    "pairs": 120,
     "quantiles": (0.97, 0.999),
-    "gammas": (0.5, 1.0, 2.0, 4.0),
-    "broad_gammas": (0.1, 0.2, 0.4),
-    "outcomes": ("answers", "statements", "minimal-pairs", "perplexity", "patching"),
+    "gammas": (1.0, 2.0, 4.0),
+    "broad_gammas": (0.25, 0.5, 1.0),
+    "outcomes": (
+        "answers",
+        {"statements": "builtin", "n": 32},
+        {"minimal-pairs": "builtin", "n": 64},
+        {"perplexity": 6, "answers": 4},
+        "patching",
+    ),
     "target": "statements",
     "scorer": "none",
     "max_new_tokens": 40,
+    "answered_pairs": 40,
     "search_questions": 2,
     "test_questions": 4,
     "patching_pairs": 24,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.arm.context import Located
-from workbench.capture.answering import ANSWERED, capture_gates
+from workbench.capture.answering import capture_gates
 from workbench.capture.capturing import capture, capture_sites, provenance
 from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations, Tally
@@ -148,13 +148,15 @@ def _answers(model: Model, config: StudyConfig, store: Store, contrast: Contrast
     def answers() -> Tally:
         key = key_of(
             **provenance(model, contrast, position="each token of the response"),
-            pairs=ANSWERED,
+            pairs=config.answered_pairs,
             max_new_tokens=config.max_new_tokens,
             code=code_of("workbench.capture.answering"),
         )
 
         def make() -> dict[str, Part]:
-            return {"": capture_gates(model, contrast, max_new_tokens=config.max_new_tokens)}
+            return {
+                "": capture_gates(model, contrast, pairs=config.answered_pairs, max_new_tokens=config.max_new_tokens)
+            }
 
         return Tally.load(store.step(f"answers/{contrast.trait}", key, make)[""])
 
