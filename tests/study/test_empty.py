@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,13 +109,13 @@ def test_the_manifest_the_page_and_the_terminal_say_so(nothing: wb.Study, one: w
 
 def test_the_other_trait_is_judged_and_the_text_says_which_was_left_out(one: wb.Study) -> None:
     assert (one.method, one.stands_for, set(one.stand_ins)) == ("DPN-LE", "", {"Extraversion"})
-    verdicts = one.verdict().set_index(["id", "trait"])
+    verdicts: Any = one.verdict().set_index(["id", "trait"])
     for trait, text in (("all", "Left out, as the method selects nothing there: Extraversion."), ("Openness", "")):
         assert text in verdicts.loc[("moves:trait_score", trait), "text"]
         assert "intended direction" in verdicts.loc[("moves:trait_score", trait), "text"]
     assert "selects no neuron of Extraversion" in verdicts.loc[("moves:trait_score", "Extraversion"), "text"]
     assert verdicts.loc[("selects-neurons", "Openness"), "verdict"] == "supported"
-    arms = one.tables["arms"].set_index("arm")
+    arms: Any = one.tables["arms"].set_index("arm")
     assert arms.loc["DPN-LE", "left_out"].startswith("for Extraversion: The dual rule selects nothing.")
     assert arms.loc["magnitude only", "left_out"] == ""
 
@@ -159,7 +160,7 @@ def test_a_method_of_one_pole_that_has_none_selects_nothing(model: wb.Model, not
     from workbench.study.store import Store
     from workbench.study.traits import locate_traits
 
-    row = nothing.tables["above_tau_q"].set_index("trait").loc["Extraversion"]
+    row: Any = nothing.tables["above_tau_q"].set_index("trait").loc["Extraversion"]
     assert row["largest_min_d_high"] < row["largest_min_d_low"]
     config = CONFIG.model_copy(update={"min_d": float(row["largest_min_d_low"]), "traits": ("Extraversion",)})
     located, _ = locate_traits(model, config, Store(nothing.folder.with_name("poles")), Meter(1.0, None))

@@ -39,10 +39,11 @@ class Preset:
 
     def __str__(self) -> str:
         doses = " and ".join(f"{gamma:g}" for gamma in self.gammas)
+        kind = "published default" if self.published else "default"
         return (
-            f"{'published default' if self.published else 'default'} for models of {self.name}'s architecture and size: layers {self.layers[0]}-"
-            f"{self.layers[-1]}, q {self.rule.quantile:g}, tau_d {self.rule.min_d:g}, gamma {doses} ({self.source}); "
-            "any of it may be overridden"
+            f"{kind} for models of {self.name}'s architecture and size: layers {self.layers[0]}-{self.layers[-1]}, "
+            f"q {self.rule.quantile:g}, tau_d {self.rule.min_d:g}, gamma {doses} ({self.source}); any of it may be "
+            "overridden"
         )
 
 
