@@ -97,7 +97,7 @@ def named(words: list[str]) -> str:
 
 def test_the_page_has_a_command_for_every_step() -> None:
     assert [named(words) for words in commands()] == ["capture", "locate", "steer", "export hf", "export gguf"]
-    (preset,) = [preset for shape, preset in PRESETS.items() if shape.model_type == "llama"]
+    (preset,) = [preset for preset in PRESETS.values() if preset.name == "LLaMA-3-8B-Instruct"]
     locate = " ".join(next(words for words in commands() if words[0] == "locate"))
     assert f"--layers {preset.layers[0]}-{preset.layers[-1]}" in locate
     assert f"--quantile {preset.rule.quantile} --min-d {preset.rule.min_d}" in locate
@@ -106,8 +106,8 @@ def test_the_page_has_a_command_for_every_step() -> None:
 def test_the_plan_says_what_it_would_take(ran: dict[str, tuple[Path, dict]]) -> None:
     home, plan = ran["capture"]
     assert plan["prompts"] == 3000
-    assert plan["computed"] < 0.5 * plan["tokens"]
-    assert plan["memory"] == {"moments": 3 * 2 * WIDTH * 16, "clusters by description": 270 * 2 * WIDTH * 16}
+    assert plan["computed"] < 0.9 * plan["tokens"]
+    assert plan["memory"] == {"moments": 3 * 2 * WIDTH * 16, "clusters by description": 302 * 2 * WIDTH * 16}
     assert not (home / "runs" / "llama-plan").exists()
 
 

@@ -146,4 +146,4 @@ def test_an_edit_moves_it_further_than_as_many_random_neurons(
     with wb.edited(smollm2, random, scope="generated"):
         by_chance = shift(smollm2, statements, before)
     assert moved > 0.1
-    assert abs(by_chance) < 0.5 * moved
+    assert by_chance < 0.5 * moved

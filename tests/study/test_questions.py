@@ -86,9 +86,10 @@ def test_the_questions_count_and_not_where_they_come_from(config: wb.StudyConfig
     assert answers_of(plain).key("test") != key
     # Elsewhere but the same questions: the same key. One other question: another.
     moved = tmp_path / "elsewhere"
-    (moved / "test").mkdir(parents=True)
-    path = moved / "test" / f"{TRAIT}.json"
-    path.write_text((folder / "test" / f"{TRAIT}.json").read_text())
+    for split in ("search", "test"):
+        (moved / split).mkdir(parents=True)
+        path = moved / split / f"{TRAIT}.json"
+        path.write_text((folder / split / f"{TRAIT}.json").read_text())
     other = config.model_copy(update={"questions": str(moved)})
     assert answers_of(other).key("test") == key
     path.write_text("".join(json.dumps({"question": f"What of {i}?"}) + "\n" for i in range(9)))
@@ -100,7 +101,7 @@ def test_what_cannot_be_asked_is_told_before_anything_runs(
 ) -> None:
     monkeypatch.setattr("workbench.study.traits.capture_sites", None)
     for update, message in (
-        ({"questions": "builtin"}, "from 'testbed' or a PersonalityBench folder, but there is no folder builtin"),
+        ({"questions": "nowhere"}, "'testbed', 'builtin' or a PersonalityBench folder, but there is no folder nowhere"),
         ({"traits": ("Openness",)}, "There is no file .*Openness.json"),
         ({"test_questions": 61}, "61 test questions about Extraversion were asked for, but .* holds 60. Lower test_q"),
         ({"search_questions": 70}, "70 search questions"),
@@ -117,8 +118,8 @@ def test_what_cannot_be_asked_is_told_before_anything_runs(
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the published PersonalityBench files are not on this machine")
 def test_the_published_test_split_is_asked() -> None:
     for trait in wb.BIG_FIVE:
-        asked = open_questions(str(SHARED), trait, "test", 80, seed=0)
-        assert len(set(asked)) == 80
-        assert asked == open_questions(str(SHARED), trait, "test", 80, seed=0)
-    with pytest.raises(FileNotFoundError, match="There is no file .*search"):
-        open_questions(str(SHARED), TRAIT, "search", 5, seed=0)
+        asked = open_questions(str(SHARED), trait, "test", 40, seed=0)
+        assert len(set(asked)) == 40
+        assert asked == open_questions(str(SHARED), trait, "test", 40, seed=0)
+        # It is published without its search split, so that its test split is divided.
+        assert not set(asked) & set(open_questions(str(SHARED), trait, "search", 40, seed=0))
