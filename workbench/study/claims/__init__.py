@@ -77,7 +77,10 @@ def with_cautions(claim: Claim, finding: Finding | None, plan: Plan, results: Re
     cautions = plan.holder(claim.rests_on).cautions(results)
     here = [each for each in cautions if finding.trait in (ALL, each.trait)]
     against = {each.trait for each in here if not each.judged}
-    told = " ".join(dict.fromkeys(each.text for each in here))
+    told = " ".join(dict.fromkeys(each.text for each in here if finding.trait != ALL or not each.judged))
+    partly = list(dict.fromkeys(each.trait for each in here if each.judged))
+    if finding.trait == ALL and partly:
+        told = f"{told} Judged with a reservation, which each trait's own finding tells: {', '.join(partly)}.".strip()
     if against and against >= ({*results.traits} if finding.trait == ALL else {finding.trait}):
         return replace(finding, verdict="undecided", sentence=f"Not judged. {told}")
     return replace(finding, sentence=f"{finding.sentence} {told}") if told else finding
