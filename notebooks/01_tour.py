@@ -209,9 +209,9 @@ if real is not None:
     its_chosen = wb.select_neurons(its_effects, rule="dual", quantile=0.995, min_d=0.5)
     statements = wb.score.read_statements("builtin", "Extraversion")[:48]
 
-    def level(**asked):
+    def level(model=real, **asked):
         """High minus low, in nats per token."""
-        means = wb.score.statement_scores(real, statements, **asked).groupby("pole")["logprob"].mean()
+        means = wb.score.statement_scores(model, statements, **asked).groupby("pole")["logprob"].mean()
         return means["high"] - means["low"]
 
     unedited = level()
