@@ -65,5 +65,5 @@ def test_links_lead_somewhere(name: str) -> None:
         assert (NOTEBOOKS / target).is_file(), target
 
 
-def test_the_tour_has_ten_code_cells() -> None:
-    assert [cell["cell_type"] for cell in cells_of("01_tour")].count("code") == 10
+def test_the_tour_has_ten_code_cells_and_one_for_the_real_model() -> None:
+    assert [cell["cell_type"] for cell in cells_of("01_tour")].count("code") == 11
