@@ -29,6 +29,7 @@ from IPython.display import Markdown
 
 import workbench as wb
 from workbench.score import answer_items, answer_questions
+from workbench.score.minimal_pairs.bank import builtin_minimal_pairs
 from workbench.study import Measured, Plan
 from workbench.testbed import grammar, tasks
 
@@ -264,7 +265,7 @@ if real is not None:
     its_effects = wb.effect_sizes(wb.capture(real, its_pairs))
     its_edit = wb.dpn_edit(its_effects, wb.select_neurons(its_effects, min_d=0.5))
     statements = wb.score.read_statements("builtin", "Extraversion")[:48]
-    facts = wb.score.read_minimal_pairs("builtin")[:48]
+    facts = builtin_minimal_pairs()[:48]
     rows = []
     for dose in (0.0, 1.0, 4.0, 16.0):
         with wb.edited(real, its_edit.with_gamma(dose)):
