@@ -109,7 +109,7 @@ def test_the_page_has_a_command_for_every_step() -> None:
 def test_the_plan_says_what_it_would_take(ran: dict[str, tuple[Path, dict]]) -> None:
     home, plan = ran["capture"]
     assert plan["prompts"] == 3000
-    assert plan["computed"] < 0.9 * plan["tokens"]
+    assert plan["computed"] < 0.5 * plan["tokens"]
     assert plan["memory"] == {"moments": 3 * 2 * WIDTH * 16, "clusters by description": 302 * 2 * WIDTH * 16}
     assert not (home / "runs" / "llama-plan").exists()
 

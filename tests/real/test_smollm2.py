@@ -140,10 +140,13 @@ def test_an_edit_moves_it_further_than_as_many_random_neurons(
 ) -> None:
     before = high_minus_low(statement_scores(smollm2, statements))["score"]
     edit = wb.dpn_edit(effects, wb.select_neurons(effects, rule="magnitude-only", quantile=0.9), gamma=1.0)
-    random = random_control(edit, seed=0)
     with wb.edited(smollm2, edit, scope="generated"):
         moved = shift(smollm2, statements, before)
-    with wb.edited(smollm2, random, scope="generated"):
-        by_chance = shift(smollm2, statements, before)
+    by_chance = []
+    for seed in range(6):
+        with wb.edited(smollm2, random_control(edit, seed=seed), scope="generated"):
+            by_chance.append(shift(smollm2, statements, before))
     assert moved > 0.1
-    assert by_chance < 0.5 * moved
+    assert max(by_chance) < moved
+    # A single draw may go either way; together they go nowhere.
+    assert abs(sum(by_chance) / len(by_chance)) < 0.5 * moved, by_chance

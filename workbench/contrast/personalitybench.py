@@ -23,7 +23,7 @@ def personalitybench_pairs(
     rng = Random(seed)
     asked = _questions(folder, trait, split)
     questions = in_rounds(asked.texts, n, rng)
-    free = {pole: _rows_ofpart_of(descriptions, column, held_out) for pole, column in columns.items()}
+    free = {pole: _rows_of_part(descriptions, column, held_out) for pole, column in columns.items()}
     drawn = {pole: [free[pole][rng.randrange(len(free[pole]))] for _ in questions] for pole in columns}
     systems = {pole: [descriptions[i][columns[pole]] for i in drawn[pole]] for pole in columns}
     ids = {}
@@ -36,7 +36,7 @@ def personalitybench_pairs(
     return assemble(trait, questions, systems, ids, source=source)
 
 
-def _rows_ofpart_of(descriptions: list[dict], column: str, held_out: bool | None) -> list[int]:
+def _rows_of_part(descriptions: list[dict], column: str, held_out: bool | None) -> list[int]:
     """The rows whose text in this column is held out, or is not; equal texts are on one side.
 
     Raises:
