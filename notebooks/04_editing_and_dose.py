@@ -29,6 +29,7 @@ from IPython.display import Markdown
 
 import workbench as wb
 from workbench.score import answer_items, answer_questions
+from workbench.score.minimal_pairs.bank import builtin_minimal_pairs
 from workbench.study import Measured, Plan
 from workbench.testbed import grammar, tasks
 
@@ -246,3 +247,30 @@ losses = wb.measure.equal_loss(
 )
 columns = [f"{name}{end}" for name in ("shift", "against") for end in ("", "_low", "_high")]
 losses.set_index(["loss", "arm"])[["gamma", *columns]]
+
+# %% [markdown]
+# ## On a real model
+#
+# The same curve on SmolLM2-135M-Instruct, where it is installed: the shift of its statements (high minus low, nats per
+# token) beside a capability that is below its ceiling, minimal pairs of sentences of which one is right. Both need no
+# judge, and nothing that the model was taught here.
+
+# %%
+try:
+    real = wb.load_model("smollm2")
+except FileNotFoundError as error:
+    real, seen = None, Markdown(str(error))
+if real is not None:
+    its_pairs = wb.Contrast.builtin("Extraversion", n=24, seed=0, held_out=False)
+    its_effects = wb.effect_sizes(wb.capture(real, its_pairs))
+    its_edit = wb.dpn_edit(its_effects, wb.select_neurons(its_effects, min_d=0.5))
+    statements = wb.score.read_statements("builtin", "Extraversion")[:48]
+    facts = builtin_minimal_pairs()[:48]
+    its_curve = []
+    for dose in (0.0, 1.0, 4.0, 16.0):
+        with wb.edited(real, its_edit.with_gamma(dose)):
+            means = wb.score.statement_scores(real, statements).groupby("pole")["logprob"].mean()
+            right = wb.score.sentence_scores(real, facts)["correct"].mean()
+        its_curve.append({"gamma": dose, "high minus low": means["high"] - means["low"], "pairs told apart": right})
+    seen = pd.DataFrame(its_curve).set_index("gamma")
+seen
