@@ -15,6 +15,7 @@ from workbench.capture.plan import Group, Node
 from workbench.capture.reading import Reader, Take
 from workbench.model.model import Model
 from workbench.model.passing import Pass
+from workbench.model.rendering import cheapest_runs
 from workbench.model.runner import KeyValues
 
 _PAST_PER_TOKEN = 8  # a batch may attend to at most this many times the positions that it computes
@@ -124,25 +125,19 @@ class Computer:
         order = sorted(level, key=lambda number: (nodes[number].start - nodes[number].stop, nodes[number].parent))
         widths = [nodes[number].stop - nodes[number].start for number in order]
         pasts = [nodes[number].start for number in order]
-        # best[i] is the least cost of the first i nodes, and the start of the last of their batches.
-        best: list[tuple[int, int]] = [(0, 0)]
-        for end in range(1, len(order) + 1):
-            choices, past = [], 0
-            for begin in range(end - 1, -1, -1):
-                size, width, past = end - begin, widths[begin], max(past, pasts[begin])
-                fits = size * width <= self.budget.max_tokens
-                fits &= size * (past + width) <= _PAST_PER_TOKEN * self.budget.max_tokens
-                alike = self.pad or (widths[begin], pasts[begin]) == (widths[end - 1], pasts[end - 1])
-                if size > 1 and not (fits and alike):
-                    break
-                choices.append((best[begin][0] + size * width + _PASS_COST, begin))
-            best.append(min(choices))
-        batches, end = [], len(order)
-        while end:
-            begin = best[end][1]
-            batches.append(order[begin:end])
-            end = begin
-        return batches[::-1]
+
+        past = 0
+
+        def cost(begin: int, end: int) -> int | None:
+            nonlocal past
+            size, width = end - begin, widths[begin]
+            past = max(past, pasts[begin]) if size > 1 else pasts[begin]
+            fits = size * width <= self.budget.max_tokens
+            fits &= size * (past + width) <= _PAST_PER_TOKEN * self.budget.max_tokens
+            alike = self.pad or (widths[begin], pasts[begin]) == (widths[end - 1], pasts[end - 1])
+            return None if size > 1 and not (fits and alike) else size * width + _PASS_COST
+
+        return [order[begin:end] for begin, end in cheapest_runs(len(order), cost)]
 
     def _pass(
         self, group: Group, nodes: Sequence[Node], batch: list[int], cached: dict[int, KeyValues], layout: Layout

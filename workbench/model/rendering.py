@@ -1,6 +1,6 @@
 """Turns prompts into token ids; every floor renders prompts here, so that all render them alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -169,19 +169,32 @@ def batches_by_cost(lengths: Sequence[int], *, max_tokens: int, max_rows: int, p
         [[0, 3], [1, 2]]
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    # best[i] is the least cost of the first i rows in this order, and the start of the last of their batches.
-    best: list[tuple[int, int]] = [(0, 0)]
-    for end in range(1, len(order) + 1):
+
+    def cost(begin: int, end: int) -> int | None:
+        size, width = end - begin, lengths[order[begin]]
+        return None if size > 1 and (size > max_rows or size * width > max_tokens) else size * width + pass_cost
+
+    return [order[begin:end] for begin, end in cheapest_runs(len(order), cost)]
+
+
+def cheapest_runs(count: int, cost: Callable[[int, int], int | None]) -> list[tuple[int, int]]:
+    """How to cut `count` things in a row into runs that cost least together: the first of each, and one past its last.
+
+    Args:
+        cost: of the run from `begin` to before `end`; None where it is not allowed, nor any longer one with that end.
+            A run of one is always allowed. For each end it is called with `begin` falling from `end - 1`.
+    """
+    best: list[tuple[int, int]] = [(0, 0)]  # of the first i things: the least cost, and where the last run begins
+    for end in range(1, count + 1):
         choices = []
         for begin in range(end - 1, -1, -1):
-            size, width = end - begin, lengths[order[begin]]
-            if size > 1 and (size > max_rows or size * width > max_tokens):
+            price = cost(begin, end)
+            if price is None:
                 break
-            choices.append((best[begin][0] + size * width + pass_cost, begin))
+            choices.append((best[begin][0] + price, begin))
         best.append(min(choices))
-    batches, end = [], len(order)
+    runs, end = [], count
     while end:
-        begin = best[end][1]
-        batches.append(order[begin:end])
-        end = begin
-    return batches[::-1]
+        runs.append((best[end][1], end))
+        end = best[end][1]
+    return runs[::-1]
