@@ -2,9 +2,9 @@
 
 A persona's score is the mean log-probability per token of first-person statements high in the trait minus that of
 statements low in it, as the model's answer to a neutral question with the persona as the system prompt. Personas and
-statements are drawn with a seed; the statements are those that outcomes report on. No persona shares four words in a row
-with one, but the built-in personas were reworded while their scores on SmolLM2 were looked at, so that on that model the
-differences are somewhat optimistic. For `--model testbed` both are the embedded model's own.
+statements are drawn with a seed; the statements are those that outcomes report on. No persona shares four words in a
+row with one, but the built-in personas were reworded while their scores on SmolLM2 were looked at, so that on that
+model the differences are somewhat optimistic. For `--model testbed` both are the embedded model's own.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """How long the real model takes to load, beside reading the same weights from safetensors. Run by `make bench`.
 
-In interleaved turns: `load_model` of the GGUF file, whose converted copy is kept; `load_model` of that copy as a checkpoint
-folder; and plain transformers, which reads the copy's weights and tokenizer and hooks nothing.
+In interleaved turns: `load_model` of the GGUF file, whose converted copy is kept; `load_model` of that copy as a
+checkpoint folder; and plain transformers, which reads the copy's weights and tokenizer and hooks nothing.
 """
 
 import argparse

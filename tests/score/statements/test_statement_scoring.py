@@ -132,3 +132,11 @@ def test_a_change_that_all_statements_share_cancels_in_every_pair() -> None:
     scores = pd.DataFrame(rows)
     worse = scores.assign(logprob=scores["logprob"] - 7.0)
     assert (high_minus_low(worse)["score"] - high_minus_low(scores)["score"]).abs().max() < 1e-12
+
+
+def test_a_statement_without_a_score_leaves_its_pair_without_one(model: wb.Model) -> None:
+    scores = statement_scores(model, read_statements("testbed", TRAIT))
+    broken = scores.assign(logprob=scores["logprob"].where(scores.index != 1))
+    lost = high_minus_low(broken)["score"].isna()
+    assert lost.sum() == 1
+    assert high_minus_low(broken).loc[lost, "pair"].tolist() == [scores["pair"][1]]

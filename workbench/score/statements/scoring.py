@@ -114,7 +114,8 @@ def high_minus_low(scores: pd.DataFrame) -> pd.DataFrame:
         scores: as `statement_scores` returns them, with any columns that tell conditions apart.
 
     Returns:
-        A row for each condition, trait and pair: the columns that tell them apart, pair, and score (nats per token).
+        A row for each condition, trait and pair: the columns that tell them apart, pair, and score (nats per token); nan
+        where any of the pair's log-probabilities is.
     """
     own = ["facet", "pole", "item", "question", "tokens", "logprob"]
     # How many statements of a pole were asked, each under each of its questions, and how many pairs they make.
@@ -124,8 +125,9 @@ def high_minus_low(scores: pd.DataFrame) -> pd.DataFrame:
     weights = {(trait, pole): _SIGN[pole] * pairs[trait] / count for (trait, pole), count in asked.items()}
     weight = [weights[labels] for labels in zip(scores["trait"], scores["pole"], strict=True)]
     keys = [column for column in scores.columns if column not in own]
-    weighed = scores[keys].assign(score=scores["logprob"] * weight)
-    return weighed.groupby(keys, sort=False, dropna=False)["score"].sum().reset_index()
+    weighed = scores[keys].assign(score=scores["logprob"] * weight, lost=scores["logprob"].isna())
+    sums = weighed.groupby(keys, sort=False, dropna=False)[["score", "lost"]].sum()
+    return sums.assign(score=sums["score"].where(sums["lost"] == 0)).drop(columns="lost").reset_index()
 
 
 def _dealt(statements: Sequence[TraitStatement], questions_each: int) -> list[list[int]]:
