@@ -114,8 +114,8 @@ def high_minus_low(scores: pd.DataFrame) -> pd.DataFrame:
         scores: as `statement_scores` returns them, with any columns that tell conditions apart.
 
     Returns:
-        A row for each condition, trait and pair: the columns that tell them apart, pair, and score (nats per token); nan
-        where any of the pair's log-probabilities is.
+        A row for each condition, trait and pair: the columns that tell them apart, pair, and score (nats per token;
+        nan where any of the pair's log-probabilities is).
     """
     own = ["facet", "pole", "item", "question", "tokens", "logprob"]
     # How many statements of a pole were asked, each under each of its questions, and how many pairs they make.
