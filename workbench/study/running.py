@@ -84,6 +84,8 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     config = plan.config
     for outcome in plan.outcomes:
         outcome.prepare(model)
+    for outcome in plan.outcomes:
+        outcome.reach(model, store.folder)
     _begin(plan, store, model)
     meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
 
