@@ -30,6 +30,7 @@ from workbench.cli.options import (
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.contrast.banks import EXPLICIT
+from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
 from workbench.whole import whole_folder
@@ -164,7 +165,9 @@ def capture(
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens computed in one batch.")] = None,
     engine: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
-    address: Annotated[str | None, typer.Option(help="The Ray cluster's address.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster: HOST:PORT, ray://HOST:PORT, auto or local.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="How many Ray workers.")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Print what it would take, and stop.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
@@ -191,6 +194,8 @@ def capture(
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     contrast = wb.Contrast.of(drawn)
+    if engine == "ray" and not only_plan:
+        check_cluster(address)
     loaded = load_asked(model, dtype, device, device_map)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)

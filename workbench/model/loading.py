@@ -1,8 +1,10 @@
 """Loads a hooked model by name or from a folder, or wraps one that is in memory already."""
 
 import copy
+import json
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,7 +17,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
 from workbench.model.gguf import PACKAGED, converted
+from workbench.model.hub import config_of, hub_asked
 from workbench.model.model import Model
+from workbench.model.quantised import QuantisedCheckpoint, refuse_quantised, refuse_quantised_folder
 from workbench.model.quiet import quiet
 from workbench.model.runner import HookedTransformer, bridge_class
 
@@ -49,8 +53,8 @@ def load_model(
         FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
             that holds the model is missing.
         ImportError: if a GGUF file is to be converted and the package gguf is missing.
-        ValueError: if the checkpoint is damaged or incomplete, has no tokenizer, needs code of its own, or there is
-            no such device. The message is one line.
+        ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, or
+            there is no such device. The message is one line.
     """
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
@@ -67,14 +71,18 @@ def load_model(
     local = path.is_dir()
     if local:
         check_folder(path)
+        refuse_quantised_folder(path, json.loads((path / "config.json").read_text(encoding="utf-8")))
     name = str(path) if local else str(name_or_path)
     if trust_remote_code:
         warnings.warn(
             f"trust_remote_code is on: Python files that came with {name} will run on this machine.", stacklevel=2
         )
     try:
-        return _boot(name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
-    except (torch.OutOfMemoryError, IncompleteCheckpoint):
+        with nullcontext() if local else hub_asked(name, revision):
+            if not local:
+                refuse_quantised(name, config_of(name, revision))
+            return _boot(name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
+    except (torch.OutOfMemoryError, IncompleteCheckpoint, QuantisedCheckpoint, FileNotFoundError):
         raise
     except _LOAD_ERRORS as error:
         if "trust_remote_code=True" in str(error):
