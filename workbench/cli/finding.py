@@ -21,6 +21,7 @@ from workbench.cli.options import (
     PairsFile,
     PersonaStyle,
     Precision,
+    Template,
     check_edit,
     load_asked,
     pairs_asked,
@@ -76,6 +77,7 @@ def locate(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
@@ -96,7 +98,7 @@ def locate(
         from workbench.study.located import locate_trait, write_located
 
         contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map)
+        loaded = load_asked(model, dtype, device, device_map, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -171,6 +173,7 @@ def capture(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     settings = wb.CaptureSettings(
@@ -191,7 +194,7 @@ def capture(
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     contrast = wb.Contrast.of(drawn)
-    loaded = load_asked(model, dtype, device, device_map)
+    loaded = load_asked(model, dtype, device, device_map, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)
     console.print(str(planned), soft_wrap=True, highlight=False)
@@ -232,6 +235,7 @@ def steer(
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     check_edit(edit, gamma)
@@ -240,7 +244,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 
