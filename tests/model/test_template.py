@@ -20,6 +20,7 @@ from workbench.model.template import DAY, TemplateVariableError, checked_variabl
 from workbench.study.cells import unedited_cell
 from workbench.study.fitting import fitted
 from workbench.study.plan import Plan
+from workbench.vocabulary import Pole
 
 QWEN3 = (
     "{%- if tools %}{{- tools }}{%- endif %}{%- set ns = namespace(last=messages|length - 1) %}"
@@ -74,10 +75,10 @@ def thinking(checkpoint: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Pat
     return tmp_path
 
 
-def plain(tokenizer: Any, prompt: wb.Prompt = PROMPT, **variables: Any) -> list[int]:
-    """What transformers itself makes of a prompt."""
+def plain(tokenizer: Any, **variables: Any) -> list[int]:
+    """What transformers itself makes of the prompt."""
     given = {"add_generation_prompt": True, "return_dict": True, **variables}
-    return list(tokenizer.apply_chat_template(prompt.messages, **given)["input_ids"])
+    return list(tokenizer.apply_chat_template(PROMPT.messages, **given)["input_ids"])
 
 
 @pytest.mark.parametrize("value", [True, False])
@@ -106,7 +107,7 @@ def test_variables_reach_the_template_by_every_way(
         wb.capture(other, contrast.with_template(asked)),
     ]
     for tally in captured[1:]:
-        assert tally.moments["high"].mean.equal(captured[0].moments["high"].mean)
+        assert tally.moments[Pole.HIGH].mean.equal(captured[0].moments[Pole.HIGH].mean)
     assert own.template == asked
     assert other.template == {}
 
@@ -147,9 +148,11 @@ def test_a_template_says_which_variables_it_reads(tokenizer: PreTrainedTokenizer
 class Clock(datetime):
     """A clock that another test run would read: plain transformers asks it."""
 
+    day = date(2031, 1, 5)
+
     @classmethod
     def now(cls, tz: Any = None) -> "Clock":
-        return cls(2031, 1, 5)
+        return cls(cls.day.year, cls.day.month, cls.day.day)
 
 
 @pytest.mark.parametrize("template", [LLAMA32, GPT_OSS, CLOCKED], ids=["Llama 3.2", "gpt-oss", "clock"])
@@ -161,9 +164,9 @@ def test_the_day_is_the_same_on_any_day(
     monkeypatch.setattr(chat_template_utils, "datetime", Clock)
     ours = render(tokenizer, [PROMPT])
     assert ours != [plain(tokenizer)]
-    monkeypatch.setattr(Clock, "now", classmethod(lambda cls, tz=None: cls(DAY.year, DAY.month, DAY.day)))
+    monkeypatch.setattr(Clock, "day", DAY)
     assert ours == render(tokenizer, [PROMPT]) == [plain(tokenizer)]
-    monkeypatch.setattr(Clock, "now", classmethod(lambda cls, tz=None: cls(2025, 2, 3)))
+    monkeypatch.setattr(Clock, "day", date(2025, 2, 3))
     assert render(tokenizer, [PROMPT]) == ours
     assert render(tokenizer, [PROMPT], {"strftime_now": "2025-02-03"}) == [plain(tokenizer)]
     assert remarks(tokenizer, {})[-1] == (
@@ -272,7 +275,9 @@ def test_commands_take_variables_and_say_the_day(
 
 def test_a_study_keeps_its_variables_and_a_changed_one_is_another_cell(thinking: Path, tmp_path: Path) -> None:
     variables = {"enable_thinking": False, "strftime_now": "2025-01-31"}
-    config = wb.StudyConfig(model=str(thinking), template=variables, outcomes=("statements", "perplexity"), scorer="none")
+    config = wb.StudyConfig(
+        model=str(thinking), template=variables, outcomes=("statements", "perplexity"), scorer="none"
+    )
     (tmp_path / "study.toml").write_text(config.toml(explained=True), encoding="utf-8")
     assert wb.StudyConfig.read(tmp_path / "study.toml") == config
     odd = config.model_copy(update={"template": {"a b": 'line\nbreak, "quote", \\, \x7f', "n": [1, 2.5, True]}})

@@ -41,3 +41,7 @@ class Prompt:
         """The prompt as chat messages."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, {"role": "user", "content": self.user}]
+
+    def __repr__(self) -> str:
+        template = f", template={self.template!r}" if self.template else ""
+        return f"Prompt(user={self.user!r}, system={self.system!r}, chat={self.chat!r}{template})"
