@@ -21,6 +21,7 @@ from workbench.cli.options import (
     PairsFile,
     PersonaStyle,
     Precision,
+    Template,
     check_edit,
     load_asked,
     pairs_asked,
@@ -77,6 +78,7 @@ def locate(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
@@ -97,7 +99,7 @@ def locate(
         from workbench.study.located import locate_trait, write_located
 
         contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map)
+        loaded = load_asked(model, dtype, device, device_map, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -174,6 +176,7 @@ def capture(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     settings = wb.CaptureSettings(
@@ -196,7 +199,7 @@ def capture(
     contrast = wb.Contrast.of(drawn)
     if engine == "ray" and not only_plan:
         check_cluster(address)
-    loaded = load_asked(model, dtype, device, device_map)
+    loaded = load_asked(model, dtype, device, device_map, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)
     console.print(str(planned), soft_wrap=True, highlight=False)
@@ -237,6 +240,7 @@ def steer(
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     check_edit(edit, gamma)
@@ -245,7 +249,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 

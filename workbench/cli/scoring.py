@@ -21,6 +21,7 @@ from workbench.cli.options import (
     Json,
     ModelName,
     Precision,
+    Template,
     check_edit,
     load_asked,
     steering_asked,
@@ -82,6 +83,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of few-shot examples, sampling and intervals.")] = 0,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     names = [name.strip() for name in tasks.split(",") if name.strip()]
@@ -101,7 +103,7 @@ def evaluate(
         raise ImportError(
             "Harness tasks need lm-evaluation-harness. Install it with: pip install 'dpn-workbench[harness]'."
         )
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, template=template)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
     conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
     conditions = conditions or [wb.score.Condition.unedited("none")]
