@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.neurons import EFFECTS, NEEDED, hovering, largest, marked_by
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import GREY, TEMPLATE, Look, figure, translucent
@@ -11,6 +12,7 @@ from workbench.plots.theme import GREY, TEMPLATE, Look, figure, translucent
 _MOST_POINTS = 6000
 
 
+@literal_words
 def magnitude_against_d(
     effects: pd.DataFrame,
     *,
