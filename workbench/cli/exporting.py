@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
@@ -20,7 +19,7 @@ from workbench.cli.options import (
     load_asked,
     steering_asked,
 )
-from workbench.cli.telling import print_json
+from workbench.cli.telling import print_json, say_where, terminal
 from workbench.export.exporting import WRITERS, check_format
 from workbench.vocabulary import HOOK_PRE, Scope
 
@@ -65,7 +64,7 @@ def export(
     if to == "npti":
         settings["tally"] = tally
     written = wb.export.export_edit(loaded, steering, out, to=to, **settings)
-    console = Console(stderr=as_json)
-    console.print(f"{steering!r}\nWritten for {to} to [bold]{written}[/]", soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_where(console, f"{steering!r}\nWritten for {to} to ", Path(written))
     if as_json:
         print_json({"to": to, "path": str(written), "edit": repr(steering), "gamma": steering.gamma})

@@ -5,6 +5,7 @@ Checks and pairs need no torch; commands call these before `load_asked`.
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,8 @@ from workbench.contrast.pairs import Pairs
 from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE
+
+_MOST_BYTES = 100  # of a folder's name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[
@@ -86,6 +89,18 @@ def pairs_asked(
     if named_speaks(model):
         return testbed_pairs(trait, n=n, seed=seed, held_out=False)
     return builtin_pairs(trait, n=n, seed=seed, style=style)
+
+
+def default_folder(*words: str) -> Path:
+    """A folder in `runs` that is named after words, of which letters, digits, dots and hyphens are kept.
+
+    Example:
+        >>> default_folder("locate", "mut [/b]").as_posix()
+        'runs/locate-mut-b'
+    """
+    parts = (re.sub(r"[^\w.]+", "-", word).strip("-.") for word in words)
+    name = "-".join(part for part in parts if part)
+    return Path("runs") / (name.encode()[:_MOST_BYTES].decode(errors="ignore") or "unnamed")
 
 
 def load_asked(

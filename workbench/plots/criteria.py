@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.neurons import EFFECTS, NEEDED, counted, evenly, hovering, largest, marked_by
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import GREY, TEMPLATE, Look, figure, translucent
@@ -10,6 +11,7 @@ from workbench.plots.theme import GREY, TEMPLATE, Look, figure, translucent
 _MOST_POINTS = 4000
 
 
+@literal_words
 def magnitude_against_d(
     effects: pd.DataFrame,
     *,

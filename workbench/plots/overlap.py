@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.neurons import counted, evenly
 from workbench.plots.tables import check_columns, one_trait, with_ends
 from workbench.plots.theme import GREY, POLE_COLOURS, PURPLE, TEMPLATE, Look, figure
@@ -11,6 +12,7 @@ from workbench.plots.theme import GREY, POLE_COLOURS, PURPLE, TEMPLATE, Look, fi
 _MOST_POINTS = 1500
 
 
+@literal_words
 def exclusivity_scatter(
     contrasts: pd.DataFrame,
     *,
@@ -84,6 +86,7 @@ def exclusivity_scatter(
     return drawn
 
 
+@literal_words
 def overlap_heatmap(
     overlap: pd.DataFrame, *, quantity: str = "lift", template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

@@ -83,7 +83,7 @@ class _Block:
 
 
 def _pooled(trace: dict[str, Any], pool: Pool, block: _Block) -> dict[str, Any]:
-    texts, custom = trace.get("text"), trace.get("customdata")
+    texts, custom = trace.get("text"), trace.get("customdata", {})
     if not isinstance(texts, list) or not _is_array(custom) or "shape" not in custom:
         return trace
     *outer, width = (int(size) for size in custom["shape"].split(","))
