@@ -88,7 +88,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "deepseek_v3": {"num_key_value_heads": HEADS},
     "emu3": {"vocabulary_map": {"<image>": 3}, "vq_config": {"base_channels": 32, "channel_multiplier": [1, 1]}},
     "falcon": {"head_dim": _LEFT},
-    "falcon_h1": {"mamba_d_ssm": 64},
+    "falcon_h1": {"mamba_d_ssm": 64, "mlp_multipliers": [0.7, 0.6]},
     "gemma4_text": {
         "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
         "head_dim": 8,
@@ -107,6 +107,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "granitemoehybrid": {
         "layer_types": _KINDS,
         "residual_multiplier": 0.4,
+        "position_embedding_type": "rope",
         "num_local_experts": 0,
         "num_experts_per_tok": 0,
     },

@@ -113,7 +113,7 @@ def edit_cell(case: Case, sites: tuple[str, ...], cell: Cell) -> None:
     for site in sites:
         layers = case.at(site)
         try:
-            width = case.model.width(wb.vocabulary.site_named(site if site != "act" else "hook_post"), layers or (0,))
+            width = case.model.width(wb.vocabulary.site_named(site), layers or (0,))
             edit = case.edit(site, layers[-2:] or [0], width)
             with wb.edited(case.model, edit, scope="all"):
                 ours = logits_of(case, tokens)

@@ -56,16 +56,18 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
 
 
 @dataclass(frozen=True)
-class Middle:
-    """How the residual stream between attention and MLP arises in a block.
+class Sum:
+    """How a value of the residual stream arises in a block: some children's outputs, and perhaps the block's input.
 
     Attributes:
-        child: the child of the block whose output is changed to change it.
-        before: whether the block's input is added to that output, times `times`.
+        children: the children of the block that are added, in the order in which they run; the last one's output is
+            changed to change the sum.
+        start: whether the block's input is added.
+        times: what the children's outputs are multiplied by.
     """
 
-    child: str
-    before: bool
+    children: tuple[str, ...]
+    start: bool
     times: float
 
 
@@ -90,11 +92,10 @@ class Plain:
         ]
         self.name, self.layers = lists[0]
         probe = torch.arange(7, 27)[None]
-        self.middles: dict[int, Middle] = {}
+        self.middles: dict[int, Sum] = {}
+        self.writers: dict[int, Sum] = {}
         for layer in range(len(self.layers)):
-            middle = self._middle(layer, probe)
-            if middle is not None:
-                self.middles[layer] = middle
+            self._find(layer, probe)
 
     def down(self, layer: int) -> Any | None:
         """The down projection of a block's MLP; None where it has none, or several."""
@@ -180,23 +181,48 @@ class Plain:
             self.run(ids)
         return ends["in"], ends["out"], seen
 
-    def _middle(self, layer: int, ids: Tensor) -> Middle | None:
-        """Where the stream between attention and MLP arises: what a later child takes, and attention completes."""
+    def _find(self, layer: int, ids: Tensor) -> None:
+        """Find how the stream between attention and MLP arises, and what the MLP writes."""
         start, end, seen = self.trace(layer, ids)
-        at = next((i for i, each in enumerate(seen) if _ATTENTION.search(each.name) and not _is_norm(each.name)), None)
-        if at is None:
-            return None
-        attention, later = seen[at], [each for each in seen[at + 1 :] if "dropout" not in each.name]
+        seen = [one for one in seen if "dropout" not in one.name]
+        if any(_mixes(one.name) and one.given.numel() != end.numel() for one in seen):
+            return
+        first_one = next((i for i, one in enumerate(seen) if _mixes(one.name)), None)
+        if first_one is None:
+            return
+        last_one = max(i for i, one in enumerate(seen) if _mixes(one.name))
+        mixers, later = [one for one in seen if _mixes(one.name)], seen[last_one + 1 :]
+        middle = self._middle(start, end, seen, mixers, later)
+        if middle is not None:
+            self.middles[layer] = middle
+        by = {one.name: one.given for one in seen}
+        base = sum(by[name].reshape(end.shape) for name in (middle.children if middle else [m.name for m in mixers]))
+        times = middle.times if middle else self.times
+        stream = times * base + (start if middle is None or middle.start else 0)
+        after = [one for one in later if middle is None or one.name not in middle.children]
+        after = [one for one in after if one.given.numel() == end.numel()]
+        for one in reversed(after):
+            reached = stream + times * one.given.reshape(end.shape)
+            if close(end, reached) or any(close(each.taken, reached) for each in later[later.index(one) + 1 :]):
+                self.writers[layer] = Sum((one.name,), False, times)
+            elif middle is not None and not _is_norm(one.name) and close(end, one.given):
+                self.writers[layer] = Sum((one.name,), True, 1.0)  # the MLP adds the stream itself
+            if layer in self.writers:
+                return
+
+    def _middle(self, start: Tensor, end: Tensor, seen: list[Seen], mixers: list[Seen], later: list[Seen]) -> Sum | None:
         norm = later[0] if later and _is_norm(later[0].name) else None
         if norm is not None and _is_norm(seen[-1].name) and close(seen[-1].given, end):
-            return Middle(norm.name, False, 1.0)  # the sum itself is normalised, as in GPT-1
+            return Sum((norm.name,), False, 1.0)  # the sum itself is normalised, as in GPT-1
         if norm is not None and any(close(each.taken, start + norm.given) for each in later[1:]):
-            return Middle(norm.name, True, 1.0)
+            return Sum((norm.name,), True, 1.0)
+        names = tuple(each.name for each in mixers)
+        given = sum(each.given.reshape(end.shape) for each in mixers)
         for times in (self.times, 1.0):
-            if any(close(each.taken, start + times * attention.given) for each in later):
-                return Middle(attention.name, True, times)
-        if any(close(each.taken, attention.given) for each in later if each is not norm or len(later) > 1):
-            return Middle(attention.name, False, 1.0)  # attention adds the stream itself, as in BLOOM
+            if any(close(each.taken, start + times * given) for each in later):
+                return Sum(names, True, times)
+        if any(close(each.taken, given) for each in later if each is not norm or len(later) > 1):
+            return Sum(names, False, 1.0)  # attention adds the stream itself, as in BLOOM
         return None
 
     @contextmanager
@@ -215,7 +241,7 @@ class Plain:
         if site == "resid_mid":
             return layer in self.middles
         if site == "mlp_out":
-            return self._mlp_child(layer) is not None
+            return layer in self.writers
         if site == "z":
             return self.heads(layer) is not None
         if site == "hook_pre":
@@ -223,11 +249,6 @@ class Plain:
         if site == "act":
             return self.act(layer) is not None
         return self.down(layer) is not None
-
-    def _mlp_child(self, layer: int) -> str | None:
-        if layer in self.middles or self.down(layer) is not None:
-            return "whole"
-        return None
 
     def _handles(self, site: str, layer: int, change: Change) -> list[Any]:
         if not self.has(site, layer):
@@ -244,49 +265,35 @@ class Plain:
             return [_on_output(module, layer, change, fused=fused)]
         if site == "resid_post":
             return [_on_output(block, layer, change)]
-        start: dict[str, Tensor] = {}
+        return self._summed(site, layer, change)
 
-        def keep(module: Any, args: tuple, kwargs: dict) -> None:
-            start["in"] = (args[0] if args else kwargs["hidden_states"]).clone()
-
-        handles = [block.register_forward_pre_hook(keep, with_kwargs=True)]
-        if site == "mlp_out":
-            return [*handles, *self._mlp_out(layer, change, start)]
-        middle = self.middles[layer]
-
-        def mid(where: int, given: Tensor) -> Tensor | None:
-            base = start["in"] if middle.before else torch.zeros_like(given)
-            stream = base + middle.times * given
-            changed = change(where, stream)
-            return None if changed is None else given + (changed - stream) / middle.times
-
-        return [*handles, _on_output(block.get_submodule(middle.child), layer, mid)]
-
-    def _mlp_out(self, layer: int, change: Change, start: dict[str, Tensor]) -> list[Any]:
-        """What is added to the stream after attention: the block's output minus the stream before it."""
-        block = self.layers[layer]
+    def _summed(self, site: str, layer: int, change: Change) -> list[Any]:
+        """Hooks at the stream between attention and MLP, or at what the MLP writes."""
+        block, how = self.layers[layer], (self.middles if site == "resid_mid" else self.writers)[layer]
         held: dict[str, Tensor] = {}
 
-        def hold(where: int, stream: Tensor) -> None:
-            held["mid"] = stream.clone()
+        def keep(module: Any, args: tuple, kwargs: dict) -> None:
+            held["start"] = (args[0] if args else kwargs["hidden_states"]).clone()
 
-        handles: list[Any] = []
-        if layer in self.middles:
-            handles += self._handles("resid_mid", layer, hold)
-        else:
-            attention = next(n for n, _ in block.named_children() if _ATTENTION.search(n) and not _is_norm(n))
+        def add(where: int, given: Tensor) -> None:
+            held["others"] = held.get("others", torch.zeros_like(given)) + given
 
-            def parallel(where: int, given: Tensor) -> None:
-                held["mid"] = start["in"] + self.times * given
+        def last(where: int, given: Tensor) -> Tensor | None:
+            others = held.pop("others", torch.zeros_like(given))
+            stream = how.times * (given + others) + (held["start"] if site == "resid_mid" and how.start else 0)
+            value = stream - held["mid"] if site == "mlp_out" and how.start else stream
+            changed = change(where, value.reshape(held["start"].shape))
+            return None if changed is None else given + (changed.reshape(value.shape) - value) / how.times
 
-            handles.append(_on_output(block.get_submodule(attention), layer, parallel))
+        handles = [block.register_forward_pre_hook(keep, with_kwargs=True)]
+        if site == "mlp_out" and how.start:
+            handles += self._summed("resid_mid", layer, lambda where, mid: held.update(mid=mid.clone()))
+        handles += [_on_output(block.get_submodule(name), layer, add) for name in how.children[:-1]]
+        return [*handles, _on_output(block.get_submodule(how.children[-1]), layer, last)]
 
-        def end(where: int, stream: Tensor) -> Tensor | None:
-            written = stream - held["mid"]
-            changed = change(where, written)
-            return None if changed is None else stream + (changed - written)
 
-        return [*handles, _on_output(block, layer, end)]
+def _mixes(name: str) -> bool:
+    return bool(_ATTENTION.search(name)) and not _is_norm(name)
 
 
 def _is_norm(name: str) -> bool:
@@ -295,8 +302,9 @@ def _is_norm(name: str) -> bool:
 
 def _on_input(module: Any, layer: int, change: Change) -> Any:
     def run(_: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        changed = change(layer, args[0])
-        return None if changed is None else ((changed, *args[1:]), kwargs)
+        given = args[0] if args[0].ndim == 3 else args[0][None]  # OPT's MLP takes its positions flattened
+        changed = change(layer, given)
+        return None if changed is None else ((changed.reshape(args[0].shape), *args[1:]), kwargs)
 
     return module.register_forward_pre_hook(run, with_kwargs=True)
 
@@ -305,12 +313,13 @@ def _on_output(module: Any, layer: int, change: Change, *, fused: bool = False) 
     def run(_: Any, args: tuple, output: Any) -> Any:
         given = first(output)
         half = given.chunk(2, -1)[0] if fused else given
-        changed = change(layer, half)
+        changed = change(layer, half if half.ndim == 3 else half[None])
         if changed is None:
             return None
+        changed = changed.reshape(half.shape)
         if fused:
             changed = torch.cat([changed, given.chunk(2, -1)[1]], -1)
-        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+        return type(output)((changed, *output[1:])) if isinstance(output, tuple | list) else changed
 
     return module.register_forward_hook(run)
 

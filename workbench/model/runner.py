@@ -71,9 +71,11 @@ class Runner(ABC):
 
     Attributes:
         network: the module that holds the weights.
+        copies_stream: whether what a hook returns at `resid_mid` reaches the MLP alone, not the stream that is added.
     """
 
     network: nn.Module
+    copies_stream: bool = False
 
     @abstractmethod
     def run(
@@ -128,6 +130,8 @@ class Runner(ABC):
 
 class BridgeRunner(Runner):
     """The transformers network inside a `TransformerBridge` (TransformerLens 3 and 4)."""
+
+    copies_stream = True
 
     def __init__(self, hooked: Any) -> None:
         self.network = hooked.original_model
