@@ -107,7 +107,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "granitemoehybrid": {
         "layer_types": _KINDS,
         "residual_multiplier": 0.4,
-        "position_embedding_type": "rope",
+        "position_embedding_type": "nope",
         "num_local_experts": 0,
         "num_experts_per_tok": 0,
     },

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 Change = Callable[[int, Tensor], Tensor | None]
 """From a layer and a site's values `(1, pos, width)` to what replaces them; None leaves them."""
 
-_DOWN = ("down_proj", "dense_4h_to_h", "fc2", "fc_out", "w2", "output_linear", "c_proj", "wo")
+_DOWN = ("down_proj", "dense_4h_to_h", "fc2", "fc_out", "w2", "output_linear", "c_proj", "wo", "Wo")
 _GATE = ("gate_proj", "w1", "fc1", "c_fc", "dense_h_to_4h", "fc_in")
-_FUSED = ("gate_up_proj", "input_linear")
+_FUSED = ("gate_up_proj", "input_linear", "Wi")
 _ACT = ("act_fn", "activation_fn", "act", "activation", "gelu_impl")
-_OUT = ("o_proj", "out_proj", "dense", "c_proj", "out_proj", "wo")
+_OUT = ("o_proj", "out_proj", "dense", "c_proj", "out_proj", "wo", "Wo")
 _INNER = re.compile(r"expert|vision|audio|visual|mtp|encoder(?!.*decoder)")
 _ATTENTION = re.compile(r"attn|attention|temporal|mamba|mixer|conv|recurrent")
 _NORM = re.compile(r"norm|ln_|layernorm")

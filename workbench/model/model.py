@@ -293,11 +293,21 @@ class Model:
 
         It gets them as `(batch, pos, width)`, with the heads of an attention site side by side. The hook is removed on
         leaving, whatever happens, and no other hook is touched.
+
+        Raises:
+            ValueError: if the model lacks the layer or the site; in a pass, if what TransformerLens hooks there is not
+                as wide as the site.
         """
         point = self.hook_point(site, layer)
         in_place = site == RESID_MID and self.runner.copies_stream
+        width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
+            if tensor.shape[2:].numel() != width and not tensor.ndim == 2:
+                raise ValueError(
+                    f"{site.hook(layer)} is {tensor.shape[2:].numel()} wide but the model's own width there is {width}. "
+                    f"TransformerLens does not show {site.name} of {self.name} alone there; choose another site."
+                )
             if in_place:
                 changed = function(tensor.clone() if tensor.requires_grad else tensor)
                 return None if changed is None else written_in_place(tensor, changed)

@@ -10,7 +10,7 @@ import transformer_lens
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 try:
@@ -136,7 +136,9 @@ class BridgeRunner(Runner):
     def __init__(self, hooked: Any) -> None:
         self.network = hooked.original_model
         network: Any = self.network
-        self._decoder = network.get_decoder()
+        decoder = network.get_decoder()
+        # ModernBERT calls its output projection `decoder`.
+        self._decoder = decoder if isinstance(decoder, PreTrainedModel) else network.base_model
 
     def run(
         self,
