@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
+from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_causal, check_folder, one_line
 from workbench.model.gguf import PACKAGED, converted
 from workbench.model.hub import config_of, hub_asked
 from workbench.model.model import Model
@@ -58,8 +58,9 @@ def load_model(
         FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
             that holds the model is missing.
         ImportError: if a GGUF file is to be converted and the package gguf is missing.
-        ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, or
-            there is no such device; or for a variable that its chat template does not read. The message is one line.
+        ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, is
+            no causal language model (an encoder-decoder, say), or there is no such device; or for a variable that its
+            chat template does not read. The message is one line.
     """
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
@@ -221,7 +222,8 @@ def wrap_model(
 
     Raises:
         TypeError: for any other kind of model.
-        ValueError: if there is no tokenizer, or for a variable that its chat template does not read.
+        ValueError: if there is no tokenizer, the model is no causal language model, or for a variable that its chat
+            template does not read.
     """
     kinds = tuple(kind for kind in (bridge_class(), HookedTransformer) if kind is not None)
     if not isinstance(hooked, kinds):
@@ -230,6 +232,12 @@ def wrap_model(
             "arrived. Load it with TransformerBridge.boot_transformers, or give its name or folder to load_model."
         )
     cfg: Any = hooked.cfg
+    config = getattr(getattr(hooked, "original_model", None), "config", None)
+    if config is not None:
+        try:
+            check_causal(config)
+        except ValueError as error:
+            raise ValueError(f"{name or cfg.model_name} cannot be wrapped: {error}.") from None
     chosen = _with_tokenizer(hooked, tokenizer)
     return Model(hooked.eval(), chosen, name=name or str(cfg.model_name), template=template)
 
