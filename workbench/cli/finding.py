@@ -12,6 +12,7 @@ import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.nearness import nearness, telling_how_near
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     DeviceMap,
@@ -47,6 +48,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -97,7 +99,7 @@ def locate(
         from workbench.study.located import locate_trait, write_located
 
         contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map)
+        loaded = load_asked(model, dtype, device, device_map, adapter)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -146,6 +148,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -196,7 +199,7 @@ def capture(
     contrast = wb.Contrast.of(drawn)
     if engine == "ray" and not only_plan:
         check_cluster(address)
-    loaded = load_asked(model, dtype, device, device_map)
+    loaded = load_asked(model, dtype, device, device_map, adapter)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = Console(stderr=as_json)
     console.print(str(planned), soft_wrap=True, highlight=False)
@@ -228,6 +231,7 @@ def steer(
     edit: Annotated[Path, typer.Argument(help="An edit, or another tool's steering file or folder.")],
     prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
@@ -245,7 +249,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, adapter=adapter)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 

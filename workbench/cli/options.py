@@ -34,6 +34,9 @@ class Dtype(StrEnum):
 
 Precision = Annotated[Dtype, typer.Option("--dtype", help="Number type of the weights.")]
 Device = Annotated[str | None, typer.Option(help="Where the model lives; CUDA where it is there, else the CPU.")]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", help="A peft adapter's folder or name, e.g. a LoRA; merged into the model.")
+]
 DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
 AnyWeights = Annotated[
     bool, typer.Option("--any-weights", help="Take an edit made on other weights, e.g. in another number type.")
@@ -78,11 +81,16 @@ def pairs_asked(
     return builtin_pairs(trait, n=n, seed=seed, style=style)
 
 
-def load_asked(model: str, dtype: Dtype, device: str | None, device_map: str | None = None) -> "wb.Model":
-    """Load the model; print a line if its prompts are not rendered by its own template."""
+def load_asked(
+    model: str, dtype: Dtype, device: str | None, device_map: str | None = None, adapter: Path | None = None
+) -> "wb.Model":
+    """Load the model; print a line if an adapter is merged, or its prompts are not rendered by its own template."""
     import torch
 
-    loaded = wb.load_model(model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map)
+    kind = getattr(torch, dtype.value)
+    loaded = wb.load_model(model, dtype=kind, device=device, device_map=device_map, adapter=adapter)
+    if "adapter" in loaded.source:
+        say(f"weights: {loaded.weights}")
     if loaded.rendering.is_fallback:
         say(f"prompts: {loaded.rendering}")
     return loaded

@@ -1,14 +1,14 @@
 """Commands on studies: run one, write its report and its figures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Json, ModelName
+from workbench.cli.options import Adapter, Json, ModelName
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say
 from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
@@ -22,6 +22,7 @@ from workbench.vocabulary import BIG_FIVE
 )
 def demo(
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     traits: Annotated[list[str] | None, typer.Option(help="A Big Five trait, or all; may be repeated.")] = None,
     out: Annotated[
         Path | None,
@@ -33,7 +34,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the pairs, the answers and the intervals.")] = 0,
     as_json: Json = False,
 ) -> None:
-    asked = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
+    asked: dict[str, Any] = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
+    if adapter is not None:
+        asked["adapter"] = str(adapter)
     folder = out or Path("runs") / ("demo" if model == "testbed" else Path(model).stem)
     _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 

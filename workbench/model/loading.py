@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from workbench.model.adapter import CONFIG, Adapter, MergedNetwork, WrongAdapter, adapter_config, is_adapter, merged
 from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
 from workbench.model.gguf import PACKAGED, converted
 from workbench.model.hub import config_of, hub_asked
@@ -34,6 +35,7 @@ def load_model(
     revision: str | None = None,
     device_map: str | dict | None = None,
     trust_remote_code: bool = False,
+    adapter: str | Path | None = None,
 ) -> Model:
     """A model with TransformerLens hooks, ready to capture, edit and generate.
 
@@ -48,17 +50,25 @@ def load_model(
         revision: a branch, tag or commit of the hub.
         device_map: how to spread the model over devices, as in accelerate; it replaces `device`.
         trust_remote_code: whether Python files of the checkpoint may run; if so, a warning says it.
+        adapter: a folder, or a name of the hub, of a peft adapter, e.g. a LoRA. It is merged into the weights, and the
+            result must compute what base and adapter compute apart. Its tokenizer, if it comes with one that the base
+            can read, replaces the base's. A folder that is itself an adapter may be given as `name_or_path`: its base
+            is the one that it names, which a warning says.
 
     Raises:
         FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
             that holds the model is missing.
-        ImportError: if a GGUF file is to be converted and the package gguf is missing.
+        ImportError: if a GGUF file is to be converted and the package gguf is missing, or peft for an adapter.
         ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, or
-            there is no such device. The message is one line.
+            there is no such device, or the adapter does not fit. The message is one line.
     """
+    given = Path(name_or_path).expanduser()
+    if adapter is None and given.is_dir() and is_adapter(given):
+        adapter, name_or_path = given, _base_of(given)
+    change = None if adapter is None else Adapter.of(adapter)
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
-            return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False)
+            return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False, adapter=change)
     device = _placed(device, device_map)
     packaged = PACKAGED.get(str(name_or_path))
     path = Path(name_or_path).expanduser() if packaged is None else packaged.file()
@@ -67,7 +77,7 @@ def load_model(
             raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint, or a .gguf file.")
         folder, source = converted(path, dtype)
         name = str(path) if packaged is None else str(name_or_path)
-        return _boot(str(folder), name, device, dtype, None, device_map, False, source)
+        return _boot(str(folder), name, device, dtype, None, device_map, False, source, change)
     local = path.is_dir()
     if local:
         check_folder(path)
@@ -81,8 +91,9 @@ def load_model(
         with nullcontext() if local else hub_asked(name, revision):
             if not local:
                 refuse_quantised(name, config_of(name, revision))
-            return _boot(name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
-    except (torch.OutOfMemoryError, IncompleteCheckpoint, QuantisedCheckpoint, FileNotFoundError):
+            shown = str(name_or_path)
+            return _boot(name, shown, device, dtype, revision, device_map, trust_remote_code, adapter=change)
+    except (torch.OutOfMemoryError, IncompleteCheckpoint, QuantisedCheckpoint, WrongAdapter, FileNotFoundError):
         raise
     except _LOAD_ERRORS as error:
         if "trust_remote_code=True" in str(error):
@@ -133,17 +144,20 @@ def _boot(
     device_map: str | dict | None,
     trust_remote_code: bool,
     source: Mapping[str, Any] | None = None,
+    adapter: Adapter | None = None,
 ) -> Model:
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
         tokenizer = _load_tokenizer(path, **asked)
+        if adapter is not None:
+            tokenizer = _tokenizer_of(adapter, tokenizer)
         hooked = bridge_class().boot_transformers(
             path,
             device=device,
             dtype=dtype,
             device_map=device_map,
             tokenizer=copy.deepcopy(tokenizer),
-            model_class=WholeNetwork,
+            model_class=WholeNetwork if adapter is None else MergedNetwork(adapter),
             **asked,
         )
     recipe = {
@@ -153,6 +167,9 @@ def _boot(
         "device_map": device_map,
         "trust_remote_code": trust_remote_code,
     }
+    if adapter is not None:
+        recipe["adapter"] = adapter.name
+        source = dict(source or {}) | {"adapter": adapter.record}
     return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source)
 
 
@@ -170,6 +187,48 @@ def checkpoint_of(recipe: Mapping[str, Any]) -> str:
         folder, _ = converted(path, getattr(torch, recipe["dtype"]))
         return str(folder)
     return name
+
+
+def stock_network(recipe: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    """The network behind a `Model.recipe` as plain transformers has it, its adapter merged, on the CPU.
+
+    Raises:
+        FileNotFoundError, ValueError: if the model's package or file is no longer there.
+    """
+    network: Any = AutoModelForCausalLM.from_pretrained(
+        checkpoint_of(recipe),
+        dtype=dtype,
+        revision=recipe.get("revision"),
+        trust_remote_code=bool(recipe.get("trust_remote_code")),
+    )
+    return merged(network, Adapter.of(recipe["adapter"])) if recipe.get("adapter") else network
+
+
+def _base_of(folder: Path) -> str:
+    """The base that an adapter's folder names; a warning says it.
+
+    Raises:
+        ValueError: if it names none.
+    """
+    base = str((adapter_config(folder) or {}).get("base_model_name_or_path") or "")
+    if not base:
+        raise ValueError(f"{folder} is an adapter that names no base. Give the base, and this as adapter=.")
+    beside = folder / base  # a relative path may have been meant from here
+    base = base if Path(base).expanduser().is_dir() or not beside.is_dir() else str(beside)
+    warnings.warn(
+        f"{folder} is an adapter: it is merged into {base}, which its {CONFIG} names. For another base, give that, and "
+        "this as adapter=.",
+        stacklevel=3,
+    )
+    return base
+
+
+def _tokenizer_of(adapter: Adapter, tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The adapter's own tokenizer if it comes with one of the base's vocabulary, otherwise the base's."""
+    if not (adapter.folder / "tokenizer_config.json").is_file():
+        return tokenizer
+    own = _load_tokenizer(str(adapter.folder))
+    return own if own.get_vocab() == tokenizer.get_vocab() else tokenizer
 
 
 def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:

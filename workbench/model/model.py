@@ -28,8 +28,9 @@ class Model:
         tokenizer: the tokenizer.
         name: the name or path that it was loaded by.
         recipe: what `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded.
-        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; otherwise
-            empty, as the weights are the checkpoint's own.
+        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; for a merged
+            adapter: adapter, with its name, method, sha256 and the model that it was trained on; otherwise empty, as
+            the weights are the checkpoint's own.
         runner: its forward pass, for either generation of TransformerLens.
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
@@ -62,12 +63,15 @@ class Model:
 
     @property
     def weights(self) -> str:
-        """Where the weights come from, in words: a checkpoint's own numbers, or dequantised from a GGUF file."""
-        if not self.source:
-            return "as the checkpoint has them"
-        return (
-            f"dequantised from {self.source['quantization']} in {self.source['file']} (sha256 {self.source['sha256']})"
-        )
+        """Where the weights come from, in words: a checkpoint's own numbers, or a GGUF file's, and a merged adapter."""
+        said = "as the checkpoint has them"
+        if "file" in self.source:
+            kind, file, digest = (self.source[name] for name in ("quantization", "file", "sha256"))
+            said = f"dequantised from {kind} in {file} (sha256 {digest})"
+        adapter = self.source.get("adapter")
+        if adapter is None:
+            return said
+        return f"{said}, with the {adapter['method']} adapter {adapter['name']} (sha256 {adapter['sha256']}) merged"
 
     @property
     def device(self) -> torch.device:

@@ -95,7 +95,7 @@ def _method_of(config: Mapping[str, Any]) -> tuple[str, int | None] | None:
     for name in ("quantization_config", "compression_config", "quantization"):
         settings = config.get(name)
         if not isinstance(settings, Mapping):
-            settings = settings.to_dict() if hasattr(settings, "to_dict") else None
+            settings = settings.to_dict() if settings is not None and hasattr(settings, "to_dict") else None
         if not settings:
             continue
         method = str(settings.get("quant_method") or ("mlx" if name == "quantization" else "")).lower()

@@ -37,6 +37,9 @@ class StudyConfig(BaseModel):
     model: str = Field(
         default="testbed", description="'testbed', 'smollm2', a Hugging Face name, a checkpoint folder, or a GGUF file."
     )
+    adapter: str | None = Field(
+        default=None, description="A peft adapter's folder or name, e.g. a LoRA; it is merged into the model."
+    )
     traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
     contrast: str = Field(
         default="testbed",

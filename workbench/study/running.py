@@ -76,7 +76,7 @@ def run_study(
         warn_unattainable(plan)
         if config.engine == "ray" and not _is_begun(Path(folder)):
             check_cluster(config.address)
-        model = model or load_model(config.model)
+        model = model or load_model(config.model, adapter=config.adapter)
         plan, preset = fitted(plan, model)
         store = Store(folder)
         store.manifest["preset"] = None if preset is None else str(preset)
