@@ -170,6 +170,13 @@ def test_a_merge_that_computes_something_else_is_refused(
         wb.load_model(checkpoint, adapter=folder)
 
 
+def test_an_adapter_is_merged_into_weights_that_are_in_memory(checkpoint: Path, folder: Path) -> None:
+    spread = wb.load_model(checkpoint, adapter=folder, device_map="cpu")
+    torch.testing.assert_close(hooked(spread), apart(checkpoint, folder), atol=1e-5, rtol=1e-5)
+    with pytest.raises(ValueError, match="weights that are in memory, but some of the base's are offloaded. Load it"):
+        wb.load_model(checkpoint, adapter=folder, device_map={"": "disk"})
+
+
 def test_a_checkpoint_beside_an_adapter_is_no_guess(
     checkpoint: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

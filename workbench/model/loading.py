@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from workbench.model.adapter import CONFIG, Adapter, MergedNetwork, WrongAdapter, adapter_config, is_adapter, merged
 from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
@@ -23,6 +23,7 @@ from workbench.model.model import Model
 from workbench.model.quantised import QuantisedCheckpoint, refuse_quantised, refuse_quantised_folder
 from workbench.model.quiet import quiet
 from workbench.model.runner import HookedTransformer, bridge_class
+from workbench.model.unwrapping import bare, bridged
 
 TESTBED = "testbed"
 
@@ -62,13 +63,19 @@ def load_model(
         ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, or
             there is no such device, or the adapter does not fit. The message is one line.
     """
+    if not isinstance(name_or_path, str | Path):
+        raise TypeError(
+            f"load_model takes a name or a folder, but a {type(name_or_path).__name__} arrived. wrap_model takes a "
+            "model that is in memory."
+        )
     given = Path(name_or_path).expanduser()
     if adapter is None and given.is_dir() and is_adapter(given):
         adapter, name_or_path = given, _base_of(given)
     change = None if adapter is None else Adapter.of(adapter)
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
-            return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False, adapter=change)
+            place = _placed(device or (None if device_map is not None else "cpu"), device_map)
+            return _boot(str(folder), TESTBED, place, dtype, None, device_map, False, adapter=change)
     device = _placed(device, device_map)
     packaged = PACKAGED.get(str(name_or_path))
     path = Path(name_or_path).expanduser() if packaged is None else packaged.file()
@@ -247,21 +254,27 @@ def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
 def wrap_model(
     hooked: nn.Module, tokenizer: PreTrainedTokenizerBase | None = None, *, name: str | None = None
 ) -> Model:
-    """Wraps a hooked model that you already have; its own tokenizer is used unless another is given.
+    """Wraps a model that you already have; a hooked one's own tokenizer is used unless another is given.
 
     Args:
         hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). Its weights may
-            be folded or centred, as that does not change what the model computes.
+            be folded or centred, as that does not change what the model computes. Or a causal model of transformers,
+            around which a bridge is put: the model itself is changed. A model that `torch.compile`, `DataParallel` or
+            `DistributedDataParallel` has wrapped is unwrapped, which a warning says.
 
     Raises:
-        TypeError: for any other kind of model.
+        TypeError: for any other kind of model, a sharded or quantised one, or one with an adapter that is not merged.
         ValueError: if there is no tokenizer.
     """
+    hooked = bare(hooked)
+    if isinstance(hooked, PreTrainedModel):
+        name = name or str(getattr(hooked.config, "_name_or_path", "") or type(hooked).__name__)
+        hooked = bridged(hooked, tokenizer, name)
     kinds = tuple(kind for kind in (bridge_class(), HookedTransformer) if kind is not None)
     if not isinstance(hooked, kinds):
         raise TypeError(
-            f"wrap_model takes a {' or a '.join(kind.__name__ for kind in kinds)}, but a {type(hooked).__name__} "
-            "arrived. Load it with TransformerBridge.boot_transformers, or give its name or folder to load_model."
+            f"wrap_model takes a {' or a '.join(kind.__name__ for kind in kinds)} or a causal model of transformers, "
+            f"but a {type(hooked).__name__} arrived. Give its name or folder to load_model."
         )
     cfg: Any = hooked.cfg
     return Model(hooked.eval(), _with_tokenizer(hooked, tokenizer), name=name or str(cfg.model_name))

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
+from workbench.model.offloading import device_of, in_memory, state_of
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
@@ -76,7 +77,7 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where token ids go."""
-        return self.runner.embedding.device
+        return device_of(self.runner.embedding, self.runner.embedding_module)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -101,7 +102,7 @@ class Model:
     def _neurons(self, layer: int) -> int:
         """How many neurons a layer has, even if its weights are offloaded or have no values yet."""
         try:
-            return int(self.w_out(layer).shape[0])
+            return int(self._w_out(layer).shape[0])
         except NotImplementedError:  # TransformerLens cannot read a weight that has no values
             down = self.hooked.blocks[layer].mlp.out.original_component
             return int(getattr(down, "in_features", down.weight.shape[0]))
@@ -112,6 +113,10 @@ class Model:
         Raises:
             ValueError: if the block has no single down projection (a mixture of experts, say).
         """
+        with in_memory(self.hooked.blocks[layer].mlp):
+            return self._w_out(layer)
+
+    def _w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
         mlp = self.hooked.blocks[layer].mlp
         if not hasattr(mlp, "W_out") or mlp.W_out.ndim != 2:
             raise ValueError(
@@ -127,7 +132,8 @@ class Model:
             ValueError: if the block has no attention with an output projection.
         """
         attention = getattr(self.hooked.blocks[layer], "attn", None)
-        weights = getattr(attention, "W_O", None)
+        with in_memory(attention):
+            weights = getattr(attention, "W_O", None)
         if weights is None:
             raise ValueError(f"Layer {layer} of {self.name} has no attention heads with an output projection.")
         return weights.detach().reshape(-1, weights.shape[-1])
@@ -252,7 +258,7 @@ class Model:
         At most 4,096 evenly spaced values of each parameter are hashed, so that it is quick for a model of any size.
         """
         digest = hashlib.sha256()
-        for name, parameter in sorted(self.network.state_dict().items()):
+        for name, parameter in state_of(self.network):
             values = parameter.detach().flatten()
             step = max(1, values.numel() // 4096)
             sample = values[::step][:4096].to("cpu", torch.float32).contiguous()
