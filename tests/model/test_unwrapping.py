@@ -28,13 +28,17 @@ def logits(model: wb.Model) -> torch.Tensor:
     return model.network(input_ids=TOKENS).logits
 
 
+def compiled(network: nn.Module) -> Any:
+    return torch.compile(network, backend="eager")
+
+
 def in_place(network: nn.Module) -> nn.Module:
     network.compile(backend="eager")
     return network
 
 
 def in_parts(network: Any) -> nn.Module:
-    network.model.layers[1] = torch.compile(network.model.layers[1], backend="eager")
+    network.model.layers[1] = compiled(network.model.layers[1])
     return network
 
 
@@ -47,11 +51,11 @@ def distributed(network: nn.Module) -> nn.Module:
 
 
 WRAPPED: list[tuple[Callable[[Any], nn.Module], str]] = [
-    (lambda network: torch.compile(network, backend="eager"), "OptimizedModule"),
+    (compiled, "OptimizedModule"),
     (in_place, "a compiled LlamaForCausalLM"),
     (in_parts, "a compiled LlamaDecoderLayer"),
     (nn.DataParallel, "DataParallel"),
-    (lambda network: nn.DataParallel(torch.compile(network, backend="eager")), "DataParallel of OptimizedModule"),
+    (lambda network: nn.DataParallel(compiled(network)), "DataParallel of OptimizedModule"),
     (distributed, "DistributedDataParallel"),
 ]
 
