@@ -11,6 +11,7 @@ import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.nearness import nearness, telling_how_near
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     DeviceMap,
@@ -48,6 +49,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -99,7 +101,7 @@ def locate(
         from workbench.study.located import locate_trait, write_located
 
         contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map, template)
+        loaded = load_asked(model, dtype, device, device_map, adapter, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -148,6 +150,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -199,7 +202,7 @@ def capture(
     contrast = wb.Contrast.of(drawn)
     if engine == "ray" and not only_plan:
         check_cluster(address)
-    loaded = load_asked(model, dtype, device, device_map, template)
+    loaded = load_asked(model, dtype, device, device_map, adapter, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = terminal(stderr=as_json)
     say_lines(console, planned)
@@ -231,6 +234,7 @@ def steer(
     edit: Annotated[Path, typer.Argument(help="An edit, or another tool's steering file or folder.")],
     prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
@@ -249,7 +253,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 

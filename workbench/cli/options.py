@@ -39,6 +39,9 @@ class Dtype(StrEnum):
 
 Precision = Annotated[Dtype, typer.Option("--dtype", help="Number type of the weights.")]
 Device = Annotated[str | None, typer.Option(help="Where the model lives; CUDA where it is there, else the CPU.")]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", help="A peft adapter's folder or name, e.g. a LoRA; merged into the model.")
+]
 DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
 Template = Annotated[
     list[str] | None,
@@ -108,9 +111,10 @@ def load_asked(
     dtype: Dtype,
     device: str | None,
     device_map: str | None = None,
+    adapter: Path | None = None,
     template: Sequence[str] | None = None,
 ) -> "wb.Model":
-    """Load the model; print a line for each thing that is special in how its prompts are rendered.
+    """Load the model; print a line for a merged adapter, and for what is special in how its prompts are rendered.
 
     Raises:
         ValueError: for a template variable that is not written NAME=VALUE, or that the template does not read.
@@ -119,9 +123,10 @@ def load_asked(
 
     import torch
 
-    loaded = wb.load_model(
-        model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map, template=variables
-    )
+    kind = getattr(torch, dtype.value)
+    loaded = wb.load_model(model, dtype=kind, device=device, device_map=device_map, adapter=adapter, template=variables)
+    if "adapter" in loaded.source:
+        say(f"weights: {loaded.weights}")
     for remark in loaded.rendering_remarks:
         say(f"prompts: {remark}")
     return loaded
