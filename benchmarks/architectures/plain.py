@@ -18,6 +18,7 @@ _FUSED = ("gate_up_proj", "input_linear", "Wi")
 _ACT = ("act_fn", "activation_fn", "act", "activation", "gelu_impl")
 _OUT = ("o_proj", "out_proj", "dense", "c_proj", "out_proj", "wo", "Wo")
 _INNER = re.compile(r"expert|vision|audio|visual|mtp|encoder(?!.*decoder)")
+"""Lists of modules that are not the decoder's blocks."""
 _ATTENTION = re.compile(r"attn|attention|temporal|mamba|mixer|conv|recurrent")
 _NORM = re.compile(r"norm|ln_|layernorm")
 _CLOSE = 1e-4
@@ -86,10 +87,11 @@ class Plain:
         lists = [
             (name, list(module))
             for name, module in network.named_modules()
-            if isinstance(module, nn.ModuleList)
-            and len(module) == config.num_hidden_layers
-            and not _INNER.search(name)
+            if isinstance(module, nn.ModuleList) and len(module) == config.num_hidden_layers
         ]
+        lists = [one for one in lists if not _INNER.search(one[0])] or lists
+        if not lists:
+            raise ValueError("its blocks are not one list")
         self.name, self.layers = lists[0]
         probe = torch.arange(7, 27)[None]
         self.middles: dict[int, Sum] = {}
@@ -210,7 +212,9 @@ class Plain:
             if layer in self.writers:
                 return
 
-    def _middle(self, start: Tensor, end: Tensor, seen: list[Seen], mixers: list[Seen], later: list[Seen]) -> Sum | None:
+    def _middle(
+        self, start: Tensor, end: Tensor, seen: list[Seen], mixers: list[Seen], later: list[Seen]
+    ) -> Sum | None:
         norm = later[0] if later and _is_norm(later[0].name) else None
         if norm is not None and _is_norm(seen[-1].name) and close(seen[-1].given, end):
             return Sum((norm.name,), False, 1.0)  # the sum itself is normalised, as in GPT-1

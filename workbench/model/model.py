@@ -303,10 +303,11 @@ class Model:
         width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
-            if tensor.shape[2:].numel() != width and not tensor.ndim == 2:
+            wide = tensor.shape[2:].numel()
+            if wide != width and tensor.ndim > 2:
                 raise ValueError(
-                    f"{site.hook(layer)} is {tensor.shape[2:].numel()} wide but the model's own width there is {width}. "
-                    f"TransformerLens does not show {site.name} of {self.name} alone there; choose another site."
+                    f"{site.hook(layer)} is {wide} wide but the model's own width there is {width}. TransformerLens "
+                    f"does not show {site.name} of {self.name} alone there; choose another site."
                 )
             if in_place:
                 changed = function(tensor.clone() if tensor.requires_grad else tensor)

@@ -42,3 +42,21 @@ def residual_multiplier(model: Model) -> float:
         return float(multiplier)
     depth = getattr(config, "scale_depth", None)  # MiniCPM's
     return 1.0 if depth is None else float(depth) / math.sqrt(model.n_layers)
+
+
+def half_multiplier(model: Model, half: Half) -> float:
+    """What a half's output projection is multiplied by on its way to the residual stream; Falcon-H1 has one of each."""
+    config = getattr(model.network, "config", None)
+    own = getattr(config, "attention_out_multiplier", None)
+    if half == "mlp":
+        own = (getattr(config, "mlp_multipliers", None) or (None, None))[1]
+    return residual_multiplier(model) * (1.0 if own is None else float(own))
+
+
+def mlp_out_multiplier(model: Model, layer: int) -> float:
+    """What a value of the site `mlp_out` is multiplied by on its way to the residual stream.
+
+    1 where TransformerLens hooks what is added, as it does in Granite from release 4 on.
+    """
+    scaled = hasattr(model.hooked.blocks[layer], "residual_contribution_scale")
+    return 1.0 if scaled else residual_multiplier(model)
