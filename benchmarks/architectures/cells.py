@@ -156,7 +156,7 @@ def generate_cell(case: Case, cell: Cell) -> None:
 
 def patch_cell(case: Case, cell: Cell) -> None:
     layers = case.at("hook_post") or [0]
-    neurons = wb.NeuronSet.of((layer, unit) for layer in layers for unit in range(0, 12))
+    neurons = wb.NeuronSet.of((layer, unit) for layer in layers for unit in range(12))
 
     def metric(logits: Tensor, rows: Tensor) -> Tensor:
         return logits[:, 7]

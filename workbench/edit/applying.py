@@ -12,6 +12,7 @@ from workbench.edit.gate import hooked_at
 from workbench.edit.reach import Reach
 from workbench.edit.stages import Stage, stages_at
 from workbench.model.model import Model
+from workbench.model.passing import Pass
 from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, SCOPES, Scope, Z, site_named
 
 _ALONG_THE_PASS = tuple(site.name for site in (Z, RESID_MID, HOOK_PRE, ACT, HOOK_POST, MLP_OUT, RESID_POST))
@@ -37,7 +38,8 @@ def edited(
         what the run has edited so far, counted as it goes.
 
     Raises:
-        ValueError: if an edit does not fit the model, the scope is unknown, or `rows` and `edit` disagree.
+        ValueError: if an edit does not fit the model, the scope is unknown, or `rows` and `edit` disagree; on leaving,
+            if TransformerLens never runs a hook that the edit needs.
         RuntimeError: on leaving, if passes ran, but an edit that has units and a dose, and that `rows` gives to some
             prompt, changed nothing.
     """
@@ -57,6 +59,7 @@ def edited(
     stages = [stages_at(parts, site, layer) for site, layer in order]
     places = [_place(*pair, several, len(edits)) for pair, several in zip(order, stages, strict=True)]
     run = EditedRun(scope, places, assigned)
+    begun = model.begun
     with ExitStack() as hooks:
         for number, (site, layer) in enumerate(order):
             hook = _Hook(model, stages[number], run, number)
@@ -64,6 +67,8 @@ def edited(
         if rows is not None:
             hooks.enter_context(model.rows_apart())
         yield run
+    if order and not run.passes and model.begun > begun:
+        _refuse_dead(model, order)
     wanted = {0} if rows is None else set(rows) - {-1}
     silent = [number for number in sorted(wanted) if edits[number].acts and not run.by_edit[number]]
     if run.passes and silent:
@@ -74,6 +79,26 @@ def edited(
             f"{which}. {sum(run.passes.values())} hooked passes ran, none with a position of its prompts in scope "
             f"{scope!r}. With scope 'decode' generate at least 2 tokens, or choose 'generated' or 'all'."
         )
+
+
+@torch.no_grad()
+def _refuse_dead(model: Model, order: Sequence[tuple[str, int]]) -> None:
+    """Refuse places whose hooks a whole pass does not run, at which an edit would do nothing, without a word."""
+    ran: set[tuple[str, int]] = set()
+    tokens = torch.tensor([[model.pad_token] * 2], device=model.device)
+    real = torch.ones_like(tokens, dtype=torch.bool)
+    with ExitStack() as hooks:
+        for site, layer in order:
+            seen = HOOK_POST if site == ACT.name else site_named(site)
+            hooks.enter_context(model.hooked_at(seen, layer, lambda _, place=(site, layer): ran.add(place)))
+        hooks.enter_context(model.passing(Pass("prompt", torch.zeros_like(real), torch.zeros(1, dtype=torch.int64))))
+        model.runner.run(tokens, real)
+    for site, layer in order:
+        if (site, layer) not in ran:
+            raise ValueError(
+                f"{site} of layer {layer} of {model.name} did not run in a pass: TransformerLens does not call it in "
+                "this architecture, so an edit there does nothing. Choose another site."
+            )
 
 
 def check_fits(model: Model, edit: AnyEdit) -> None:

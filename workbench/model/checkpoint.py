@@ -62,11 +62,11 @@ def check_causal(config: Any) -> None:
     named = (getattr(config, "architectures", None) or [type(config).__name__])[0]
     if getattr(config, "is_encoder_decoder", False):
         raise ValueError(f"it is an encoder-decoder ({named}), but only decoders, which continue a text, are taken")
-    if named.startswith("Bert") and not getattr(config, "is_decoder", False):
-        raise ValueError(f"this {named} attends both ways (is_decoder is not set), but only causal models are taken")
     kind = getattr(transformers, named, None)
     if kind is not None and hasattr(kind, "can_generate") and not kind.can_generate():
         raise ValueError(f"{named} has no head that continues a text, but only causal language models are taken")
+    if named.startswith("Bert") and not getattr(config, "is_decoder", False):
+        raise ValueError(f"this {named} attends both ways (is_decoder is not set), but only causal models are taken")
 
 
 class WholeNetwork:

@@ -36,6 +36,7 @@ class Model:
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
         current: the forward pass that is running; None between passes, and during passes that are not announced.
+        begun: how many passes have been announced.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Model:
         self.per_row = 0
         self.shares_beginnings: bool | None = None
         self.current: Pass | None = None
+        self.begun = 0
 
     @property
     def network(self) -> Any:
@@ -273,6 +275,7 @@ class Model:
     def passing(self, step: Pass) -> Iterator[None]:
         """Announce a forward pass to the hooks while it lasts."""
         before, self.current = self.current, step
+        self.begun += 1
         try:
             yield
         finally:

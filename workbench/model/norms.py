@@ -16,17 +16,22 @@ _AFTER: dict[Half, str] = {"attention": "ln1_post", "mlp": "ln2_post"}
 
 def normalises_mlp_output(model: Model) -> bool:
     """Whether a norm stands between the MLP and the residual stream (Gemma 2 and 3, OLMo 2, EXAONE 4, GLM-4)."""
-    return any(name.rsplit(".", 1)[-1] in _AFTER_THE_MLP for name, _ in model.network.named_modules())
+    return _has_norm_after(model.network)
+
+
+def _has_norm_after(module: nn.Module) -> bool:
+    return any(name.rsplit(".", 1)[-1] in _AFTER_THE_MLP for name, _ in module.named_modules())
 
 
 def norm_after(model: Model, layer: int, half: Half) -> nn.Module | None:
     """The norm between a half of a block and the residual stream; None where there is none.
 
     Raises:
-        ValueError: if the model has such norms, but TransformerLens does not show this one.
+        ValueError: if the block has such a norm, but TransformerLens does not show it.
     """
-    norm: Any = getattr(model.hooked.blocks[layer], _AFTER[half], None)
-    if norm is None and half == "mlp" and normalises_mlp_output(model):
+    block = model.hooked.blocks[layer]
+    norm: Any = getattr(block, _AFTER[half], None)
+    if norm is None and half == "mlp" and _has_norm_after(getattr(block, "original_component", block)):
         raise ValueError(
             f"{model.name} normalises the MLP's output before it is added to the residual stream, but TransformerLens "
             f"does not show the norm of layer {layer} as {_AFTER[half]}."
