@@ -1,12 +1,13 @@
 """Checks a checkpoint before it is loaded, refuses one that does not fill its network, and shortens load errors."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import transformers
 from safetensors import SafetensorError, safe_open
+
+from workbench.textfile import read_json
 
 _NAMED = 3  # how many names a message lists
 
@@ -48,9 +49,9 @@ def check_folder(folder: Path) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}). Copy the checkpoint again.") from None
+        return read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({str(error).rstrip('.')}). Copy the checkpoint again.") from None
 
 
 def check_causal(config: Any) -> None:

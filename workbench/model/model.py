@@ -1,6 +1,7 @@
 """The model that all higher floors take: a TransformerLens model, its tokenizer, and what hooks need to know."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,9 +16,11 @@ from transformers import PreTrainedTokenizerBase
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
 from workbench.model.passing import Pass
-from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
+from workbench.model.rendering import Rendering, as_prompts, remarks, render, render_conversation, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
 from workbench.model.sites import Blocks, written_in_place
+from workbench.model.template import checked_variables, template_text
+from workbench.model.text import added_before, answer_tokens
 from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, RESID_MID, Axis, Site
 
 
@@ -28,7 +31,6 @@ class Model:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
         tokenizer: the tokenizer.
         name: the name or path that it was loaded by.
-        recipe: what `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded.
         source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; otherwise
             empty, as the weights are the checkpoint's own.
         blocks: its blocks, and which sites each has.
@@ -47,11 +49,13 @@ class Model:
         name: str,
         recipe: Mapping[str, Any] | None = None,
         source: Mapping[str, Any] | None = None,
+        template: Mapping[str, Any] | None = None,
     ) -> None:
         self.hooked = hooked
         self.tokenizer = tokenizer
         self.name = name
-        self.recipe = None if recipe is None else dict(recipe)
+        self._recipe = None if recipe is None else dict(recipe)
+        self._template = checked_variables(tokenizer, template)
         self.source = dict(source or {})
         self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.blocks = Blocks(hooked, name)
@@ -59,6 +63,35 @@ class Model:
         self.shares_beginnings: bool | None = None
         self.current: Pass | None = None
         self.begun = 0
+
+    @property
+    def recipe(self) -> dict[str, Any] | None:
+        """What `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded."""
+        return None if self._recipe is None else {**self._recipe, "template": self.template}
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """The variables that the chat template is given with every prompt, by name; see `templated`.
+
+        Example:
+            >>> import workbench as wb
+            >>> wb.load_model("testbed").template
+            {}
+        """
+        return dict(self._template)
+
+    @contextmanager
+    def templated(self, template: Mapping[str, Any] | None = None) -> Iterator["Model"]:
+        """Give the chat template further variables while the context is open, e.g. `{"enable_thinking": False}`.
+
+        Raises:
+            ValueError: for a variable that the template does not read, or a model without a template.
+        """
+        before, self._template = self._template, {**self._template, **checked_variables(self.tokenizer, template)}
+        try:
+            yield self
+        finally:
+            self._template = before
 
     @property
     def network(self) -> Any:
@@ -221,9 +254,59 @@ class Model:
             raise ValueError("At least one layer is needed, but none arrived.")
         return tuple(sorted(set(wanted)))
 
-    def tokens(self, prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool = True) -> list[list[int]]:
-        """Token ids of each prompt, up to where the answer begins."""
-        return render(self.tokenizer, as_prompts(prompts, chat=chat))
+    def tokens(
+        self,
+        prompts: str | Prompt | Sequence[str | Prompt],
+        *,
+        chat: bool = True,
+        template: Mapping[str, Any] | None = None,
+    ) -> list[list[int]]:
+        """Token ids of each prompt, up to where the answer begins.
+
+        A chat prompt is written by the chat template, its special tokens included; a raw text gets those that the
+        checkpoint's tokenizer adds by itself. BOS begins a prompt once, even if its text brings one. A template that
+        asks for the day is told 26 July 2024.
+
+        Args:
+            template: variables of the chat template besides the model's own, e.g. `{"enable_thinking": False}`; those
+                of a `Prompt` come before both. `strftime_now` sets the day, where the template asks for one.
+
+        Raises:
+            ValueError: for a prompt without tokens or one that the template refuses, or for a variable that
+                the template does not read.
+        """
+        return render(self.tokenizer, as_prompts(prompts, chat=chat), self._with(template))
+
+    def answer_tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts that follow a prompt: no special token is added, and a BOS that begins one is left out.
+
+        Raises:
+            TypeError: for a single string.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"answer_tokens takes a list of texts, but the single text {texts!r} arrived.")
+        return answer_tokens(self.tokenizer, texts)
+
+    def conversation(self, messages: Sequence[Mapping[str, str]], *, open_turn: bool = True) -> str:
+        """The text that the chat template makes of turns with `role` and `content`; see `render_conversation`."""
+        return render_conversation(self.tokenizer, messages, self._template, open_turn=open_turn)
+
+    def _with(self, template: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {**self._template, **checked_variables(self.tokenizer, template)}
+
+    @property
+    def rendering_remarks(self) -> list[str]:
+        """What to know of how chat prompts are rendered, a line each: fallbacks, template variables, the day."""
+        return remarks(self.tokenizer, self._template)
+
+    @property
+    def rendering_digest(self) -> str:
+        """SHA-256 over what turns prompts into text: the chat template, its variables, and what raw text begins with.
+
+        Models with equal weights, tokenizers and digests read equal prompts as equal tokens.
+        """
+        depends = [template_text(self.tokenizer), self._template, added_before(self.tokenizer)]
+        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
     @property
     def rendering(self) -> Rendering:
@@ -234,7 +317,7 @@ class Model:
             >>> str(wb.load_model("testbed").rendering)
             'the chat template, system prompts included'
         """
-        return rendering_of(self.tokenizer)
+        return rendering_of(self.tokenizer, self._template)
 
     @cached_property
     def pad_token(self) -> int:
@@ -337,6 +420,7 @@ class Model:
         chat: bool = True,
         seed: int = 0,
         streams: Sequence[int] | None = None,
+        template: Mapping[str, Any] | None = None,
         max_tokens: int = 16_384,
         max_rows: int = 256,
     ) -> list[list[int]]:
@@ -348,9 +432,10 @@ class Model:
             streams: the number of the stream of random draws that each prompt uses; by default its index. The draws
                 depend on the seed and the stream alone, so batching changes nothing, and prompts with the same stream
                 get the same draws.
+            template: variables of the chat template besides the model's own; see `tokens`.
             max_tokens, max_rows: bounds of one batch, padding counted.
         """
-        tokens = self.tokens(prompts, chat=chat)
+        tokens = self.tokens(prompts, chat=chat, template=template)
         if streams is not None and len(streams) != len(tokens):
             raise ValueError(f"Each of {len(tokens)} prompts needs a stream, but {len(streams)} arrived.")
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -365,6 +450,7 @@ class Model:
         chat: bool = True,
         seed: int = 0,
         streams: Sequence[int] | None = None,
+        template: Mapping[str, Any] | None = None,
         max_tokens: int = 16_384,
         max_rows: int = 256,
     ) -> list[str]:
@@ -376,6 +462,7 @@ class Model:
             chat=chat,
             seed=seed,
             streams=streams,
+            template=template,
             max_tokens=max_tokens,
             max_rows=max_rows,
         )
