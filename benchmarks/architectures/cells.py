@@ -13,6 +13,7 @@ import workbench as wb
 from benchmarks.architectures.plain import Plain, adding, captured, difference, greedy
 from workbench.edit.passes import final_logits
 from workbench.export.writing import residual_writes
+from workbench.vocabulary import Pole, site_named
 
 STEPS = 5
 TOLERANCE = 1e-3
@@ -107,7 +108,7 @@ def edit_cell(case: Case, sites: tuple[str, ...], cell: Cell) -> None:
     for site in sites:
         layers = case.at(site)
         try:
-            width = case.model.width(wb.vocabulary.site_named(site), layers or (0,))
+            width = case.model.width(site_named(site), layers or (0,))
             edit = case.edit(site, layers[-2:] or [0], width)
             with wb.edited(case.model, edit, scope="all"):
                 ours = logits_of(case, tokens)
@@ -139,7 +140,7 @@ def generate_cell(case: Case, cell: Cell) -> None:
     site = "hook_post" if case.at("hook_post") else "resid_post"
     layers = case.at(site)
     try:
-        edit = case.edit(site, layers[-2:], case.model.width(wb.vocabulary.site_named(site), layers))
+        edit = case.edit(site, layers[-2:], case.model.width(site_named(site), layers))
         for scope in ("generated", "decode"):
             with wb.edited(case.model, edit, scope=scope):
                 ours = case.model.generate_tokens(ASKED, max_new_tokens=STEPS)
@@ -170,9 +171,9 @@ def patch_cell(case: Case, cell: Cell) -> None:
         cell.bugs.append("patch ran where there are no neurons")
         return
     prompts = {pole: case.model.tokens(rows) for pole, rows in case.contrast.poles.items()}
-    donor = captured(case.plain, "hook_post", prompts["high"])
+    donor = captured(case.plain, "hook_post", prompts[Pole.HIGH])
     theirs = []
-    for row, ids in enumerate(prompts["low"]):
+    for row, ids in enumerate(prompts[Pole.LOW]):
 
         def insert(layer: int, h: Tensor, row: int = row) -> Tensor:
             changed = h.clone()
@@ -189,7 +190,7 @@ def bake_cell(case: Case, folder: Path, cell: Cell) -> None:
     site = "hook_post" if layers else "resid_post"
     layers = layers or case.at(site)
     try:
-        edit = case.edit(site, layers[-2:], case.model.width(wb.vocabulary.site_named(site), layers))
+        edit = case.edit(site, layers[-2:], case.model.width(site_named(site), layers))
         wb.bake(case.model, edit, folder, new_tokens=4)
         baked = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
     except Exception as error:
@@ -208,7 +209,7 @@ def writes_cell(case: Case, cell: Cell) -> None:
     if not layers or cell.worst is None:
         return
     try:
-        edit = case.edit("hook_post", layers, case.model.width(wb.vocabulary.site_named("hook_post"), layers))
+        edit = case.edit("hook_post", layers, case.model.width(site_named("hook_post"), layers))
         said = residual_writes(case.model, edit)[layers[0]]
     except Exception as error:
         cell.refuses("what an edit writes", error)

@@ -198,7 +198,9 @@ class Plain:
         if middle is not None:
             self.middles[layer] = middle
         by = {one.name: one.given for one in seen}
-        base = sum(by[name].reshape(end.shape) for name in (middle.children if middle else [m.name for m in mixers]))
+        base = torch.stack(
+            [by[name].reshape(end.shape) for name in (middle.children if middle else [m.name for m in mixers])]
+        ).sum(0)
         times = middle.times if middle else self.times
         stream = times * base + (start if middle is None or middle.start else 0)
         after = [one for one in later if middle is None or one.name not in middle.children]
@@ -221,7 +223,7 @@ class Plain:
         if norm is not None and any(close(each.taken, start + norm.given) for each in later[1:]):
             return Sum((norm.name,), True, 1.0)
         names = tuple(each.name for each in mixers)
-        given = sum(each.given.reshape(end.shape) for each in mixers)
+        given = torch.stack([each.given.reshape(end.shape) for each in mixers]).sum(0)
         for times in (self.times, 1.0):
             if any(close(each.taken, start + times * given) for each in later):
                 return Sum(names, True, times)

@@ -17,7 +17,7 @@ from workbench.edit.passes import final_logits
 from workbench.export import bake
 from workbench.model import top_tokens
 from workbench.study.located import locate_trait
-from workbench.vocabulary import HOOK_POST, RESID_MID
+from workbench.vocabulary import HOOK_POST, RESID_MID, Pole
 
 LAYERS, HIDDEN, WIDTH = 3, 32, 48
 SHAPE: dict[str, Any] = {
@@ -174,7 +174,8 @@ def test_gradients_pass_through_an_edit_at_resid_mid(pair: Pair) -> None:
     weights.requires_grad_(True)
     with wb.edited(pair.hooked, edit, scope="all"):
         pair.hooked.hooked(ids)[0, -1].sum().backward()
-    assert weights.grad is not None and float(weights.grad.abs().sum()) > 0
+    assert weights.grad is not None
+    assert float(weights.grad.abs().sum()) > 0
     weights.grad = None
 
 
@@ -225,14 +226,14 @@ def test_neurons_of_a_block_without_an_mlp_are_refused_by_name(use: str, mamba: 
 def test_the_residual_stream_of_a_block_without_an_mlp_is_read_and_edited(mamba: wb.Model) -> None:
     found = wb.capture(mamba, CONTRAST, site="resid_post", keep=True)
     assert isinstance(found, Activations)
-    plain = AutoModelForCausalLM.from_pretrained(mamba.name).eval()
-    ids = mamba.tokens(CONTRAST.poles["high"])[0]
+    plain: Any = AutoModelForCausalLM.from_pretrained(mamba.name).eval()
+    ids = mamba.tokens(CONTRAST.poles[Pole.HIGH])[0]
     states: list[torch.Tensor] = []
     with ExitStack() as hooks, torch.no_grad():
         for block in plain.backbone.layers:
             hooks.callback(block.register_forward_hook(lambda _, args, output: states.append(output[0, -1])).remove)
         plain(torch.tensor([ids]))
-    torch.testing.assert_close(found.activations["high"][0], torch.stack(states), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.activations[Pole.HIGH][0], torch.stack(states), atol=1e-5, rtol=1e-5)
     delta = torch.linspace(-1, 1, HIDDEN)
     edit = wb.Edit.of({0: delta}, trait="T", method="m", direction="increase", site="resid_post", gamma=1.0)
     with wb.edited(mamba, edit, scope="all"), torch.no_grad():
@@ -271,7 +272,7 @@ def test_an_edit_has_the_width_of_its_own_layers(model: wb.Model, tmp_path: Path
     with pytest.raises(ValueError, match="the widths of hook_post by layer are"):
         wb.capture(uneven, CONTRAST)
     delta = torch.linspace(-2, 2, 2 * WIDTH)
-    on = {"trait": "T", "method": "m", "direction": "increase", "site": "hook_post"}
+    on: dict[str, Any] = {"trait": "T", "method": "m", "direction": "increase", "site": "hook_post"}
     with (
         pytest.raises(ValueError, match=f"width {2 * WIDTH}, but .* has {WIDTH}"),
         wb.edited(uneven, wb.Edit.of({1: delta}, **on)),

@@ -228,7 +228,7 @@ def _read(
     seen: dict[tuple[Half, int], list[Tensor]] = {place: [] for place in norms}
 
     def reader(place: tuple[Half, int]):
-        return lambda module, args: seen[place].append(args[0][:, -1].float())
+        return lambda module, args: seen[place].append(args[0][:, -1].to(torch.float32, copy=True))
 
     handles = [norm.register_forward_pre_hook(reader(place)) for place, norm in norms.items()]
     try:

@@ -389,8 +389,8 @@ class Model:
         width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
-            wide = tensor.shape[2:].numel()
-            if wide != width and tensor.ndim > 2:
+            wide = tensor.shape[-1] if tensor.ndim < 4 else tensor.shape[2:].numel()
+            if wide != width:
                 raise ValueError(
                     f"{site.hook(layer)} is {wide} wide but the model's own width there is {width}. TransformerLens "
                     f"does not show {site.name} of {self.name} alone there; choose another site."
