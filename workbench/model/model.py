@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
+from workbench.model.lengths import Lengths
+from workbench.model.loop import Loop, tried
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, remarks, render, render_conversation, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
@@ -61,6 +64,7 @@ class Model:
         self.blocks = Blocks(hooked, name)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
+        self._loop: Loop | None = None
         self.current: Pass | None = None
         self.begun = 0
 
@@ -335,9 +339,44 @@ class Model:
         return frozenset(token for token in (self.tokenizer.eos_token_id, *tokens) if isinstance(token, int))
 
     @property
+    def lengths(self) -> Lengths:
+        """How long texts may be, and from where on their length changes how they are computed."""
+        if isinstance(self.runner, BridgeRunner):
+            return Lengths.of(self.network)
+        return Lengths.of_hooked(self.hooked.cfg)
+
+    @property
+    def loop(self) -> Loop:
+        """What the forward pass can be trusted with: padding, keys and values that are kept; tried once.
+
+        A model that keeps nothing right is run whole for every new token, and a warning says so.
+
+        Raises:
+            ValueError: in one line, for a model that cannot be run, such as one that is not causal.
+        """
+        if self._loop is None:
+            self._loop = tried(
+                self.runner,
+                self.tokenizer,
+                name=self.name,
+                pad_token=self.pad_token,
+                lengths=self.lengths,
+                points=list(self.hooked.hook_dict.values()),
+                device=self.device,
+                dtype=self.dtype,
+            )
+            if not self._loop.caches:
+                warnings.warn(
+                    f"{self.name} does not continue from keys and values that were kept: each new token is computed "
+                    "with all that comes before it, which is slow.",
+                    stacklevel=3,
+                )
+        return self._loop
+
+    @property
     def decoder(self) -> Decoder:
         """What generation needs of this model."""
-        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing)
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop)
 
     @cached_property
     def fingerprint(self) -> str:
