@@ -129,8 +129,8 @@ def read_control_vector(
         check_same_weights(model, path.name, keys.get("workbench.model_fingerprint"), any_weights=any_weights)
         if isinstance(hint, str) and not any_weights and not same_architecture(hint, model_type(model)):
             warnings.warn(
-                f"{path.name} is for the architecture {hint!r}, but {model.name} is a {model_type(model)!r}. Its shapes "
-                "fit, so that it is read; any_weights=True (--any-weights) takes it without a word.",
+                f"{path.name} is for the architecture {hint!r}, but {model.name} is a {model_type(model)!r}. Its "
+                "shapes fit, so that it is read; any_weights=True (--any-weights) takes it without a word.",
                 stacklevel=2,
             )
     described = {key.removeprefix("workbench."): text for key, text in keys.items() if isinstance(text, str)}
