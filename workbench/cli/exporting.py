@@ -14,6 +14,7 @@ from workbench.cli.options import (
     Json,
     ModelName,
     Precision,
+    Template,
     check_edit,
     load_asked,
     steering_asked,
@@ -45,6 +46,7 @@ def export(
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     check_format(to, has_tally=capture is not None)
@@ -54,7 +56,7 @@ def export(
     tally = None if capture is None else wb.load_capture(capture).get(HOOK_PRE.name)
     if capture is not None and tally is None:
         raise ValueError(f"NPTI's values are read at hook_pre, but the capture in {capture} is of other sites.")
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     settings: dict[str, Any] = {"scope": scope} if to in _AT_EVERY_POSITION else {}
     if to == "hf":

@@ -20,6 +20,7 @@ from workbench.cli.options import (
     PairsFile,
     PersonaStyle,
     Precision,
+    Template,
     check_edit,
     default_folder,
     load_asked,
@@ -30,6 +31,7 @@ from workbench.cli.options import (
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say, say_lines, say_where, terminal
 from workbench.contrast.banks import EXPLICIT
+from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
 from workbench.whole import whole_folder
@@ -76,6 +78,7 @@ def locate(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
@@ -96,7 +99,7 @@ def locate(
         from workbench.study.located import locate_trait, write_located
 
         contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map)
+        loaded = load_asked(model, dtype, device, device_map, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -164,13 +167,16 @@ def capture(
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens computed in one batch.")] = None,
     engine: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
-    address: Annotated[str | None, typer.Option(help="The Ray cluster's address.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster: HOST:PORT, ray://HOST:PORT, auto or local.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="How many Ray workers.")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Print what it would take, and stop.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     settings = wb.CaptureSettings(
@@ -191,7 +197,9 @@ def capture(
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     contrast = wb.Contrast.of(drawn)
-    loaded = load_asked(model, dtype, device, device_map)
+    if engine == "ray" and not only_plan:
+        check_cluster(address)
+    loaded = load_asked(model, dtype, device, device_map, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = terminal(stderr=as_json)
     say_lines(console, planned)
@@ -232,6 +240,7 @@ def steer(
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     check_edit(edit, gamma)
@@ -240,7 +249,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 

@@ -1,5 +1,8 @@
 """Outcomes of a model, edited or not: the harness' tasks, and judges of open answers."""
 
+import json
+import math
+from enum import StrEnum
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +20,7 @@ from workbench.cli.options import (
     Json,
     ModelName,
     Precision,
+    Template,
     check_edit,
     load_asked,
     steering_asked,
@@ -24,8 +28,17 @@ from workbench.cli.options import (
 from workbench.cli.stopping import continuing
 from workbench.cli.telling import print_json, progress_bar, say_lines, say_where, terminal
 from workbench.printable import one_line
-from workbench.score.judge.endpoint import default_url
+from workbench.score.judge.endpoint import API_KEY, default_url
+from workbench.score.judge.terms import LIMIT
 from workbench.vocabulary import Scope
+
+
+class OnFailure(StrEnum):
+    """What requests that failed do to a run of judging."""
+
+    end = "raise"
+    missing = "missing"
+
 
 _RESULTS = ("arm", "trait", "direction", "gamma", "task", "metric", "value", "stderr", "n")
 _COMPARED = (
@@ -70,6 +83,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of few-shot examples, sampling and intervals.")] = 0,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     names = [name.strip() for name in tasks.split(",") if name.strip()]
@@ -89,7 +103,7 @@ def evaluate(
         raise ImportError(
             "Harness tasks need lm-evaluation-harness. Install it with: pip install 'dpn-workbench[harness]'."
         )
-    loaded = load_asked(model, dtype, device)
+    loaded = load_asked(model, dtype, device, template=template)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
     conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
     conditions = conditions or [wb.score.Condition.unedited("none")]
@@ -137,8 +151,9 @@ def evaluate(
 
 @app.command(
     help="Have open answers rated from 1 to 5 by a judge behind any OpenAI-compatible endpoint. Trait and fluency are "
-    "rated in separate requests, and the judge never sees the arm. The key comes from OPENAI_API_KEY. Ratings are "
-    "kept, so no answer is rated twice.\n\n"
+    "rated in separate requests, and the judge never sees the arm. The key comes from OPENAI_API_KEY, or from the "
+    "variable of --key-variable. A parameter that the server says it does not take is renamed or left out, which is "
+    "reported. Ratings are kept, so no answer is rated twice.\n\n"
     "Example: workbench judge answers.parquet --judge gpt-4.1-mini --out runs/judged --plan"
 )
 def judge(
@@ -149,7 +164,26 @@ def judge(
     ],
     base_url: Annotated[str | None, typer.Option(help="The endpoint; by default OPENAI_BASE_URL, or OpenAI's.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a reply; reasoning models need more.")] = 32,
+    limit: Annotated[str, typer.Option(help="The parameter that carries them, e.g. max_completion_tokens.")] = LIMIT,
+    temperature: Annotated[str, typer.Option(help="A number, or none to send none.")] = "0",
+    judge_seed: Annotated[int | None, typer.Option(help="A seed that is sent with each request.")] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema/--no-schema", help="Ask for ratings by a JSON schema, or in plain text.")
+    ] = True,
+    extra: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: a further parameter of each request; VALUE may be JSON.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: a further header; the value $NAME is that variable.")
+    ] = None,
+    key_variable: Annotated[str, typer.Option(help="The environment variable that holds the key.")] = API_KEY,
+    revision: Annotated[str, typer.Option(help="Distinguishes servers with different models under one name.")] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for a reply.")] = 60.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a failed request is sent again.")] = 6,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
+    on_failure: Annotated[
+        OnFailure, typer.Option(help="What failed requests do: end the run, or leave their ratings missing.")
+    ] = OnFailure.end,
     price: Annotated[
         list[str] | None, typer.Option(help="JUDGE=PROMPT/ANSWER: what a million tokens of each cost, for the plan.")
     ] = None,
@@ -160,7 +194,23 @@ def judge(
     prices = {name: _price(text) for name, text in _by_name(price, "--price").items()}
     url = base_url or default_url()
     judges = [
-        wb.score.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named
+        wb.score.EndpointJudge(
+            name,
+            base_url=url,
+            max_tokens=max_tokens,
+            limit=limit,
+            temperature=_temperature(temperature),
+            seed=judge_seed,
+            structured=schema,
+            extra={name: _json_or_text(text) for name, text in _by_name(extra, "--extra").items()},
+            headers=_by_name(header, "--header"),
+            key_variable=key_variable,
+            revision=revision,
+            timeout=timeout,
+            retries=retries,
+            concurrency=concurrency,
+        )
+        for name in named
     ]
 
     from workbench.contrast.tables import read_table
@@ -182,7 +232,9 @@ def judge(
                 check()
                 progress.update(task, description=label, completed=share)
 
-            judged = wb.score.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
+            judged = wb.score.judge_answers(
+                frame, judges, folder=out, seed=seed, on_failure=on_failure.value, progress=report
+            )
         judged.to_parquet(out / "judged.parquet", index=False)
         counts = judgement_counts(judged)
         console.print(_table("Ratings", counts, tuple(counts.columns)))
@@ -208,6 +260,27 @@ def _by_name(pairs: list[str] | None, option: str) -> dict[str, str]:
             raise ValueError(f"{option} is written NAME=VALUE, but {text!r} arrived.")
         named[name] = value
     return named
+
+
+def _temperature(text: str) -> float | None:
+    """A temperature of 0 or more; None for `none`."""
+    if text.strip().lower() == "none":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise ValueError(f"--temperature is a number of 0 or more, or none, but {text!r} arrived.")
+    return number
+
+
+def _json_or_text(text: str) -> Any:
+    """The value that a text holds as JSON, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _price(text: str) -> tuple[float, float]:

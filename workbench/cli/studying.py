@@ -1,13 +1,13 @@
 """Commands on studies: run one, write its report and its figures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Json, ModelName, default_folder
+from workbench.cli.options import Json, ModelName, Template, default_folder, parsed_variables
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say, say_where, terminal
 from workbench.printable import printable
@@ -31,9 +31,11 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the pairs, the answers and the intervals.")] = 0,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
-    asked = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
+    asked: dict[str, Any] = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
+    asked |= {"template": parsed_variables(template)} if template else {}
     folder = out or default_folder("demo" if model == "testbed" else Path(model).stem)
     _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 
@@ -47,6 +49,7 @@ def study(
     config: Annotated[Path | None, typer.Argument(help="The study's configuration, a TOML file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print an example of FILE, and stop.")] = False,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     if example:
@@ -54,7 +57,10 @@ def study(
         return
     if config is None or out is None:
         raise ValueError("A study needs its FILE and --out FOLDER; `workbench study --example` prints a file.")
-    _study(wb.StudyConfig.read(config), out, as_json)
+    asked = wb.StudyConfig.read(config)
+    if template:
+        asked = asked.model_copy(update={"template": {**asked.template, **parsed_variables(template)}})
+    _study(asked, out, as_json)
 
 
 def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import transformers
 from safetensors import SafetensorError, safe_open
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 
@@ -85,6 +86,20 @@ def _read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not JSON ({str(error).rstrip('.')}). Copy the checkpoint again.") from None
 
 
+def check_causal(config: Any) -> None:
+    """Refuse a configuration of a network that does not continue a text from what comes before alone.
+
+    Raises:
+        ValueError: for an encoder-decoder, or a network without a head for next tokens, with its class.
+    """
+    named = (getattr(config, "architectures", None) or [type(config).__name__])[0]
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(f"it is an encoder-decoder ({named}), but only decoders, which continue a text, are taken")
+    kind = getattr(transformers, named, None)
+    if kind is not None and hasattr(kind, "can_generate") and not kind.can_generate():
+        raise ValueError(f"{named} has no head that continues a text, but only causal language models are taken")
+
+
 class WholeNetwork:
     """Loads a network as transformers does, and refuses a checkpoint that lacks some of its parameters.
 
@@ -103,6 +118,7 @@ class WholeNetwork:
             get_hf_model_class_for_architecture,
         )
 
+        check_causal(settings["config"])
         kind: Any = get_hf_model_class_for_architecture(determine_architecture_from_hf_config(settings["config"]))
         network, report = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
         if report["mismatched_keys"]:

@@ -1,8 +1,10 @@
 """Loads a hooked model by name or from a folder, or wraps one that is in memory already."""
 
 import copy
+import json
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,11 +15,15 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
+from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_causal, check_folder, one_line
 from workbench.model.gguf import PACKAGED, converted
+from workbench.model.hub import config_of, hub_asked
 from workbench.model.model import Model
+from workbench.model.quantised import QuantisedCheckpoint, refuse_quantised, refuse_quantised_folder
 from workbench.model.quiet import quiet
 from workbench.model.runner import HookedTransformer, bridge_class
+from workbench.model.template import TemplateVariableError, checked_variables
+from workbench.model.text import checkpoints_own
 
 TESTBED = "testbed"
 
@@ -30,6 +36,7 @@ def load_model(
     revision: str | None = None,
     device_map: str | dict | None = None,
     trust_remote_code: bool = False,
+    template: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model with TransformerLens hooks, ready to capture, edit and generate.
 
@@ -44,17 +51,20 @@ def load_model(
         revision: a branch, tag or commit of the hub.
         device_map: how to spread the model over devices, as in accelerate; it replaces `device`.
         trust_remote_code: whether Python files of the checkpoint may run; if so, a warning says it.
+        template: variables that the chat template is given with every prompt, e.g. `{"enable_thinking": False}`. A
+            template that asks for the day is told 26 July 2024, or what `strftime_now` says, e.g. "2025-01-31".
 
     Raises:
         FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
             that holds the model is missing.
         ImportError: if a GGUF file is to be converted and the package gguf is missing.
-        ValueError: if the checkpoint is damaged or incomplete, has no tokenizer, needs code of its own, or there is
-            no such device. The message is one line.
+        ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, is
+            no causal language model (an encoder-decoder, say), or there is no such device; or for a variable that its
+            chat template does not read. The message is one line.
     """
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
-            return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False)
+            return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False, template=template)
     device = _placed(device, device_map)
     packaged = PACKAGED.get(str(name_or_path))
     path = Path(name_or_path).expanduser() if packaged is None else packaged.file()
@@ -63,18 +73,30 @@ def load_model(
             raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint, or a .gguf file.")
         folder, source = converted(path, dtype)
         name = str(path) if packaged is None else str(name_or_path)
-        return _boot(str(folder), name, device, dtype, None, device_map, False, source)
+        return _boot(str(folder), name, device, dtype, None, device_map, False, source, template=template)
     local = path.is_dir()
     if local:
         check_folder(path)
+        refuse_quantised_folder(path, json.loads((path / "config.json").read_text(encoding="utf-8")))
     name = str(path) if local else str(name_or_path)
     if trust_remote_code:
         warnings.warn(
             f"trust_remote_code is on: Python files that came with {name} will run on this machine.", stacklevel=2
         )
     try:
-        return _boot(name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code)
-    except (torch.OutOfMemoryError, IncompleteCheckpoint):
+        with nullcontext() if local else hub_asked(name, revision):
+            if not local:
+                refuse_quantised(name, config_of(name, revision))
+            return _boot(
+                name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code, template=template
+            )
+    except (
+        torch.OutOfMemoryError,
+        IncompleteCheckpoint,
+        QuantisedCheckpoint,
+        TemplateVariableError,
+        FileNotFoundError,
+    ):
         raise
     except _LOAD_ERRORS as error:
         if "trust_remote_code=True" in str(error):
@@ -125,10 +147,13 @@ def _boot(
     device_map: str | dict | None,
     trust_remote_code: bool,
     source: Mapping[str, Any] | None = None,
+    *,
+    template: Mapping[str, Any] | None = None,
 ) -> Model:
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
         tokenizer = _load_tokenizer(path, **asked)
+        checked_variables(tokenizer, template)  # before anything large is read
         hooked = bridge_class().boot_transformers(
             path,
             device=device,
@@ -145,7 +170,7 @@ def _boot(
         "device_map": device_map,
         "trust_remote_code": trust_remote_code,
     }
-    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source)
+    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source, template=template)
 
 
 def checkpoint_of(recipe: Mapping[str, Any]) -> str:
@@ -178,17 +203,27 @@ def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
 
 
 def wrap_model(
-    hooked: nn.Module, tokenizer: PreTrainedTokenizerBase | None = None, *, name: str | None = None
+    hooked: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    *,
+    name: str | None = None,
+    template: Mapping[str, Any] | None = None,
 ) -> Model:
     """Wraps a hooked model that you already have; its own tokenizer is used unless another is given.
+
+    TransformerLens changes a model's tokenizer so that raw texts always get a BOS token. It is read again as its
+    checkpoint defines it, so that a prompt has the same tokens whoever loaded the model.
 
     Args:
         hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). Its weights may
             be folded or centred, as that does not change what the model computes.
+        tokenizer: is used as it is.
+        template: as in `load_model`.
 
     Raises:
         TypeError: for any other kind of model.
-        ValueError: if there is no tokenizer.
+        ValueError: if there is no tokenizer, the model is no causal language model, or for a variable that its chat
+            template does not read.
     """
     kinds = tuple(kind for kind in (bridge_class(), HookedTransformer) if kind is not None)
     if not isinstance(hooked, kinds):
@@ -197,7 +232,14 @@ def wrap_model(
             "arrived. Load it with TransformerBridge.boot_transformers, or give its name or folder to load_model."
         )
     cfg: Any = hooked.cfg
-    return Model(hooked.eval(), _with_tokenizer(hooked, tokenizer), name=name or str(cfg.model_name))
+    config = getattr(getattr(hooked, "original_model", None), "config", None)
+    if config is not None:
+        try:
+            check_causal(config)
+        except ValueError as error:
+            raise ValueError(f"{name or cfg.model_name} cannot be wrapped: {error}.") from None
+    chosen = _with_tokenizer(hooked, tokenizer)
+    return Model(hooked.eval(), chosen, name=name or str(cfg.model_name), template=template)
 
 
 def load_again(recipe: Mapping[str, Any]) -> Model:
@@ -207,7 +249,8 @@ def load_again(recipe: Mapping[str, Any]) -> Model:
 
 
 def _with_tokenizer(hooked: Any, tokenizer: PreTrainedTokenizerBase | None) -> PreTrainedTokenizerBase:
-    tokenizer = tokenizer or hooked.tokenizer
-    if tokenizer is None:
+    if tokenizer is not None:
+        return tokenizer
+    if hooked.tokenizer is None:
         raise ValueError("The model has no tokenizer. Give one as the second argument.")
-    return tokenizer
+    return checkpoints_own(hooked.tokenizer)

@@ -38,6 +38,11 @@ class StudyConfig(BaseModel):
     model: str = Field(
         default="testbed", description="'testbed', 'smollm2', a Hugging Face name, a checkpoint folder, or a GGUF file."
     )
+    template: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Variables of the model's chat template, e.g. { enable_thinking = false }. A template that asks "
+        'for the day is told 26 July 2024, or what strftime_now says, e.g. { strftime_now = "2025-01-31" }.',
+    )
     traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
     contrast: str = Field(
         default="testbed",
@@ -193,6 +198,14 @@ class StudyConfig(BaseModel):
         if isinstance(given, dict) and not named_speaks(given.get("model", "testbed")):
             return {"contrast": "builtin", "questions": "builtin", **given}
         return given
+
+    @field_validator("template")
+    @classmethod
+    def _template(cls, template: dict[str, Any]) -> dict[str, Any]:
+        empty = [name for name, value in template.items() if value is None]
+        if empty:
+            raise ValueError(f"a study's template variables have values, but {empty[0]} has none")
+        return template
 
     @field_validator("traits")
     @classmethod

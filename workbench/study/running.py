@@ -17,6 +17,7 @@ from workbench.edit.prompting import Instruction
 from workbench.model.embedded import words_of
 from workbench.model.loading import load_model
 from workbench.model.model import Model
+from workbench.model.reaching import check_cluster
 from workbench.outcome.outcome import AnyOutcome
 from workbench.outcome.registry import Entry
 from workbench.outcome.results import Results
@@ -60,23 +61,33 @@ def run_study(
             outcomes of your own.
         arms: what is compared, instead of what the configuration names: names, or arms of your own. The
             configuration's `method` is one of them.
-        model: by default the configuration's.
+        model: by default the configuration's. Its template variables hold, and the configuration's before them; the
+            folder's study.toml has both.
         progress: is called with what has been done and the share of the work that is done.
 
     Raises:
         ValueError: if a file of the folder is not as the study wrote it, arms and outcomes do not make a study, or
             an outcome cannot measure this model, as where it scores by what is of the embedded model alone.
-        RuntimeError, ConnectionError, PermissionError: as the study's judge; what was judged is kept.
+        RuntimeError, ConnectionError, PermissionError: as the study's judge, what was judged is kept; or if no Ray
+            cluster answers at the address that is asked for.
     """
     plan = Plan.of(config, outcomes, arms)
     plan.check()
     with warnings_kept() as warnings:
         warn_unattainable(plan)
-        model = model or load_model(config.model)
-        plan, preset = fitted(plan, model)
-        store = Store(folder)
-        store.manifest["preset"] = None if preset is None else str(preset)
-        return _run(plan, store, model, progress, warnings)
+        if config.engine == "ray" and not _is_begun(Path(folder)):
+            check_cluster(config.address)
+        model = model or load_model(config.model, template=config.template)
+        with model.templated(config.template):
+            plan, preset = fitted(plan, model)
+            store = Store(folder)
+            store.manifest["preset"] = None if preset is None else str(preset)
+            return _run(plan, store, model, progress, warnings)
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder may hold all that a cluster would compute, so that none is needed until something lacks."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warnings: list[str]) -> Study:
@@ -84,6 +95,8 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     config = plan.config
     for outcome in plan.outcomes:
         outcome.prepare(model)
+    for outcome in plan.outcomes:
+        outcome.reach(model, store.folder)
     _begin(plan, store, model)
     meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
 
@@ -160,6 +173,9 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
         model=model.name,
         model_fingerprint=model.fingerprint,
         weights=model.weights,
+        template=model.template,
+        rendering=str(model.rendering),
+        rendering_remarks=model.rendering_remarks,
         method=plan.method.name,
         target=plan.target.name,
         quantities=[
