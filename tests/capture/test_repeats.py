@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import workbench as wb
+from workbench.capture import planning
 from workbench.capture.planning import plan_capture
 from workbench.cli.options import contrast_of
 from workbench.contrast.tables import pairs_from_table
@@ -38,7 +39,7 @@ def test_three_pairs_said_forty_times_are_no_surer(model: wb.Model, monkeypatch:
     naive = wb.effect_sizes(wb.capture(model, said(40), clusters=()))
     assert naive.errors is None
     assert widths(naive) < widths(often) / 4  # what rows taken for independent look like
-    monkeypatch.setattr("workbench.capture.planning.MAX_CLUSTER_MEMORY", 1000)
+    monkeypatch.setattr(planning, "MAX_CLUSTER_MEMORY", 1000)
     with pytest.warns(UserWarning, match=r"too narrow \(high: 120 prompts, 3 distinct; .*clusters=\['description'\]"):
         wb.capture(model, said(40))
 
