@@ -23,6 +23,7 @@ from workbench.cli.options import (
     Precision,
     Template,
     check_edit,
+    contrast_of,
     default_folder,
     load_asked,
     pairs_asked,
@@ -100,7 +101,7 @@ def locate(
         from workbench.report.terminal import selection_table
         from workbench.study.located import locate_trait, write_located
 
-        contrast = wb.Contrast.of(drawn)
+        contrast = contrast_of(drawn, read=pairs is not None)
         loaded = load_asked(model, dtype, device, device_map, adapter, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
@@ -164,7 +165,11 @@ def capture(
         "float32"
     ),
     cluster: Annotated[
-        list[str] | None, typer.Option(help="description or question: keep separate moments for each; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="description or question: keep separate moments for each; may be repeated; or none. By default "
+            "descriptions, where prompts are said several times."
+        ),
     ] = None,
     positive: Annotated[bool, typer.Option("--positive", help="Count the rows above zero.")] = False,
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
@@ -187,7 +192,7 @@ def capture(
         position=int(position) if position.removeprefix("-").isdigit() else position,
         keep=keep,
         keep_dtype=keep_dtype,
-        clusters=tuple(cluster or ()),
+        clusters=None if cluster is None else tuple(kind for kind in cluster if kind != "none"),
         positive=positive,
         sample=sample,
         max_tokens=max_tokens,
@@ -199,7 +204,7 @@ def capture(
     if unknown:
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
-    contrast = wb.Contrast.of(drawn)
+    contrast = contrast_of(drawn, read=pairs is not None)
     if engine == "ray" and not only_plan:
         check_cluster(address)
     loaded = load_asked(model, dtype, device, device_map, adapter, template)

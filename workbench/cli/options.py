@@ -94,6 +94,18 @@ def pairs_asked(
     return builtin_pairs(trait, n=n, seed=seed, style=style)
 
 
+def contrast_of(pairs: Pairs, *, read: bool) -> "wb.Contrast":
+    """The contrast of pairs; print a line if prompts are said several times.
+
+    Args:
+        read: whether the pairs are a user's own, of which every repeated prompt is told.
+    """
+    contrast = wb.Contrast.of(pairs)
+    if contrast.repeats or (read and contrast.said):
+        say(f"{contrast.source}: {contrast.said}; equal prompts are no independent ones")
+    return contrast
+
+
 def default_folder(*words: str) -> Path:
     """A folder in `runs` that is named after words, of which letters, digits, dots and hyphens are kept.
 
