@@ -368,7 +368,7 @@ class Model:
                 name=self.name,
                 pad_token=self.pad_token,
                 lengths=self.lengths,
-                points=list(self.hooked.hook_dict.values()),
+                modules=list({id(one): one for top in (self.hooked, self.network) for one in top.modules()}.values()),
                 device=self.device,
                 dtype=self.dtype,
             )
