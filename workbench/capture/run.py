@@ -77,7 +77,7 @@ class CaptureRun:
             "sites": [site.name for site in planned.sites],
             "layers": list(planned.layers),
             "kept": str(self.row_dtype) if settings.keep else "",
-            "clusters": sorted(settings.clusters),
+            "clusters": sorted(settings.clusters or ()),
             "positive": settings.positive,
             "sample": settings.sample,
         }

@@ -11,6 +11,7 @@ import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.nearness import nearness, telling_how_near
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     DeviceMap,
@@ -22,6 +23,7 @@ from workbench.cli.options import (
     Precision,
     Template,
     check_edit,
+    contrast_of,
     default_folder,
     load_asked,
     pairs_asked,
@@ -48,6 +50,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -98,8 +101,8 @@ def locate(
         from workbench.report.terminal import selection_table
         from workbench.study.located import locate_trait, write_located
 
-        contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map, template)
+        contrast = contrast_of(drawn, read=pairs is not None)
+        loaded = load_asked(model, dtype, device, device_map, adapter, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -148,6 +151,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -161,7 +165,11 @@ def capture(
         "float32"
     ),
     cluster: Annotated[
-        list[str] | None, typer.Option(help="description or question: keep separate moments for each; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="description or question: keep separate moments for each; may be repeated; or none. By default "
+            "descriptions, where prompts are said several times."
+        ),
     ] = None,
     positive: Annotated[bool, typer.Option("--positive", help="Count the rows above zero.")] = False,
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
@@ -184,7 +192,7 @@ def capture(
         position=int(position) if position.removeprefix("-").isdigit() else position,
         keep=keep,
         keep_dtype=keep_dtype,
-        clusters=tuple(cluster or ()),
+        clusters=None if cluster is None else tuple(kind for kind in cluster if kind != "none"),
         positive=positive,
         sample=sample,
         max_tokens=max_tokens,
@@ -196,10 +204,10 @@ def capture(
     if unknown:
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
-    contrast = wb.Contrast.of(drawn)
+    contrast = contrast_of(drawn, read=pairs is not None)
     if engine == "ray" and not only_plan:
         check_cluster(address)
-    loaded = load_asked(model, dtype, device, device_map, template)
+    loaded = load_asked(model, dtype, device, device_map, adapter, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = terminal(stderr=as_json)
     say_lines(console, planned)
@@ -231,6 +239,7 @@ def steer(
     edit: Annotated[Path, typer.Argument(help="An edit, or another tool's steering file or folder.")],
     prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
@@ -249,7 +258,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 

@@ -7,7 +7,7 @@ import typer
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Json, ModelName, Template, default_folder, parsed_variables
+from workbench.cli.options import Adapter, Json, ModelName, Template, default_folder, parsed_variables
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say, say_where, terminal
 from workbench.printable import printable
@@ -22,6 +22,7 @@ from workbench.vocabulary import BIG_FIVE
 )
 def demo(
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     traits: Annotated[list[str] | None, typer.Option(help="A Big Five trait, or all; may be repeated.")] = None,
     out: Annotated[
         Path | None,
@@ -36,6 +37,8 @@ def demo(
 ) -> None:
     asked: dict[str, Any] = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
     asked |= {"template": parsed_variables(template)} if template else {}
+    if adapter is not None:
+        asked["adapter"] = str(adapter)
     folder = out or default_folder("demo" if model == "testbed" else Path(model).stem)
     _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 
@@ -80,7 +83,8 @@ def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
 
     console = terminal(stderr=as_json)
     print_study(done, console)
-    say_where(console, "\nReport: ", page, f"  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}")
+    beside = "".join(f"  ·  {name}: {out / name}" for name in ("tables", "edits") if (out / name).is_dir())
+    say_where(console, "\nReport: ", page, printable(beside, keep=""))
     if as_json:
         print_json(
             {
@@ -138,7 +142,7 @@ def figures(
             only=only,
             formats=formats,
             width_mm=float(text),
-            warn=say if "all" in format else None,
+            warn=_say_pages_alone if "all" in format else None,
         )
     except KeyboardInterrupt:
         raise Stopped("stopped. Files that were written are whole; run the same command again for the rest.") from None
@@ -159,6 +163,11 @@ def tables(
     formats = in_order("Tables", TABLE_FORMATS if "all" in format else format, TABLE_FORMATS)
     done = wb.load_study(folder)
     _print_files(wb.report.write_tables(done, out or folder / "tables", only=only, formats=formats), as_json)
+
+
+def _say_pages_alone(reason: str) -> None:
+    """Say why there are no images, once the pages are written."""
+    say(f"{reason} All figures are written as .html alone.")
 
 
 def _print_files(written: list[Path], as_json: bool) -> None:

@@ -34,7 +34,8 @@ def check_same_weights(model: Model, name: str, fingerprint: str | None, *, any_
     if fingerprint and not any_weights and fingerprint != model.fingerprint:
         raise ValueError(
             f"{name} was made on weights {fingerprint[:12]}, but {model.name} has {model.fingerprint[:12]}. Load the "
-            "model that it was made on, or pass any_weights=True if it is the same one in another number type."
+            "model that it was made on, or pass any_weights=True (--any-weights) if it is the same one in another "
+            "number type."
         )
 
 

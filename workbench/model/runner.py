@@ -136,6 +136,11 @@ class Runner(ABC):
     def embedding(self) -> Tensor:
         """The token embedding's weights."""
 
+    @property
+    @abstractmethod
+    def embedding_module(self) -> nn.Module:
+        """The module that holds them."""
+
 
 class BridgeRunner(Runner):
     """The transformers network inside a `TransformerBridge` (TransformerLens 3 and 4)."""
@@ -225,8 +230,13 @@ class BridgeRunner(Runner):
 
     @property
     def embedding(self) -> Tensor:
+        module: Any = self.embedding_module
+        return module.weight
+
+    @property
+    def embedding_module(self) -> nn.Module:
         network: Any = self.network
-        return network.get_input_embeddings().weight
+        return network.get_input_embeddings()
 
 
 class HookedRunner(Runner):
@@ -297,6 +307,10 @@ class HookedRunner(Runner):
     @property
     def embedding(self) -> Tensor:
         return self._hooked.embed.W_E
+
+    @property
+    def embedding_module(self) -> nn.Module:
+        return self._hooked.embed
 
 
 def _taken_by(module: nn.Module) -> frozenset[str] | None:
