@@ -32,7 +32,7 @@ def test_three_pairs_said_forty_times_are_no_surer(model: wb.Model, monkeypatch:
     torch.testing.assert_close(often.mean_difference, once.mean_difference, atol=1e-6, rtol=1e-5)
     assert often.errors is not None
     assert often.errors.clusters == {"description": 3}
-    named = replace(said(1), descriptions={pole: ("a", "b", "c") for pole in (Pole.HIGH, Pole.LOW)})
+    named = replace(said(1), descriptions=dict.fromkeys((Pole.HIGH, Pole.LOW), ("a", "b", "c")))
     error = wb.effect_sizes(wb.capture(model, named, clusters=["description"])).errors
     assert error is not None
     torch.testing.assert_close(often.errors.mean_difference, error.mean_difference, atol=1e-6, rtol=1e-4)

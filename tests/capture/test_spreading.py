@@ -11,6 +11,7 @@ import torch
 import workbench as wb
 from workbench.capture import Activations, plan
 from workbench.measure.moments import Moments
+from workbench.model.reaching import reach_cluster
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dpn-workbench[ray]'")
 
@@ -87,3 +88,8 @@ def test_a_model_that_workers_cannot_load_is_refused(checkpoint: Path, contrast:
         loaded.network.model.layers[0].mlp.down_proj.weight[0, 0] += 1
     with pytest.raises(ValueError, match="Every worker needs the same weights, but worker 0 loaded"):
         wb.capture(loaded, contrast, engine="ray", workers=1)
+
+
+def test_a_running_cluster_is_found_at_its_address() -> None:
+    address = ray.get_runtime_context().gcs_address
+    assert reach_cluster(address) == address

@@ -14,8 +14,9 @@ import pytest
 
 import workbench as wb
 from workbench.outcome.answers import Answers
-from workbench.outcome.judged import build_judge
+from workbench.outcome.judged import build_judge, reach_judge
 from workbench.report.study_page import study_report
+from workbench.score.judge.endpoint import EndpointJudge
 from workbench.score.judge.local import LocalJudge
 from workbench.score.judge.protocol import Judgement
 from workbench.score.judge.settings import JudgeConfig
@@ -186,8 +187,33 @@ def test_a_missing_key_is_told_before_any_work(
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_a_judge_that_does_not_answer_is_told_before_any_work(
+    config: wb.StudyConfig, model: wb.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    dead = JudgeConfig(model="stub", base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(ConnectionError, match="Nothing answers at http://127.0.0.1:1/v1: no connection"):
+        wb.run_study(config.model_copy(update={"judge": dead}), tmp_path, model=model)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_judge_whose_ratings_are_kept_is_not_asked_first(study: wb.Study) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", "k")
+        judge = EndpointJudge("stub", base_url="http://127.0.0.1:1/v1", retries=0)
+        reach_judge(judge, study.folder)
+        with pytest.raises(ConnectionError, match="Nothing answers"):
+            reach_judge(judge, study.folder / "elsewhere")
+
+
 def test_a_judge_is_read_back_as_it_was(config: wb.StudyConfig, tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
+    more = {"extra": {"effort": {"level": 1}, "stop": ["."]}, "headers": {"x-gate": "$GATE"}, "seed": 3}
+    assert config.judge is not None
+    own = config.judge.model_copy(update={**more, "limit": "max_output", "key_variable": "OTHER"})
+    path.write_text(config.model_copy(update={"judge": own}).toml(), encoding="utf-8")
+    assert wb.StudyConfig.read(path).judge == own
     for explained in (False, True):
         path.write_text(config.toml(explained=explained), encoding="utf-8")
         assert wb.StudyConfig.read(path) == config

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     Dtype,
@@ -20,7 +20,7 @@ from workbench.cli.options import (
     load_asked,
     steering_asked,
 )
-from workbench.cli.telling import print_json
+from workbench.cli.telling import print_json, say_where, terminal
 from workbench.export.exporting import WRITERS, check_format
 from workbench.vocabulary import HOOK_PRE, Scope
 
@@ -38,6 +38,7 @@ def export(
     to: Annotated[str, typer.Option(help=f"{', '.join(WRITERS)}.")],
     out: Annotated[Path, typer.Option(help="A folder for hf, dpn-le and npti; a .gguf or .pt file for the others.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Positions that the file must stand for; most know only all.")] = "all",
     capture: Annotated[
@@ -57,7 +58,7 @@ def export(
     tally = None if capture is None else wb.load_capture(capture).get(HOOK_PRE.name)
     if capture is not None and tally is None:
         raise ValueError(f"NPTI's values are read at hook_pre, but the capture in {capture} is of other sites.")
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     settings: dict[str, Any] = {"scope": scope} if to in _AT_EVERY_POSITION else {}
     if to == "hf":
@@ -65,7 +66,7 @@ def export(
     if to == "npti":
         settings["tally"] = tally
     written = wb.export.export_edit(loaded, steering, out, to=to, **settings)
-    console = Console(stderr=as_json)
-    console.print(f"{steering!r}\nWritten for {to} to [bold]{written}[/]", soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_where(console, f"{steering!r}\nWritten for {to} to ", Path(written))
     if as_json:
         print_json({"to": to, "path": str(written), "edit": repr(steering), "gamma": steering.gamma})

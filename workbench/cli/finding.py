@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.nearness import nearness, telling_how_near
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     DeviceMap,
@@ -24,14 +24,16 @@ from workbench.cli.options import (
     Template,
     check_edit,
     contrast_of,
+    default_folder,
     load_asked,
     pairs_asked,
     parse_layers,
     steering_asked,
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
-from workbench.cli.telling import print_json, progress_bar, say
+from workbench.cli.telling import print_json, progress_bar, say, say_lines, say_where, terminal
 from workbench.contrast.banks import EXPLICIT
+from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
 from workbench.whole import whole_folder
@@ -48,6 +50,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -92,14 +95,14 @@ def locate(
     clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
     wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
-    folder = out or Path("runs") / f"locate-{drawn.trait.casefold()}"
-    captured = folder.with_name(f".{folder.name}-capture")
-    with kept_when_stopped(captured), whole_folder(folder, mark=_RECORD) as temporary:
+    folder = out or default_folder("locate", drawn.trait.casefold())
+    captured = folder.absolute().with_name(f".{folder.absolute().name}-capture")
+    with whole_folder(folder, mark=_RECORD) as temporary, kept_when_stopped(captured):
         from workbench.report.terminal import selection_table
         from workbench.study.located import locate_trait, write_located
 
         contrast = contrast_of(drawn, read=pairs is not None)
-        loaded = load_asked(model, dtype, device, device_map, template)
+        loaded = load_asked(model, dtype, device, device_map, adapter, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -126,14 +129,14 @@ def locate(
                 )
         files = write_located(located, temporary)
     selection = located.selection
-    console = Console(stderr=as_json)
-    console.print(f"{selection!r}\nfrom {contrast!r}", soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_lines(console, f"{selection!r}\nfrom {contrast!r}")
     console.print(selection_table(selection))
     for line in nearness(located.effects, settings):
-        console.print(line, soft_wrap=True, highlight=False)
+        say_lines(console, line)
     if located.remark:
-        console.print(located.remark, style="yellow", soft_wrap=True, highlight=False)
-    console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
+        say_lines(console, located.remark, style="yellow")
+    say_where(console, "Written to ", folder, f": {', '.join(files)}")
     if as_json:
         print_json(json.loads((folder / _RECORD).read_text(encoding="utf-8")) | {"folder": str(folder)})
 
@@ -148,6 +151,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -171,7 +175,9 @@ def capture(
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens computed in one batch.")] = None,
     engine: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
-    address: Annotated[str | None, typer.Option(help="The Ray cluster's address.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster: HOST:PORT, ray://HOST:PORT, auto or local.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="How many Ray workers.")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Print what it would take, and stop.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the drawn pairs.")] = 0,
@@ -199,10 +205,12 @@ def capture(
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     contrast = contrast_of(drawn, read=pairs is not None)
-    loaded = load_asked(model, dtype, device, device_map, template)
+    if engine == "ray" and not only_plan:
+        check_cluster(address)
+    loaded = load_asked(model, dtype, device, device_map, adapter, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
-    console = Console(stderr=as_json)
-    console.print(str(planned), soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_lines(console, planned)
     if not only_plan:
         with continuing(out) as check, progress_bar() as progress:
             task = progress.add_task(f"{contrast.trait}: activations", total=planned.plan.prompts)
@@ -213,8 +221,8 @@ def capture(
 
             tallies = wb.capture_sites(loaded, contrast, sites=site, settings=settings, folder=out, progress=advance)
         for tally in tallies.values():
-            console.print(repr(tally), soft_wrap=True, highlight=False)
-        console.print(f"Written to [bold]{out}[/]", soft_wrap=True)
+            say_lines(console, repr(tally))
+        say_where(console, "Written to ", out)
     if as_json:
         plan = planned.plan
         content = {"prompts": plan.prompts, "tokens": plan.tokens, "computed": plan.computed}
@@ -231,6 +239,7 @@ def steer(
     edit: Annotated[Path, typer.Argument(help="An edit, or another tool's steering file or folder.")],
     prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
@@ -249,7 +258,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 
@@ -261,7 +270,7 @@ def steer(
         steered = answers()
     answered = zip(prompts, base, steered, strict=True)
     rows = [{"prompt": prompt, "base": before, "steered": after} for prompt, before, after in answered]
-    console = Console(stderr=as_json)
-    console.print(answers_table(f"{steering!r}, scope {scope}", rows), highlight=False)
+    console = terminal(stderr=as_json)
+    console.print(answers_table(f"{steering!r}, scope {scope}", rows))
     if as_json:
         print_json({"answers": rows, "gamma": steering.gamma, "scope": scope, "edited_pairs": dict(run.pairs)})

@@ -5,6 +5,7 @@ Checks and pairs need no torch; commands call these before `load_asked`.
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,8 @@ from workbench.contrast.pairs import Pairs
 from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE
+
+_MOST_BYTES = 100  # of a folder's name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[
@@ -36,6 +39,9 @@ class Dtype(StrEnum):
 
 Precision = Annotated[Dtype, typer.Option("--dtype", help="Number type of the weights.")]
 Device = Annotated[str | None, typer.Option(help="Where the model lives; CUDA where it is there, else the CPU.")]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", help="A peft adapter's folder or name, e.g. a LoRA; merged into the model.")
+]
 DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
 Template = Annotated[
     list[str] | None,
@@ -100,14 +106,27 @@ def contrast_of(pairs: Pairs, *, read: bool) -> "wb.Contrast":
     return contrast
 
 
+def default_folder(*words: str) -> Path:
+    """A folder in `runs` that is named after words, of which letters, digits, dots and hyphens are kept.
+
+    Example:
+        >>> default_folder("locate", "mut [/b]").as_posix()
+        'runs/locate-mut-b'
+    """
+    parts = (re.sub(r"[^\w.]+", "-", word).strip("-.") for word in words)
+    name = "-".join(part for part in parts if part)
+    return Path("runs") / (name.encode()[:_MOST_BYTES].decode(errors="ignore") or "unnamed")
+
+
 def load_asked(
     model: str,
     dtype: Dtype,
     device: str | None,
     device_map: str | None = None,
+    adapter: Path | None = None,
     template: Sequence[str] | None = None,
 ) -> "wb.Model":
-    """Load the model; print a line for each thing that is special in how its prompts are rendered.
+    """Load the model; print a line for a merged adapter, and for what is special in how its prompts are rendered.
 
     Raises:
         ValueError: for a template variable that is not written NAME=VALUE, or that the template does not read.
@@ -116,9 +135,10 @@ def load_asked(
 
     import torch
 
-    loaded = wb.load_model(
-        model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map, template=variables
-    )
+    kind = getattr(torch, dtype.value)
+    loaded = wb.load_model(model, dtype=kind, device=device, device_map=device_map, adapter=adapter, template=variables)
+    if "adapter" in loaded.source:
+        say(f"weights: {loaded.weights}")
     for remark in loaded.rendering_remarks:
         say(f"prompts: {remark}")
     return loaded

@@ -1,17 +1,20 @@
 """Outcomes of a model, edited or not: the harness' tasks, and judges of open answers."""
 
+import json
+import math
+from enum import StrEnum
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     Dtype,
@@ -24,9 +27,19 @@ from workbench.cli.options import (
     steering_asked,
 )
 from workbench.cli.stopping import continuing
-from workbench.cli.telling import print_json, progress_bar
-from workbench.score.judge.endpoint import default_url
+from workbench.cli.telling import print_json, progress_bar, say_lines, say_where, terminal
+from workbench.printable import one_line
+from workbench.score.judge.endpoint import API_KEY, default_url
+from workbench.score.judge.terms import LIMIT
 from workbench.vocabulary import Scope
+
+
+class OnFailure(StrEnum):
+    """What requests that failed do to a run of judging."""
+
+    end = "raise"
+    missing = "missing"
+
 
 _RESULTS = ("arm", "trait", "direction", "gamma", "task", "metric", "value", "stderr", "n")
 _COMPARED = (
@@ -54,6 +67,7 @@ def evaluate(
     tasks: Annotated[str, typer.Option(help="Tasks, groups or task files of the harness, separated by commas.")],
     out: Annotated[Path, typer.Option(help="The folder that keeps samples and results.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     edit: Annotated[list[Path] | None, typer.Option(help="An edit, of any kind; may be repeated.")] = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default each edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
@@ -91,7 +105,7 @@ def evaluate(
         raise ImportError(
             "Harness tasks need lm-evaluation-harness. Install it with: pip install 'dpn-workbench[harness]'."
         )
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
     conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
     conditions = conditions or [wb.score.Condition.unedited("none")]
@@ -122,11 +136,11 @@ def evaluate(
             progress=report,
         )
     compared = wb.measure.compare_arms(outcomes.graded, margin=margin) if edits and len(outcomes.graded) else None
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     console.print(_table("Results", outcomes.aggregate, _RESULTS))
     if compared is not None:
         console.print(_table("Against the unedited model, paired", compared, _COMPARED))
-    console.print(f"Kept in [bold]{out}[/]", soft_wrap=True)
+    say_where(console, "Kept in ", out)
     if as_json:
         print_json(
             {
@@ -139,8 +153,9 @@ def evaluate(
 
 @app.command(
     help="Have open answers rated from 1 to 5 by a judge behind any OpenAI-compatible endpoint. Trait and fluency are "
-    "rated in separate requests, and the judge never sees the arm. The key comes from OPENAI_API_KEY. Ratings are "
-    "kept, so no answer is rated twice.\n\n"
+    "rated in separate requests, and the judge never sees the arm. The key comes from OPENAI_API_KEY, or from the "
+    "variable of --key-variable. A parameter that the server says it does not take is renamed or left out, which is "
+    "reported. Ratings are kept, so no answer is rated twice.\n\n"
     "Example: workbench judge answers.parquet --judge gpt-4.1-mini --out runs/judged --plan"
 )
 def judge(
@@ -151,7 +166,26 @@ def judge(
     ],
     base_url: Annotated[str | None, typer.Option(help="The endpoint; by default OPENAI_BASE_URL, or OpenAI's.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a reply; reasoning models need more.")] = 32,
+    limit: Annotated[str, typer.Option(help="The parameter that carries them, e.g. max_completion_tokens.")] = LIMIT,
+    temperature: Annotated[str, typer.Option(help="A number, or none to send none.")] = "0",
+    judge_seed: Annotated[int | None, typer.Option(help="A seed that is sent with each request.")] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema/--no-schema", help="Ask for ratings by a JSON schema, or in plain text.")
+    ] = True,
+    extra: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: a further parameter of each request; VALUE may be JSON.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: a further header; the value $NAME is that variable.")
+    ] = None,
+    key_variable: Annotated[str, typer.Option(help="The environment variable that holds the key.")] = API_KEY,
+    revision: Annotated[str, typer.Option(help="Distinguishes servers with different models under one name.")] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for a reply.")] = 60.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a failed request is sent again.")] = 6,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
+    on_failure: Annotated[
+        OnFailure, typer.Option(help="What failed requests do: end the run, or leave their ratings missing.")
+    ] = OnFailure.end,
     price: Annotated[
         list[str] | None, typer.Option(help="JUDGE=PROMPT/ANSWER: what a million tokens of each cost, for the plan.")
     ] = None,
@@ -162,7 +196,23 @@ def judge(
     prices = {name: _price(text) for name, text in _by_name(price, "--price").items()}
     url = base_url or default_url()
     judges = [
-        wb.score.EndpointJudge(name, max_tokens=max_tokens, concurrency=concurrency, base_url=url) for name in named
+        wb.score.EndpointJudge(
+            name,
+            base_url=url,
+            max_tokens=max_tokens,
+            limit=limit,
+            temperature=_temperature(temperature),
+            seed=judge_seed,
+            structured=schema,
+            extra={name: _json_or_text(text) for name, text in _by_name(extra, "--extra").items()},
+            headers=_by_name(header, "--header"),
+            key_variable=key_variable,
+            revision=revision,
+            timeout=timeout,
+            retries=retries,
+            concurrency=concurrency,
+        )
+        for name in named
     ]
 
     from workbench.contrast.tables import read_table
@@ -171,8 +221,8 @@ def judge(
 
     frame = read_table(answers)
     planned = plan_judging(frame, judges, folder=out, prices={name: Price(*pair) for name, pair in prices.items()})
-    console = Console(stderr=as_json)
-    console.print(str(planned), soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_lines(console, planned)
     content: dict[str, Any] = {"plan": planned.table.to_dict("records"), "folder": None if only_plan else str(out)}
     if not only_plan:
         for one in judges:
@@ -184,7 +234,9 @@ def judge(
                 check()
                 progress.update(task, description=label, completed=share)
 
-            judged = wb.score.judge_answers(frame, judges, folder=out, seed=seed, progress=report)
+            judged = wb.score.judge_answers(
+                frame, judges, folder=out, seed=seed, on_failure=on_failure.value, progress=report
+            )
         judged.to_parquet(out / "judged.parquet", index=False)
         counts = judgement_counts(judged)
         console.print(_table("Ratings", counts, tuple(counts.columns)))
@@ -196,7 +248,7 @@ def judge(
             agreed = pd.concat([wb.score.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
             console.print(_table("Agreement between judges", agreed, tuple(agreed.columns)))
             content["agreement"] = agreed.to_dict("records")
-        console.print(f"Written to [bold]{out / 'judged.parquet'}[/]", soft_wrap=True)
+        say_where(console, "Written to ", out / "judged.parquet")
     if as_json:
         print_json(content)
 
@@ -210,6 +262,27 @@ def _by_name(pairs: list[str] | None, option: str) -> dict[str, str]:
             raise ValueError(f"{option} is written NAME=VALUE, but {text!r} arrived.")
         named[name] = value
     return named
+
+
+def _temperature(text: str) -> float | None:
+    """A temperature of 0 or more; None for `none`."""
+    if text.strip().lower() == "none":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise ValueError(f"--temperature is a number of 0 or more, or none, but {text!r} arrived.")
+    return number
+
+
+def _json_or_text(text: str) -> Any:
+    """The value that a text holds as JSON, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _price(text: str) -> tuple[float, float]:
@@ -229,5 +302,5 @@ def _table(title: str, frame: Any, columns: tuple[str, ...]) -> Table:
     for name in columns:
         table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
     for row in frame[list(columns)].itertuples(index=False):
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in row))
     return table

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Json, ModelName, Template, parsed_variables
+from workbench.cli.options import Adapter, Json, ModelName, Template, default_folder, parsed_variables
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
-from workbench.cli.telling import print_json, progress_bar, say
+from workbench.cli.telling import print_json, progress_bar, say, say_where, terminal
+from workbench.printable import printable
 from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
 from workbench.vocabulary import BIG_FIVE
 
@@ -22,6 +22,7 @@ from workbench.vocabulary import BIG_FIVE
 )
 def demo(
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     traits: Annotated[list[str] | None, typer.Option(help="A Big Five trait, or all; may be repeated.")] = None,
     out: Annotated[
         Path | None,
@@ -36,7 +37,9 @@ def demo(
 ) -> None:
     asked: dict[str, Any] = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
     asked |= {"template": parsed_variables(template)} if template else {}
-    folder = out or Path("runs") / ("demo" if model == "testbed" else Path(model).stem)
+    if adapter is not None:
+        asked["adapter"] = str(adapter)
+    folder = out or default_folder("demo" if model == "testbed" else Path(model).stem)
     _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 
 
@@ -78,9 +81,9 @@ def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
 
     from workbench.report.terminal import print_study
 
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     print_study(done, console)
-    console.print(f"\nReport: [bold]{page}[/]  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}", soft_wrap=True)
+    say_where(console, "\nReport: ", page, f"  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}")
     if as_json:
         print_json(
             {
@@ -104,9 +107,9 @@ def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], 
     from workbench.report.terminal import print_study
 
     page = wb.report.write_study_report(done)
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     print_study(done, console)
-    console.print(f"\nReport: [bold]{page}[/]", soft_wrap=True)
+    say_where(console, "\nReport: ", page)
     if as_json:
         print_json({"report": str(page), "findings": [finding.entry() for finding in done.findings]})
 
@@ -167,4 +170,4 @@ def _print_files(written: list[Path], as_json: bool) -> None:
         print_json({"files": [str(path) for path in written]})
         return
     for path in written:
-        typer.echo(path)
+        typer.echo(printable(path, keep=""))

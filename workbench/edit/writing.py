@@ -14,7 +14,7 @@ from workbench.edit.edit import AnyEdit, Edit
 from workbench.model.model import Model
 from workbench.model.norms import Half, norm_after, residual_multiplier
 from workbench.model.passing import Pass
-from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.rendering import pad_left
 from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_MID, RESID_POST, Z
 
 MATCHED_NORM = "the norm of what the whole edit writes to the residual stream"
@@ -227,7 +227,7 @@ def _read(
 
     handles = [norm.register_forward_pre_hook(reader(place)) for place, norm in norms.items()]
     try:
-        for batch in batches_by_length([len(ids) for ids in tokens], max_tokens=4096, max_rows=64):
+        for batch in model.loop.batches([len(ids) for ids in tokens], max_tokens=4096, max_rows=64):
             ids, real = pad_left([tokens[row] for row in batch], model.pad_token)
             ids, real = ids.to(model.device), real.to(model.device)
             with model.passing(Pass("prompt", real, torch.tensor(batch))):

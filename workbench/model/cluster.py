@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.model.loading import load_again
 from workbench.model.model import Model
+from workbench.model.reaching import joined
 
 
 class ModelWorker:
@@ -57,6 +58,7 @@ def spread(
 
     Raises:
         ImportError: if Ray is not installed.
+        ConnectionError: if no cluster answers at the address, which is found out in seconds.
         ValueError: if the model was wrapped rather than loaded, so that workers cannot load it, or a worker loads
             other weights than this process has.
     """
@@ -79,7 +81,7 @@ def _session(ray: Any, address: str | None) -> Iterator[None]:
     """A connection to the cluster; it is closed at the end only if it was opened here."""
     opened_here = not ray.is_initialized()
     if opened_here:
-        ray.init(address=address, log_to_driver=False, include_dashboard=False)
+        joined(ray, address)
     try:
         yield
     finally:

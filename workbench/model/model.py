@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,12 +16,16 @@ from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
+from workbench.model.lengths import Lengths
+from workbench.model.loop import Loop, tried
+from workbench.model.offloading import device_of, in_memory, state_of
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, remarks, render, render_conversation, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
+from workbench.model.sites import Blocks, written_in_place
 from workbench.model.template import checked_variables, template_text
 from workbench.model.text import added_before, answer_tokens
-from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, Axis, Site
+from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, RESID_MID, Axis, Site
 
 
 class Model:
@@ -30,8 +35,10 @@ class Model:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
         tokenizer: the tokenizer.
         name: the name or path that it was loaded by.
-        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; otherwise
-            empty, as the weights are the checkpoint's own.
+        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; for a merged
+            adapter: adapter, with its name, method, sha256 and the model that it was trained on; otherwise empty, as
+            the weights are the checkpoint's own.
+        blocks: its blocks, and which sites each has.
         runner: its forward pass, for either generation of TransformerLens.
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
@@ -55,8 +62,10 @@ class Model:
         self._template = checked_variables(tokenizer, template)
         self.source = dict(source or {})
         self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
+        self.blocks = Blocks(hooked, name)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
+        self._loop: Loop | None = None
         self.current: Pass | None = None
 
     @property
@@ -95,17 +104,20 @@ class Model:
 
     @property
     def weights(self) -> str:
-        """Where the weights come from, in words: a checkpoint's own numbers, or dequantised from a GGUF file."""
-        if not self.source:
-            return "as the checkpoint has them"
-        return (
-            f"dequantised from {self.source['quantization']} in {self.source['file']} (sha256 {self.source['sha256']})"
-        )
+        """Where the weights come from, in words: a checkpoint's own numbers, or a GGUF file's, and a merged adapter."""
+        said = "as the checkpoint has them"
+        if "file" in self.source:
+            kind, file, digest = (self.source[name] for name in ("quantization", "file", "sha256"))
+            said = f"dequantised from {kind} in {file} (sha256 {digest})"
+        adapter = self.source.get("adapter")
+        if adapter is None:
+            return said
+        return f"{said}, with the {adapter['method']} adapter {adapter['name']} (sha256 {adapter['sha256']}) merged"
 
     @property
     def device(self) -> torch.device:
         """Where token ids go."""
-        return self.runner.embedding.device
+        return device_of(self.runner.embedding, self.runner.embedding_module)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -122,15 +134,24 @@ class Model:
         """Width of the residual stream."""
         return int(self.hooked.cfg.d_model)
 
+    @property
+    def neuron_layers(self) -> tuple[int, ...]:
+        """The layers whose MLP neurons are one axis: all but blocks without an MLP and mixtures of experts."""
+        return self.blocks.with_neurons
+
     @cached_property
     def d_mlp(self) -> int:
-        """Number of MLP neurons per layer, read from the down projection."""
-        return self._neurons(0)
+        """Number of MLP neurons of the first layer that has any, read from its down projection.
+
+        Raises:
+            ValueError: if no layer has neurons that are one axis.
+        """
+        return self._neurons((self.neuron_layers or (0,))[0])
 
     def _neurons(self, layer: int) -> int:
         """How many neurons a layer has, even if its weights are offloaded or have no values yet."""
         try:
-            return int(self.w_out(layer).shape[0])
+            return int(self.blocks.w_out(layer).shape[0])
         except NotImplementedError:  # TransformerLens cannot read a weight that has no values
             down = self.hooked.blocks[layer].mlp.out.original_component
             return int(getattr(down, "in_features", down.weight.shape[0]))
@@ -139,15 +160,10 @@ class Model:
         """What each neuron of a layer writes to the residual stream per unit of activation.
 
         Raises:
-            ValueError: if the block has no single down projection (a mixture of experts, say).
+            ValueError: if the block has no single down projection: no MLP, or a mixture of experts.
         """
-        mlp = self.hooked.blocks[layer].mlp
-        if not hasattr(mlp, "W_out") or mlp.W_out.ndim != 2:
-            raise ValueError(
-                f"Layer {layer} has no single down projection ({type(mlp).__name__}): neurons of a "
-                "mixture of experts are not one axis, so hook_post cannot be read there."
-            )
-        return mlp.W_out.detach()
+        with in_memory(getattr(self.hooked.blocks[layer], "mlp", None)):
+            return self.blocks.w_out(layer)
 
     def w_o(self, layer: int) -> Float[Tensor, "heads_by_d_head d_model"]:
         """What each value of the site `z` of a layer, its attention heads side by side, writes to the residual stream.
@@ -156,21 +172,23 @@ class Model:
             ValueError: if the block has no attention with an output projection.
         """
         attention = getattr(self.hooked.blocks[layer], "attn", None)
-        weights = getattr(attention, "W_O", None)
+        with in_memory(attention):
+            weights = getattr(attention, "W_O", None)
         if weights is None:
             raise ValueError(f"Layer {layer} of {self.name} has no attention heads with an output projection.")
         return weights.detach().reshape(-1, weights.shape[-1])
 
     def is_gated(self, layer: int) -> bool:
         """Whether a layer's MLP multiplies the activation function's output by a second projection."""
-        return HOOK_PRE_LINEAR.hook(layer) in self.hooked.hook_dict
+        return layer in self.neuron_layers and HOOK_PRE_LINEAR.hook(layer) in self.blocks.points
 
     def activation_function(self, layer: int) -> Callable[[Tensor], Tensor]:
         """The activation function that a layer applies to `hook_pre`.
 
         Raises:
-            ValueError: if the block does not name it.
+            ValueError: if the block does not name it, or has no neurons.
         """
+        self.blocks.point(HOOK_POST, layer)
         mlp = self.hooked.blocks[layer].mlp
         if getattr(mlp, "_use_processed_weights", False):  # a bridge that computes the MLP itself
             from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
@@ -193,23 +211,32 @@ class Model:
         self.width(HOOK_POST, chosen)
         return torch.stack([self.w_out(layer).float().norm(dim=1).cpu() for layer in chosen])
 
-    def width(self, site: Site, layers: Sequence[int] = (0,)) -> int:
+    def width(self, site: Site, layers: Sequence[int] = ()) -> int:
         """How many values a site has at each position, which must be the same in all of `layers`.
+
+        Args:
+            layers: by default the first layer that can have the site.
 
         Raises:
             ValueError: if the layers differ, or the neurons of one of them are not one axis.
         """
         if site.axis is Axis.RESIDUAL:
             return self.d_model
-        if site.axis is Axis.HEADS:
-            return int(self.hooked.cfg.n_heads) * int(self.hooked.cfg.d_head)
-        widths = {layer: self._neurons(layer) for layer in layers}
+        layers = layers or (self.neuron_layers[:1] if site.axis is Axis.NEURONS else ()) or (0,)
+        width_at = self._heads if site.axis is Axis.HEADS else self._neurons
+        widths = {layer: width_at(layer) for layer in layers}
         if len(set(widths.values())) > 1:
             raise ValueError(
                 f"Layers are read together only if they are equally wide, but the widths of {site.name} by layer are "
                 f"{widths}. Read layers of one width at a time with layers=."
             )
         return widths[layers[0]]
+
+    def _heads(self, layer: int) -> int:
+        """How wide the heads of a layer are side by side, which some models vary from layer to layer."""
+        output = getattr(getattr(self.hooked.blocks[layer], "attn", None), "o", None)
+        wide = getattr(getattr(output, "original_component", None), "in_features", None)
+        return int(self.hooked.cfg.n_heads) * int(self.hooked.cfg.d_head) if wide is None else int(wide)
 
     def hook_point(self, site: Site, layer: int) -> HookPoint:
         """TransformerLens' hook point of a site.
@@ -219,10 +246,7 @@ class Model:
         """
         if not 0 <= layer < self.n_layers:
             raise ValueError(f"Layers of {self.name} are 0 to {self.n_layers - 1}, but {layer} arrived.")
-        name = site.hook(layer)
-        if name not in self.hooked.hook_dict:
-            raise ValueError(f"{self.name} has no hook {name}; TransformerLens does not expose this site there.")
-        return self.hooked.hook_dict[name]
+        return self.blocks.point(site, layer)
 
     def layers(self, wanted: Sequence[int] | None = None) -> tuple[int, ...]:
         """`wanted`, ascending and without repeats; every layer if it is None.
@@ -320,9 +344,44 @@ class Model:
         return frozenset(token for token in (self.tokenizer.eos_token_id, *tokens) if isinstance(token, int))
 
     @property
+    def lengths(self) -> Lengths:
+        """How long texts may be, and from where on their length changes how they are computed."""
+        if isinstance(self.runner, BridgeRunner):
+            return Lengths.of(self.network)
+        return Lengths.of_hooked(self.hooked.cfg)
+
+    @property
+    def loop(self) -> Loop:
+        """What the forward pass can be trusted with: padding, keys and values that are kept; tried once.
+
+        A model that keeps nothing right is run whole for every new token, and a warning says so.
+
+        Raises:
+            ValueError: in one line, for a model that cannot be run, such as one that is not causal.
+        """
+        if self._loop is None:
+            self._loop = tried(
+                self.runner,
+                self.tokenizer,
+                name=self.name,
+                pad_token=self.pad_token,
+                lengths=self.lengths,
+                points=list(self.hooked.hook_dict.values()),
+                device=self.device,
+                dtype=self.dtype,
+            )
+            if not self._loop.caches:
+                warnings.warn(
+                    f"{self.name} does not continue from keys and values that were kept: each new token is computed "
+                    "with all that comes before it, which is slow.",
+                    stacklevel=3,
+                )
+        return self._loop
+
+    @property
     def decoder(self) -> Decoder:
         """What generation needs of this model."""
-        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing)
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -331,7 +390,7 @@ class Model:
         At most 4,096 evenly spaced values of each parameter are hashed, so that it is quick for a model of any size.
         """
         digest = hashlib.sha256()
-        for name, parameter in sorted(self.network.state_dict().items()):
+        for name, parameter in state_of(self.network):
             values = parameter.detach().flatten()
             step = max(1, values.numel() // 4096)
             sample = values[::step][:4096].to("cpu", torch.float32).contiguous()
@@ -363,10 +422,24 @@ class Model:
 
         It gets them as `(batch, pos, width)`, with the heads of an attention site side by side. The hook is removed on
         leaving, whatever happens, and no other hook is touched.
+
+        Raises:
+            ValueError: if the model lacks the layer or the site; in a pass, if what TransformerLens hooks there is not
+                as wide as the site.
         """
         point = self.hook_point(site, layer)
+        in_place = site == RESID_MID and self.runner.copies_stream
+        width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
+            if tensor.shape[2:].numel() != width and not tensor.ndim == 2:
+                raise ValueError(
+                    f"{site.hook(layer)} is {tensor.shape[2:].numel()} wide, but the model's width there is {width}. "
+                    f"TransformerLens does not show {site.name} of {self.name} alone there; choose another site."
+                )
+            if in_place:
+                changed = function(tensor.clone() if tensor.requires_grad else tensor)
+                return None if changed is None else written_in_place(tensor, changed)
             if tensor.ndim == 3:  # the usual case; this runs in every decode step
                 return function(tensor)
             changed = function(tensor.flatten(2))
@@ -438,8 +511,12 @@ class Model:
         return self.tokenizer.batch_decode(new, skip_special_tokens=True)
 
     def __repr__(self) -> str:
-        try:
-            inside = f"{self.d_mlp} neurons"
-        except ValueError:
+        if self.neuron_layers:
+            some = len(self.neuron_layers)
+            where = "" if some == self.n_layers else f" in {some} of them"
+            inside = f"{self.d_mlp} neurons{where}"
+        elif any(self.blocks.mlp(layer) is not None for layer in range(self.n_layers)):
             inside = "a mixture of experts"
+        else:
+            inside = "no MLP"
         return f"Model({self.name!r}, {self.n_layers} layers of {inside}, {self.dtype}, {self.device})"

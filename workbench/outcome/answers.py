@@ -10,7 +10,7 @@ import pandas as pd
 from workbench.arm.spec import ArmSpec
 from workbench.digest import key_of
 from workbench.model.model import Model
-from workbench.outcome.judged import build_judge, judged
+from workbench.outcome.judged import build_judge, judged, reach_judge
 from workbench.outcome.outcome import Asking, Outcome, Split, When
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.outcome.questions import TESTBED, open_questions
@@ -96,6 +96,11 @@ class Answers(Outcome):
         """A judge that cannot be asked is reported at once."""
         if self.judge is not None:
             build_judge(self.judge, model, self.model)
+
+    def reach(self, model: Model, folder: Path) -> None:
+        """An endpoint that is not there, or does not rate, is reported at once."""
+        if self.judge is not None and self.judge.kind == "endpoint":
+            reach_judge(build_judge(self.judge, model, self.model), folder)
 
     def key(self, split: Split) -> str:
         """What is asked counts, not where it comes from; a judge rates later, and keeps its ratings itself."""

@@ -9,6 +9,7 @@ import pandas as pd
 from workbench.model.loading import load_model
 from workbench.model.model import Model
 from workbench.score.judge.endpoint import EndpointJudge, default_url
+from workbench.score.judge.journal import Journal
 from workbench.score.judge.judging import ALL_JUDGES, judge_answers
 from workbench.score.judge.local import LocalJudge
 from workbench.score.judge.protocol import Judge
@@ -33,6 +34,10 @@ def build_judge(config: JudgeConfig, model: Model, model_name: str) -> Judge:
         temperature=config.temperature if config.send_temperature else None,
         max_tokens=config.max_tokens,
         limit=config.limit,
+        seed=config.seed,
+        extra=config.extra,
+        headers=config.headers,
+        key_variable=config.key_variable,
         structured=config.structured,
         concurrency=config.concurrency,
         timeout=config.timeout,
@@ -40,6 +45,19 @@ def build_judge(config: JudgeConfig, model: Model, model_name: str) -> Judge:
     )
     judge.client().close()  # a missing key is reported before hours of work, not after
     return judge
+
+
+def reach_judge(judge: Judge, folder: Path) -> None:
+    """Ask a judge behind an endpoint for one rating, unless the folder holds ratings of it already.
+
+    Raises:
+        ConnectionError, PermissionError, ValueError: if the judge does not answer, or refuses to rate.
+    """
+    if not isinstance(judge, EndpointJudge):
+        return
+    settings = dict(judge.settings)
+    if not any(kept.get("settings") == settings for kept in Journal(folder / FOLDER).read().values()):
+        judge.probe()
 
 
 def judged(

@@ -186,6 +186,13 @@ class Outcome(Measure):
             ValueError, ImportError: say what is missing.
         """
 
+    def reach(self, model: Model, folder: Path) -> None:
+        """Ask a service that is needed later whether it answers, unless the study's folder holds what it gave.
+
+        Raises:
+            ConnectionError, PermissionError, ValueError: say what does not answer, and what to do.
+        """
+
     def refuse(self, frame: pd.DataFrame, model: Model) -> None:
         """Stop a study whose unedited model cannot be measured so.
 

@@ -17,6 +17,7 @@ from workbench.edit.prompting import Instruction
 from workbench.model.embedded import words_of
 from workbench.model.loading import load_model
 from workbench.model.model import Model
+from workbench.model.reaching import check_cluster
 from workbench.outcome.outcome import AnyOutcome
 from workbench.outcome.registry import Entry
 from workbench.outcome.results import Results
@@ -67,13 +68,16 @@ def run_study(
     Raises:
         ValueError: if a file of the folder is not as the study wrote it, arms and outcomes do not make a study, or
             an outcome cannot measure this model, as where it scores by what is of the embedded model alone.
-        RuntimeError, ConnectionError, PermissionError: as the study's judge; what was judged is kept.
+        RuntimeError, ConnectionError, PermissionError: as the study's judge, what was judged is kept; or if no Ray
+            cluster answers at the address that is asked for.
     """
     plan = Plan.of(config, outcomes, arms)
     plan.check()
     with warnings_kept() as warnings:
         warn_unattainable(plan)
-        model = model or load_model(config.model, template=config.template)
+        if config.engine == "ray" and not _is_begun(Path(folder)):
+            check_cluster(config.address)
+        model = model or load_model(config.model, adapter=config.adapter, template=config.template)
         with model.templated(config.template):
             plan, preset = fitted(plan, model)
             store = Store(folder)
@@ -81,11 +85,18 @@ def run_study(
             return _run(plan, store, model, progress, warnings)
 
 
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder may hold all that a cluster would compute, so that none is needed until something lacks."""
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warnings: list[str]) -> Study:
     """The study in its folder; `warnings` fills with those that the run raises."""
     config = plan.config
     for outcome in plan.outcomes:
         outcome.prepare(model)
+    for outcome in plan.outcomes:
+        outcome.reach(model, store.folder)
     _begin(plan, store, model)
     meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
 

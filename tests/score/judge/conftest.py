@@ -85,17 +85,23 @@ class JudgeServer:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.queries: list[str] = []
         self.reply: Callable[[Seen], Reply] = planted
+        self.elsewhere: Reply | None = None  # the reply at every other path
         lock, server = Lock(), self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 seen = Seen(body, {name.lower(): value for name, value in self.headers.items()})
+                path, _, query = self.path.partition("?")
+                found = path == "/v1/chat/completions"
                 with lock:
-                    assert self.path == "/v1/chat/completions"
-                    server.seen.append(seen)
-                sent = server.reply(seen)
+                    assert found or server.elsewhere is not None
+                    if found:
+                        server.seen.append(seen)
+                        server.queries.append(query)
+                sent = server.reply(seen) if found or server.elsewhere is None else server.elsewhere
                 time.sleep(sent.delay)
                 content = sent.body if isinstance(sent.body, bytes) else json.dumps(sent.body).encode()
                 try:

@@ -58,7 +58,7 @@ def judge_answers(
     Raises:
         ValueError: if columns, an answer's text, a rubric or a judge are missing, two judges have one name, or a
             kept judgement is not as it was written.
-        RuntimeError: if requests got no reply and `on_failure` is `raise`; or another run writes to the folder.
+        RuntimeError: if requests failed and `on_failure` is `raise`; or another run writes to the folder.
         ConnectionError, PermissionError: as the judge raises them.
     """
     judge_list = as_judges(judges)
@@ -76,7 +76,7 @@ def judge_answers(
     if failed and on_failure == "raise":
         judge, error = failed[-1]
         raise RuntimeError(
-            f"{len(failed)} requests got no reply, the last from {judge.name}: {error}. What was judged is kept in "
+            f"{len(failed)} requests failed, the last to {judge.name}: {error}. What was judged is kept in "
             f"{folder}; run again to ask for the rest, or leave it missing with on_failure='missing'."
         )
     for quantity in QUANTITIES:
