@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import workbench
-from workbench.whole import whole_file, whole_folder, write_whole
+from workbench.whole import remove_temporary, whole_file, whole_folder, write_whole
 
 SOURCE = Path(next(iter(workbench.__path__)))
 STOPS = [KeyboardInterrupt, SystemExit, ValueError, OSError]
@@ -271,3 +271,23 @@ def test_nothing_but_the_writer_puts_files_in_place() -> None:
     }
     assert calls.pop("workbench/whole.py")
     assert {name: made for name, made in calls.items() if made} == EXCEPTIONS
+
+
+def test_what_systems_put_into_folders_does_not_fill_them(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / ".DS_Store").write_bytes(b"\0")
+    (folder / "._notes.txt").write_bytes(b"\0")
+    with whole_folder(folder) as temporary:
+        (temporary / "a.txt").write_text("a")
+    assert [path.name for path in folder.iterdir()] == ["a.txt"]
+    with pytest.raises(FileExistsError, match="holds something else"), whole_folder(folder):
+        pass
+
+
+def test_only_what_writers_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in (".DS_Store", ".env", ".ledger-0123456789ab.json", ".ledger-0123456789ab"):
+        (tmp_path / name).write_text("")
+    remove_temporary(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".DS_Store", ".env", ".git"]

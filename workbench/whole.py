@@ -5,11 +5,15 @@ Everything is written under a hidden temporary name in the same folder and then 
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_STRAY = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory", ".localized"}
+_TEMPORARY = re.compile(r"\..*-[0-9a-f]{12}(\..*)?", re.DOTALL)
 
 
 @contextmanager
@@ -67,7 +71,7 @@ def whole_folder(folder: str | Path, *, mark: str | None = None) -> Iterator[Pat
 
     Args:
         mark: a file that says that a folder was written here before, by the same writer. A folder that holds it is
-            replaced with all its content; any other folder is replaced only if it is empty.
+            replaced with all its content; any other folder is replaced only if it is empty, see `is_empty`.
 
     Raises:
         FileExistsError: if `folder` is there, is not empty and does not hold `mark`, at the beginning or at the end;
@@ -95,9 +99,26 @@ def whole_folder(folder: str | Path, *, mark: str | None = None) -> Iterator[Pat
 def _refuse_other_content(folder: Path, mark: str | None) -> None:
     if not folder.exists():
         return
-    if folder.is_dir() and (not any(folder.iterdir()) or (mark is not None and (folder / mark).is_file())):
+    if folder.is_dir() and (is_empty(folder) or (mark is not None and (folder / mark).is_file())):
         return
     raise FileExistsError(f"{folder} is there already and holds something else. Choose another output folder.")
+
+
+def is_stray(path: Path) -> bool:
+    """Whether a file is one that systems put into any folder, e.g. `.DS_Store`."""
+    return path.name in _STRAY or path.name.startswith("._")
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing that somebody put there."""
+    return all(is_stray(path) for path in folder.iterdir())
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove the temporary files that writers which were killed have left in a folder, and nothing else."""
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _put_in_place(temporary: Path, folder: Path) -> None:

@@ -86,6 +86,25 @@ def test_a_stopped_capture_continues_and_ends_the_same(small: wb.Model, pairs: w
     same(loaded, expected)
 
 
+def test_stray_files_neither_stop_a_capture_nor_are_lost(small: wb.Model, pairs: wb.Contrast, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    (folder / ".DS_Store").write_bytes(b"\0")
+    with pytest.raises(Stopped):
+        captured(small, pairs, folder, progress=stop_after(10))
+    for name in (".git", ".ipynb_checkpoints", "__pycache__"):
+        (folder / name).mkdir()
+        (folder / name / "kept").write_text("mine")
+    for name in ("parts/.DS_Store", "notes.txt~", ".env"):
+        (folder / name).write_text("mine")
+    same(captured(small, pairs, folder), captured(small, pairs, None))
+    assert not (folder / "parts").exists()
+    assert all((folder / name / "kept").is_file() for name in (".git", ".ipynb_checkpoints", "__pycache__"))
+    assert {".env", "notes.txt~", ".DS_Store"} <= {path.name for path in folder.iterdir()}
+    loaded = wb.load_capture(folder)["hook_post"]
+    assert isinstance(loaded, Activations)
+
+
 def test_ctrl_c_says_how_to_continue(small: wb.Model, pairs: wb.Contrast, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match="Capture into the same folder again to continue"):
         captured(small, pairs, tmp_path / "c", progress=stop_after(20, KeyboardInterrupt))

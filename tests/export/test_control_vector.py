@@ -11,6 +11,7 @@ from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForC
 
 import workbench as wb
 from workbench.export import control_vector
+from workbench.export.architectures import same_architecture
 from workbench.export.control_vector import export_control_vector, read_control_vector
 
 
@@ -109,8 +110,9 @@ def test_a_file_for_another_model_is_refused(model: wb.Model, edit: wb.Edit, che
     with pytest.raises(ValueError, match="reaches layer 3, but .* has layers 0 to 1"):
         read_control_vector(deep, model=small)
     other = written(tmp_path / "other.gguf", {1: [0.1] * 32}, model_hint="qwen2")
-    with pytest.raises(ValueError, match="is for the architecture 'qwen2', but .* is a 'llama'"):
+    with pytest.warns(UserWarning, match="is for the architecture 'qwen2', but .* is a 'llama'. Its shapes fit"):
         read_control_vector(other, model=small)
+    assert read_control_vector(other, model=small, any_weights=True).delta(1)[0] == pytest.approx(0.1)
     fits = written(tmp_path / "fits.gguf", {1: [0.1] * 32})
     assert read_control_vector(fits, model=small, trait="Openness", gamma=2.0).delta(1)[0] == pytest.approx(0.2)
 
@@ -137,12 +139,44 @@ def test_a_file_for_other_weights_is_refused(model: wb.Model, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        *((name, name) for name in ("llama", "qwen2", "gpt2", "bloom", "phi3", "olmoe")),
+        *(("gemma3", "gemma3_text"), ("gemma3_text", "gemma3"), ("gemma3n", "gemma3n_text"), ("Llama", "llama")),
+        *(("llama", "mistral"), ("llama", "mixtral"), ("phi2", "phi"), ("gptneox", "gpt_neox"), ("gpt-j", "gptj")),
+        *(
+            ("qwen2moe", "qwen2_moe"),
+            ("qwen3next", "qwen3_next"),
+            ("qwen35", "qwen3_5_text"),
+            ("qwen2vl", "qwen2_5_vl"),
+        ),
+        *(("command-r", "cohere"), ("starcoder", "gpt_bigcode"), ("deepseek2", "deepseek_v3"), ("chatglm", "glm")),
+        *(("gpt-oss", "gpt_oss"), ("falcon-h1", "falcon_h1"), ("granitehybrid", "granitemoehybrid"), ("", "llama")),
+        *(("hunyuan-dense", "hunyuan_v1_dense"), ("minimax-m2", "minimax_m2"), ("ernie4_5-moe", "ernie4_5_moe")),
+    ],
+)
+def test_spellings_of_one_architecture_are_known(theirs: str, ours: str) -> None:
+    assert same_architecture(theirs, ours)
+
+
+def test_names_of_other_architectures_differ() -> None:
+    pairs = [("gemma2", "gemma3_text"), ("qwen2", "qwen3"), ("llama", "llama4"), ("phi2", "phi3"), ("olmo", "olmo2")]
+    assert not any(same_architecture(one, other) for one, other in pairs)
+
+
+def test_what_llama_cpp_does_not_read_refuses_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    small = wb.load_model(checkpoint)
+    counted = written(tmp_path / "counted.gguf", {1: [0.1] * 32}, layer_count=5)
+    with pytest.warns(UserWarning, match="says that it has 5 directions, but holds 1, which are taken"):
+        assert read_control_vector(counted, model=small).delta(1)[0] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
     ("directions", "keys", "said"),
     [
         ({0: [1.0]}, {}, "direction.1, direction.2, ..., but 'direction.0' arrived"),
         ({}, {}, "holds no direction"),
         ({1: [1.0], 2: [1.0, 2.0]}, {}, "directions are equally wide"),
-        ({1: [1.0]}, {"layer_count": 5}, "says that it has 5 directions, but holds 1"),
         ({1: [1.0]}, {"architecture": "llama"}, "is no control vector but a 'llama'"),
         ({1: [float("nan")]}, {}, "must be finite"),
     ],

@@ -190,6 +190,15 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
         read_dpn_le(tmp_path)
 
 
+def test_what_their_code_does_not_read_may_be_missing(tmp_path: Path) -> None:
+    whole = read_dpn_le(saved(tmp_path / "whole")).edit()
+    data = {key: value for key, value in layer_data().items() if not key.startswith("num_")}
+    del data["quantile"], data["cohens_d_threshold"]
+    (tmp_path / "bare").mkdir()
+    torch.save(data, tmp_path / "bare" / "layer3_Openness_steering_data.pt")
+    assert torch.equal(read_dpn_le(tmp_path / "bare").edit().delta(3), whole.delta(3))
+
+
 def test_files_for_another_model_are_refused(
     model: wb.Model, effects: wb.Effects, selection: wb.Selection, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def wider(folder: Path) -> None:
 
 
 def indexed(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
     index = {"metadata": {}, "weight_map": {"lm_head.weight": "model-00002-of-00002.safetensors"}}
     (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
 
@@ -148,6 +149,47 @@ def test_what_is_not_whole_is_told_in_one_line(what: str, folder: Path) -> None:
     assert "\n" not in line
     assert str(folder) in line
     assert len(line) < 480 + len(str(folder))
+
+
+BESIDE: dict[str, Callable[[Path], None]] = {
+    "an index of pickles that are gone": written(
+        "pytorch_model.bin.index.json", '{"weight_map": {"a": "pytorch_model-00001-of-00002.bin"}}'
+    ),
+    "an index of shards that are gone": written(f"{WEIGHTS}.index.json", '{"weight_map": {"a": "model-1-of-2.st"}}'),
+    "an index cut off": written("pytorch_model.bin.index.json", '{"weight_map": '),
+    "other weights cut off": written("consolidated.safetensors", b"cut"),
+    "an optimizer's state": written("optimizer.safetensors", b""),
+    "a pickle": written("pytorch_model.bin", b"none"),
+    "what systems leave": lambda folder: [
+        written(name, b"\0")(folder) for name in (".DS_Store", "._model.safetensors", "Thumbs.db", "config.json~")
+    ],  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_is_not_read_is_not_judged(what: str, folder: Path, checkpoint: Path) -> None:
+    BESIDE[what](folder)
+    plain = AutoModelForCausalLM.from_pretrained(folder)
+    loaded = wb.load_model(folder)
+    assert loaded.fingerprint == wb.load_model(checkpoint).fingerprint
+    theirs = plain.state_dict()["model.layers.1.mlp.down_proj.weight"]
+    assert torch.equal(loaded.w_out(1).T, theirs)
+
+
+def test_the_first_weights_in_transformers_order_are_checked(folder: Path, tmp_path: Path, checkpoint: Path) -> None:
+    shards = sharded(checkpoint, tmp_path / "shards")
+    as_pickle(folder)  # read last: shards of safetensors stand before a pickle
+    for path in shards.glob("model*"):
+        path.rename(folder / path.name)
+    written("pytorch_model.bin", b"none")(folder)
+    assert wb.load_model(folder).fingerprint == wb.load_model(checkpoint).fingerprint
+    first = next(iter(sorted(folder.glob("model-*.safetensors"))))
+    first.write_bytes(first.read_bytes()[:50])
+    with pytest.raises(ValueError, match=f"{first.name} is cut off or damaged"):
+        wb.load_model(folder)
+    written(f"{WEIGHTS}.index.json", "[]")(folder)
+    with pytest.raises(ValueError, match="has no weight_map"):
+        wb.load_model(folder)
 
 
 def test_code_of_its_own_runs_when_asked_and_says_so(

@@ -200,7 +200,8 @@ def test_a_network_that_looks_ahead_is_refused(
 def test_hooks_see_nothing_of_the_trial(model: wb.Model, tmp_path: Path) -> None:
     folder = saved(lambda v: LlamaForCausalLM(LlamaConfig(vocab_size=v, **GATED)), model.tokenizer, tmp_path)
     ours = wb.load_model(folder)
-    seen: list[torch.Size] = []
+    seen: list[Any] = []
+    ours.network.register_forward_hook(lambda *_: seen.append("the network"))
     with ours.hooked_at(HOOK_POST, 0, lambda h: seen.append(h.shape)):
         assert ours.loop.caches
         assert ours.loop.pads

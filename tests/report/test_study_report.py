@@ -342,6 +342,10 @@ def test_without_a_browser_pages_are_written_and_the_reason_is_given(
     with pytest.raises(RuntimeError, match="Images need a Chromium"):
         wb.report.write_figures(study, tmp_path, only=["balance"], formats=["png", "html"])
     reasons: list[str] = []
+    with pytest.raises(RuntimeError, match="Images need a Chromium"):
+        wb.report.write_figures(study, tmp_path, formats=["pdf"], warn=reasons.append)
+    assert reasons == []
+    assert not list(tmp_path.iterdir())
     written = wb.report.write_figures(study, tmp_path, formats=["png", "html"], warn=reasons.append)
     assert reasons == ["Images need a Chromium on this machine."]
     assert {path.suffix for path in written} == {".html"}

@@ -19,7 +19,7 @@ from workbench.digest import hash_file
 from workbench.tensorfile import hash_rows, read_tensors, reserve_tensors, write_rows
 from workbench.textfile import read_json
 from workbench.vocabulary import Pole
-from workbench.whole import whole_file, write_whole
+from workbench.whole import is_empty, remove_temporary, whole_file, write_whole
 
 LEDGER = "capture.json"
 PROMPTS = "prompts.parquet"
@@ -50,11 +50,11 @@ class CaptureFolder:
         if path.is_file():
             self.ledger = _read_ledger(path)
             _check_same(self.folder, self.ledger["describes"], recorded)
-            for temporary in (*self.folder.glob(".*"), *(self.folder / "parts").glob(".*")):
-                temporary.unlink()
+            for each in (self.folder, self.folder / "parts", self.folder / "activations"):
+                remove_temporary(each)
             self._verify()
             return
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        if self.folder.exists() and (not self.folder.is_dir() or not is_empty(self.folder)):
             raise ValueError(f"{self.folder} exists already and holds no capture. Choose another folder.")
         (self.folder / "parts").mkdir(parents=True, exist_ok=True)
         self.ledger = {
@@ -167,10 +167,7 @@ class CaptureFolder:
 
     def _remove_parts(self) -> None:
         parts = self.folder / "parts"
-        for path in parts.glob("*"):
-            path.unlink()
-        if parts.is_dir():
-            parts.rmdir()
+        shutil.rmtree(parts, ignore_errors=True)
 
     def _write_ledger(self) -> None:
         write_whole(self.folder / LEDGER, json.dumps(self.ledger, indent=1) + "\n")

@@ -2,13 +2,14 @@
 
 import os
 import sys
+import warnings
 from io import TextIOWrapper
 
 import typer
 
 from workbench.cli.failing import MISTAKE, end
 from workbench.cli.stopping import STOPPED, Stopped
-from workbench.cli.telling import say
+from workbench.cli.telling import say, say_warning
 
 app = typer.Typer(
     name="workbench",
@@ -39,7 +40,9 @@ def main() -> None:
     if os.environ.get("WORKBENCH_TRACEBACK"):
         app()
     try:
-        status = app(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = say_warning
+            status = app(standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         say(f"workbench: {error.format_message()}")

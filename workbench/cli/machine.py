@@ -27,7 +27,7 @@ def doctor(as_json: Json = False) -> None:
             facts[package] = version(package)
         except PackageNotFoundError:
             facts[package] = "not installed"
-    facts["browser"] = _browser() or "none: images cannot be drawn, figures are saved as .html"
+    facts["browser"] = _browser() or "none: images cannot be drawn, html can; plotly_get_chrome gets one"
     facts["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     facts["threads"] = str(torch.get_num_threads())
     answer = wb.load_model("testbed").generate("What is 12 + 30?", max_new_tokens=8)[0]

@@ -83,7 +83,8 @@ def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
 
     console = terminal(stderr=as_json)
     print_study(done, console)
-    say_where(console, "\nReport: ", page, f"  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}")
+    beside = "".join(f"  ·  {name}: {out / name}" for name in ("tables", "edits") if (out / name).is_dir())
+    say_where(console, "\nReport: ", page, printable(beside, keep=""))
     if as_json:
         print_json(
             {
@@ -141,7 +142,7 @@ def figures(
             only=only,
             formats=formats,
             width_mm=float(text),
-            warn=say if "all" in format else None,
+            warn=_say_pages_alone if "all" in format else None,
         )
     except KeyboardInterrupt:
         raise Stopped("stopped. Files that were written are whole; run the same command again for the rest.") from None
@@ -162,6 +163,11 @@ def tables(
     formats = in_order("Tables", TABLE_FORMATS if "all" in format else format, TABLE_FORMATS)
     done = wb.load_study(folder)
     _print_files(wb.report.write_tables(done, out or folder / "tables", only=only, formats=formats), as_json)
+
+
+def _say_pages_alone(reason: str) -> None:
+    """Say why there are no images, once the pages are written."""
+    say(f"{reason} All figures are written as .html alone.")
 
 
 def _print_files(written: list[Path], as_json: bool) -> None:

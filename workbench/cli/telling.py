@@ -68,3 +68,8 @@ def _plain(value: Any) -> Any:
 def say(line: str) -> None:
     """Print one line on standard error, whatever line breaks and control characters the text has."""
     typer.echo(one_line(line), err=True)
+
+
+def say_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """Print a warning in one line on standard error, without the line of code that it comes from."""
+    say(f"workbench: warning: {message}")

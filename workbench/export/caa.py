@@ -41,7 +41,7 @@ def read_caa(
         Rimsky et al. (2024), Steering Llama 2 via Contrastive Activation Addition.
     """
     path = Path(path)
-    files = sorted(path.glob(PATTERN)) if path.is_dir() else [path]
+    files = sorted(each for each in path.glob(PATTERN) if _NAME.fullmatch(each.name)) if path.is_dir() else [path]
     if not files:
         raise FileNotFoundError(f"{path} holds no files {PATTERN}.")
     vectors = {}

@@ -1,6 +1,7 @@
 """llama.cpp's control vectors: a GGUF file with a direction for every block but the first."""
 
 import re
+import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from workbench.edit.edit import AnyEdit, Edit
+from workbench.export.architectures import same_architecture
 from workbench.export.fitting import check_same_weights, check_shape, model_type
 from workbench.export.gguf_header import check_header
 from workbench.export.writing import residual_writes
@@ -23,8 +25,6 @@ except ImportError:  # it comes with the extra of that name
 
 ARCHITECTURE = "controlvector"
 _DIRECTION = re.compile(r"direction\.(\d{1,5})")
-_LLAMA_CPP = {"mistral": "llama", "phi": "phi2"}
-"""Architectures for which llama.cpp's name differs in more than punctuation."""
 
 
 def export_control_vector(model: Model, edit: AnyEdit, path: str | Path, *, scope: str = "all") -> Path:
@@ -85,10 +85,12 @@ def read_control_vector(
     """A control vector as an edit at `resid_post`; gamma 1 is the file's own strength.
 
     Args:
-        model: its architecture, blocks, width and weights must be those of the file, as far as the file names them.
+        model: its blocks, width and weights must be those of the file, as far as the file names them. An architecture
+            that the file calls by another name, and a wrong number of directions, which llama.cpp does not read, are
+            warnings.
         trait, direction: what the edit moves and which way; by default what the file says, or else its name and
             `increase`.
-        any_weights: accept a file made on other weights.
+        any_weights: accept a file made on other weights, or for an architecture of another name, without a warning.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -100,18 +102,22 @@ def read_control_vector(
         raise FileNotFoundError(f"There is no file {path}.")
     check_header(path)
     keys, directions = _read(path)
-    if keys.get("general.architecture") != ARCHITECTURE:
+    if keys.get("general.architecture", ARCHITECTURE) != ARCHITECTURE:
         raise ValueError(f"{path.name} is no control vector but a {keys.get('general.architecture')!r}.")
     if not directions:
         raise ValueError(f"{path.name} holds no direction.")
     count = keys.get(f"{ARCHITECTURE}.layer_count")
     if count is not None and count != len(directions):
-        raise ValueError(f"{path.name} says that it has {count} directions, but holds {len(directions)}.")
+        warnings.warn(
+            f"{path.name} says that it has {count} directions, but holds {len(directions)}, which are taken: llama.cpp "
+            "does not read the number either.",
+            stacklevel=2,
+        )
     widths = {len(vector) for vector in directions.values()}
     if len(widths) != 1:
         raise ValueError(f"{path.name}: directions are equally wide, but widths {sorted(widths)} arrived.")
     if model is not None:
-        _check_architecture(model, path.name, keys.get(f"{ARCHITECTURE}.model_hint"))
+        hint = keys.get(f"{ARCHITECTURE}.model_hint")
         check_shape(
             model,
             path.name,
@@ -121,6 +127,12 @@ def read_control_vector(
             n_layers=keys.get("workbench.n_layers"),
         )
         check_same_weights(model, path.name, keys.get("workbench.model_fingerprint"), any_weights=any_weights)
+        if isinstance(hint, str) and not any_weights and not same_architecture(hint, model_type(model)):
+            warnings.warn(
+                f"{path.name} is for the architecture {hint!r}, but {model.name} is a {model_type(model)!r}. Its "
+                "shapes fit, so that it is read; any_weights=True (--any-weights) takes it without a word.",
+                stacklevel=2,
+            )
     described = {key.removeprefix("workbench."): text for key, text in keys.items() if isinstance(text, str)}
     return Edit.of(
         {layer: torch.from_numpy(vector.copy()) for layer, vector in directions.items()},
@@ -142,17 +154,6 @@ def _described(model: Model, edit: AnyEdit) -> dict[str, str]:
         "model": model.name,
         "model_fingerprint": model.fingerprint,
     }
-
-
-def _check_architecture(model: Model, name: str, hint: Any) -> None:
-    kind = model_type(model)
-    names = {_bare(kind), _bare(_LLAMA_CPP.get(kind, kind))}
-    if isinstance(hint, str) and hint and _bare(hint) not in names:
-        raise ValueError(f"{name} is for the architecture {hint!r}, but {model.name} is a {kind!r}.")
-
-
-def _bare(kind: str) -> str:
-    return kind.casefold().replace("_", "").replace("-", "")
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[int, np.ndarray]]:

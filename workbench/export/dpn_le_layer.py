@@ -18,7 +18,8 @@ KEYS = (
     *("layer", "steering_vector", "cohens_d_values", "high_exclusive_indices", "low_exclusive_indices"),
     *("quantile", "cohens_d_threshold", "num_high_exclusive", "num_low_exclusive", "num_total_exclusive"),
 )
-"""The keys that a file must have."""
+"""The keys that DPN-LE writes."""
+_NEEDED = KEYS[:5]  # the others, which its code does not read, may be missing
 _TENSORS = {
     "steering_vector": torch.float32,
     "cohens_d_values": torch.float32,
@@ -98,7 +99,7 @@ def read_layer(path: Path, layer: int) -> dict[str, Any]:
     data = _load_json(path) if path.suffix == ".json" else load_pt(path)
     if not isinstance(data, dict):
         raise ValueError(f"{path.name} holds a {type(data).__name__}, not a layer's steering data.")
-    missing = [key for key in KEYS if key not in data]
+    missing = [key for key in _NEEDED if key not in data]
     if missing:
         raise ValueError(f"{path.name} is no steering data of DPN-LE: it lacks {missing}.")
     if data["layer"] != layer:
@@ -112,7 +113,7 @@ def read_layer(path: Path, layer: int) -> dict[str, Any]:
         indices = indices_of(data[f"{pole}_exclusive_indices"], f"{path.name}, {pole}_exclusive_indices")
         if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < len(vector):
             raise ValueError(f"{path.name}: neurons are 0 to {len(vector) - 1}, but {int(indices.max())} arrived.")
-        if data[f"num_{pole}_exclusive"] != len(indices):
+        if data.get(f"num_{pole}_exclusive", len(indices)) != len(indices):
             raise ValueError(
                 f"{path.name} says {data[f'num_{pole}_exclusive']} {pole} neurons, but lists {len(indices)}."
             )
@@ -126,7 +127,7 @@ def read_layer(path: Path, layer: int) -> dict[str, Any]:
         "steering_vector": vector,
         "cohens_d_values": d,
         **poles,
-        **{key: number_of(data[key]) for key in ("quantile", "cohens_d_threshold")},
+        **{key: number_of(data.get(key)) for key in ("quantile", "cohens_d_threshold")},
         "workbench": {key: record[key] for key, kind in _RECORD.items() if isinstance(record.get(key), kind)},
     }
 

@@ -34,7 +34,8 @@ def check_same_weights(model: Model, name: str, fingerprint: str | None, *, any_
     if fingerprint and not any_weights and fingerprint != model.fingerprint:
         raise ValueError(
             f"{name} was made on weights {fingerprint[:12]}, but {model.name} has {model.fingerprint[:12]}. Load the "
-            "model that it was made on, or pass any_weights=True if it is the same one in another number type."
+            "model that it was made on, or pass any_weights=True (--any-weights) if it is the same one in another "
+            "number type."
         )
 
 
@@ -50,7 +51,7 @@ def check_shape(
     Raises:
         ValueError: with both values.
     """
-    model_width = model.width(site)
+    model_width = model.width(site, sorted(layer for layer in layers if layer < model.n_layers))
     if width != model_width:
         raise ValueError(
             f"{name} is for a {site.name} of width {width}, but {model.name} has {model_width}. Use a file made for "

@@ -16,7 +16,7 @@ from workbench.export.naming import file_part
 from workbench.model.model import Model
 from workbench.textfile import read_json
 from workbench.vocabulary import ACT, HOOK_POST, NeuronSet, Pole, big_five, sign_of
-from workbench.whole import write_whole
+from workbench.whole import is_stray, write_whole
 
 _SUFFIXES = {"_reversed_dict.json": Pole.LOW, "_dict.json": Pole.HIGH}
 _ENDINGS = {pole: suffix for suffix, pole in _SUFFIXES.items()}
@@ -93,7 +93,7 @@ def write_npti_edit(model: Model, edit: AnyEdit, folder: str | Path, *, tally: T
     """
     poles = _poles(edit)
     name = file_part(edit.trait, what="trait")
-    activation = model.activation_function(0)
+    activation = model.activation_function((model.neuron_layers or (0,))[0])
     values = {pole: npti_values(tally, neurons, pole=pole, activation=activation) for pole, neurons in poles.items()}
     return {str(pole): write_npti(Path(folder) / f"{name}{_ENDINGS[pole]}", frame) for pole, frame in values.items()}
 
@@ -120,7 +120,7 @@ def read_npti_edit(
     folder = Path(folder)
     sign = sign_of(direction)
     low = _ENDINGS[Pole.LOW]
-    traits = sorted(path.name.removesuffix(low) for path in folder.glob(f"*{low}"))
+    traits = sorted(path.name.removesuffix(low) for path in folder.glob(f"*{low}") if not is_stray(path))
     if trait is None and len(traits) != 1:
         raise ValueError(f"{folder.name} holds {len(traits)} traits. Choose one with trait=: {', '.join(traits)}.")
     name = file_part(traits[0] if trait is None else trait, what="trait")
@@ -152,6 +152,8 @@ def read_npti_folder(folder: str | Path) -> dict[tuple[str, str], NeuronSet]:
     """
     sets = {}
     for path in sorted(Path(folder).glob("*_dict.json")):
+        if is_stray(path):
+            continue
         suffix = next(suffix for suffix in _SUFFIXES if path.name.endswith(suffix))
         sets[big_five(path.name.removesuffix(suffix)), str(_SUFFIXES[suffix])] = read_npti(path)
     if not sets:

@@ -1,6 +1,7 @@
 """Reads foreign `.pt` files without running anything in them, and in no more memory than the file is long."""
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def load_pt(path: str | Path) -> Any:
         raise FileNotFoundError(f"There is no file {path}.")
     _check_archive(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch tells how it checks a sparse tensor
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
         raise ValueError(
             f"{path.name} is refused: it holds more than tensors, numbers and text, and reading that could run code."

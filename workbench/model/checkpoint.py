@@ -1,13 +1,18 @@
 """Checks a checkpoint before it is loaded, refuses one that does not fill its network, and shortens load errors."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import transformers
 from safetensors import SafetensorError, safe_open
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 
 from workbench.textfile import read_json
+
+WEIGHTS = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
+"""The names under which transformers looks for weights, in its order."""
 
 _NAMED = 3  # how many names a message lists
 
@@ -17,7 +22,7 @@ class IncompleteCheckpoint(ValueError):
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder can be a whole checkpoint, before anything large is read.
+    """Check that a folder can be a whole checkpoint, before anything large is read; what is not read is not judged.
 
     Raises:
         FileNotFoundError: if there is no config.json, or the index names a file that does not exist.
@@ -30,21 +35,48 @@ def check_folder(folder: Path) -> None:
     config = _read_json(path)
     if not isinstance(config, dict) or "model_type" not in config:
         raise ValueError(f"{path} has no model_type, so transformers cannot tell which network it describes.")
-    for index in sorted(folder.glob("*.index.json")):
-        content = _read_json(index)
-        shards = set(content.get("weight_map", {}).values()) if isinstance(content, dict) else set()
-        lacking = sorted(shard for shard in shards if not (folder / shard).is_file())
-        if lacking:
-            raise FileNotFoundError(
-                f"{index} names {len(shards)} files, but {len(lacking)} are missing: {few(lacking)}. "
-                "Copy the checkpoint again."
-            )
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in weight_files(folder, config):
+        if file.suffix != ".safetensors":
+            continue
         try:
             with safe_open(file, framework="pt"):
                 pass
         except SafetensorError as error:
             raise ValueError(f"{file} is cut off or damaged ({error}). Copy the checkpoint again.") from None
+
+
+def weight_files(folder: Path, config: Mapping[str, Any]) -> list[Path]:
+    """The files that transformers reads a network's weights from: those of the first name in `WEIGHTS` that is there.
+
+    Args:
+        config: the folder's config.json, which may name another file.
+
+    Returns:
+        the file, or the shards that its index names; none where transformers finds no weights either.
+
+    Raises:
+        FileNotFoundError: if the index names a file that does not exist.
+        ValueError: if the index is damaged.
+    """
+    named = config.get("transformers_weights")
+    names = [named] if isinstance(named, str) else WEIGHTS
+    first = next((folder / name for name in names if (folder / name).is_file()), None)
+    if first is None:
+        return []
+    if not first.name.endswith(".index.json"):
+        return [first]
+    content = _read_json(first)
+    weight_map = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
+        raise ValueError(f"{first} has no weight_map, so that no file is named. Copy the checkpoint again.")
+    shards = sorted(set(weight_map.values()))
+    lacking = [shard for shard in shards if not (folder / shard).is_file()]
+    if lacking:
+        raise FileNotFoundError(
+            f"{first} names {len(shards)} files, but {len(lacking)} are missing: {few(lacking)}. "
+            "Copy the checkpoint again."
+        )
+    return [folder / shard for shard in shards]
 
 
 def _read_json(path: Path) -> Any:
@@ -66,6 +98,8 @@ def check_causal(config: Any) -> None:
     kind = getattr(transformers, named, None)
     if kind is not None and hasattr(kind, "can_generate") and not kind.can_generate():
         raise ValueError(f"{named} has no head that continues a text, but only causal language models are taken")
+    if named.startswith("Bert") and not getattr(config, "is_decoder", False):
+        raise ValueError(f"this {named} attends both ways (is_decoder is not set), but only causal models are taken")
 
 
 class WholeNetwork:

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from workbench.model.model import Model
-from workbench.model.norms import normalises_mlp_output, residual_multiplier
+from workbench.model.norms import half_multiplier, normalises_mlp_output
 from workbench.model.offloading import in_memory
 
 _COLUMNS_AT_ONCE = 16_384
@@ -41,7 +41,7 @@ def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFra
             f"{model.name} normalises what its MLPs write, so a neuron's write depends on all other neurons and its "
             "row of W_out alone says nothing. Measure its patching effect instead."
         )
-    logits = logit_lens(model, residual_multiplier(model) * writes[neuron].float())
+    logits = logit_lens(model, half_multiplier(model, "mlp") * writes[neuron].float())
     tokens = min(len(logits), len(model.tokenizer))  # an unembedding may be padded beyond the vocabulary
     if not 1 <= k <= tokens // 2:
         raise ValueError(f"k lies from 1 to {tokens // 2}, half of the vocabulary, but {k} arrived.")

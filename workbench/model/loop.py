@@ -104,14 +104,14 @@ def tried(
     name: str,
     pad_token: int,
     lengths: Lengths,
-    points: Sequence[Any],
+    modules: Sequence[Any],
     device: torch.device,
     dtype: torch.dtype,
 ) -> Loop:
     """Run a few tokens in each way that the workbench runs a model, and compare with the bare network's own logits.
 
     Args:
-        points: every hook point; what is hooked there does not see these passes.
+        modules: every module of the model; what is hooked there does not see these passes.
 
     Raises:
         ValueError: if the network gives other logits to a beginning when more follows it, or if no way to run it gives
@@ -121,7 +121,7 @@ def tried(
     if lengths.most is not None and lengths.most < _WHOLE:
         return Loop(name, lengths)
     trial = _Trial(runner, texts, pad_token, device, TOLERANCE.get(dtype, NARROW_TOLERANCE))
-    with torch.inference_mode(), _unhooked(points):
+    with torch.inference_mode(), _unhooked(modules):
         return trial.loop(Loop(name, lengths))
 
 
@@ -229,13 +229,13 @@ def _texts(tokenizer: PreTrainedTokenizerBase, d_vocab: int) -> tuple[list[int],
 
 
 @contextmanager
-def _unhooked(points: Sequence[Any]) -> Iterator[None]:
+def _unhooked(modules: Sequence[Any]) -> Iterator[None]:
     """Nothing that is hooked sees the passes inside."""
-    kept = [(point, point._forward_hooks, point._forward_pre_hooks) for point in points]
+    kept = [(module, module._forward_hooks, module._forward_pre_hooks) for module in modules]
     try:
-        for point, _, _ in kept:
-            point._forward_hooks, point._forward_pre_hooks = OrderedDict(), OrderedDict()
+        for module, _, _ in kept:
+            module._forward_hooks, module._forward_pre_hooks = OrderedDict(), OrderedDict()
         yield
     finally:
-        for point, hooks, before in kept:
-            point._forward_hooks, point._forward_pre_hooks = hooks, before
+        for module, after, before in kept:
+            module._forward_hooks, module._forward_pre_hooks = after, before

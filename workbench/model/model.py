@@ -43,6 +43,7 @@ class Model:
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
         current: the forward pass that is running; None between passes, and during passes that are not announced.
+        begun: how many passes have been announced.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Model:
         self.shares_beginnings: bool | None = None
         self._loop: Loop | None = None
         self.current: Pass | None = None
+        self.begun = 0
 
     @property
     def recipe(self) -> dict[str, Any] | None:
@@ -366,7 +368,7 @@ class Model:
                 name=self.name,
                 pad_token=self.pad_token,
                 lengths=self.lengths,
-                points=list(self.hooked.hook_dict.values()),
+                modules=list({id(one): one for top in (self.hooked, self.network) for one in top.modules()}.values()),
                 device=self.device,
                 dtype=self.dtype,
             )
@@ -402,6 +404,7 @@ class Model:
     def passing(self, step: Pass) -> Iterator[None]:
         """Announce a forward pass to the hooks while it lasts."""
         before, self.current = self.current, step
+        self.begun += 1
         try:
             yield
         finally:
@@ -432,10 +435,11 @@ class Model:
         width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
-            if tensor.shape[2:].numel() != width and not tensor.ndim == 2:
+            wide = tensor.shape[-1] if tensor.ndim < 4 else tensor.shape[2:].numel()
+            if wide != width:
                 raise ValueError(
-                    f"{site.hook(layer)} is {tensor.shape[2:].numel()} wide, but the model's width there is {width}. "
-                    f"TransformerLens does not show {site.name} of {self.name} alone there; choose another site."
+                    f"{site.hook(layer)} is {wide} wide but the model's own width there is {width}. TransformerLens "
+                    f"does not show {site.name} of {self.name} alone there; choose another site."
                 )
             if in_place:
                 changed = function(tensor.clone() if tensor.requires_grad else tensor)

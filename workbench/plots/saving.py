@@ -182,7 +182,7 @@ def _images(specs: list[dict[str, Any]], names: list[str]) -> list[bytes]:
     """Images of one browser. MathJax is left out: no figure needs it, and it would be fetched from the web."""
     if find_spec("kaleido") is None:
         raise RuntimeError(
-            "Images need kaleido: pip install 'dpn-workbench[images]'. Without it, figures are saved as .html."
+            "Images need kaleido: pip install 'dpn-workbench[images]'. Without it no image is written; choose .html."
         )
     import kaleido
 
@@ -195,7 +195,7 @@ def _images(specs: list[dict[str, Any]], names: list[str]) -> list[bytes]:
         except (RuntimeError, ValueError, OSError) as error:
             raise RuntimeError(
                 f"Images need a Chromium on this machine (or BROWSER_PATH pointing to one): {_reason(error)}. "
-                "Without it, figures are saved as .html."
+                "Without it no image is written: get one with plotly_get_chrome, or choose .html."
             ) from error
         lacking = [name for name, path in zip(names, paths, strict=True) if not path.is_file()]
         if lacking:

@@ -33,8 +33,8 @@ def write_figures(
         only: names of figures; all by default.
         formats: any of html, svg, pdf and png.
         width_mm: the column that images are laid out for.
-        warn: is called with the reason where images cannot be drawn here, and what can be written is written. Without
-            it that is an error.
+        warn: is called with the reason where images cannot be drawn here, and html, if it is asked for, is written
+            alone. Without it, or without html, that is an error, and nothing is written.
 
     Returns:
         the figures' files, in reading order.
@@ -46,22 +46,23 @@ def write_figures(
     formats = in_order("Figures", formats, FIGURE_FORMATS)
     folder = Path(folder)
     figures = study_figures(study, only=only)
-    pages = {"html"} & set(formats)
-    images = [format for format in formats if format != "html"]
-    done: set[Path] = set()
-    for wanted in (pages, images):
+
+    def save(wanted: Sequence[str]) -> set[Path]:
         jobs = [
             (figure.figures[trait], folder / f"{stem}.{format}")
             for figure in figures
             for trait, stem in figure.files.items()
             for format in wanted
         ]
-        try:
-            done |= set(plots.save_figures(jobs, width_mm=width_mm, share_plotlyjs=True))
-        except RuntimeError as error:
-            if warn is None:
-                raise
-            warn(str(error))
+        return set(plots.save_figures(jobs, width_mm=width_mm, share_plotlyjs=True))
+
+    try:
+        done = save(formats)
+    except RuntimeError as error:
+        if warn is None or "html" not in formats:
+            raise
+        done = save(["html"])
+        warn(str(error))
     written = {
         (figure.name, trait): [path for format in formats if (path := folder / f"{stem}.{format}") in done]
         for figure in figures
