@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "workbench needs Python 3.11 or newer: make PYTHON=python3.11 setup")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,ray,embedding,ipip,gguf,judge,harness,explore,notebooks,docs,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[images,ray,embedding,ipip,gguf,adapter,judge,harness,explore,notebooks,docs,dev]'
 	@touch $@
 
 # The generation before, beside the current one: the tests compare them.

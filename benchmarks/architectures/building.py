@@ -1,15 +1,10 @@
 """Tiny random checkpoints of the architectures that TransformerLens lists, as far as transformers can make them."""
 
-import gc
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 LAYERS, HIDDEN, WIDTH, HEADS = 3, 32, 48, 4
 
@@ -29,9 +24,9 @@ _SMALL: dict[str, Any] = {
     "d_ff": WIDTH,
     "d_kv": 8,
     "word_embed_proj_dim": HIDDEN,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "num_decoder_layers": 2,
+    "encoder_layers": LAYERS,
+    "decoder_layers": LAYERS,
+    "num_decoder_layers": LAYERS,
     "encoder_attention_heads": HEADS,
     "decoder_attention_heads": HEADS,
     "num_experts": 4,
@@ -136,48 +131,50 @@ _OWN: dict[str, dict[str, Any]] = {
 """What single configurations need besides, by `model_type`."""
 
 
-@dataclass(frozen=True)
 class Unbuilt(Exception):
-    """Why there is no checkpoint of an architecture."""
-
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
+    """Why there is no checkpoint of an architecture, as the message."""
 
 
 def small_config(kind: type[Any], vocabulary: int) -> Any:
     """A small configuration of a class, its parts made small too."""
     example = kind()
-    own = _OWN.get(example.model_type, {})
     settings = {name: value for name, value in _SMALL.items() if _has(example, name)}
     settings["vocab_size"] = vocabulary
     for part in ("text_config", "vision_config", "audio_config", "encoder", "decoder"):
         inner = getattr(example, part, None)
         if inner is not None and not isinstance(inner, dict):
             settings[part] = small_config(type(inner), vocabulary).to_dict()
-    settings |= own
+    settings |= _OWN.get(example.model_type, {})
     return kind(**{name: value for name, value in settings.items() if value is not _LEFT})
 
 
 def _has(config: Any, name: str) -> bool:
     try:
         return hasattr(config, name)
-    except AttributeError:
-        return False
     except Exception:  # a setting that differs between layers says so by an error of its own
         return False
 
 
 def build(name: str, tokenizer: Any, folder: Path) -> Path:
+    """A checkpoint of an architecture with random weights, so large that an edit shows.
+
+    Raises:
+        Unbuilt: if transformers has no class of this name, or cannot make it here.
+    """
     kind = getattr(transformers, name, None)
     if kind is None:
-        raise Unbuilt("transformers has no class of this name")
-    config = small_config(kind.config_class, len(tokenizer))
-    torch.manual_seed(0)
-    network = kind(config).eval()
-    for parameter in network.parameters():  # large enough that an edit shows
+        raise Unbuilt("transformers has no class of this name; its checkpoints bring code of their own")
+    try:
+        torch.manual_seed(0)
+        network = kind(small_config(kind.config_class, len(tokenizer))).eval()
+    except ImportError as error:
+        raise Unbuilt(f"transformers needs a package that is not there: {_first_line(error)}") from None
+    for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.15) if parameter.ndim > 1 else None
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def _first_line(error: BaseException) -> str:
+    return next(line.strip() for line in str(error).splitlines() if line.strip()).split(". ")[0]

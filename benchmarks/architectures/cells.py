@@ -1,8 +1,5 @@
 """The cells of one architecture: what the workbench does, held against plain transformers."""
 
-import gc
-import tempfile
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +12,8 @@ from torch import Tensor
 import workbench as wb
 from benchmarks.architectures.plain import Plain, adding, captured, difference, greedy
 from workbench.edit.passes import final_logits
+from workbench.export.writing import residual_writes
+from workbench.vocabulary import Pole, site_named
 
 STEPS = 5
 TOLERANCE = 1e-3
@@ -29,31 +28,27 @@ class Cell:
 
     Attributes:
         worst: the largest relative difference; None if nothing was computed.
-        refused: what was refused, in the words of the message.
+        refused: what was refused, with the message.
         bugs: what was wrong.
     """
 
     worst: float | None = None
-    refused: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
     bugs: list[str] = field(default_factory=list)
 
     def differs(self, what: str, by: float) -> None:
+        """Count a difference, which is a bug above the tolerance."""
         self.worst = max(by, self.worst or 0.0)
-        if by > TOLERANCE:
+        if not by <= TOLERANCE:
             self.bugs.append(f"{what} differs by {by:.1e}")
 
     def refuses(self, what: str, error: BaseException) -> None:
+        """Count a refusal, which is a bug unless it is one line of the kind that callers' mistakes get."""
         message = str(error)
         if isinstance(error, ValueError | FileNotFoundError) and message and "\n" not in message:
-            self.refused.append(message)
+            self.refused[what] = message
         else:
-            first = message.splitlines()[0] if message else ""
-            self.bugs.append(f"{what}: {type(error).__name__}: {first[:300]}")
-
-    def __str__(self) -> str:
-        if self.bugs:
-            return "BUG"
-        return ("" if self.worst is None else f"right ({self.worst:.0e})") + (" refused" if self.refused else "")
+            self.bugs.append(f"{what}: {type(error).__name__}: {message.partition(chr(10))[0][:300]}")
 
 
 @dataclass
@@ -85,7 +80,7 @@ def capture_cell(case: Case, sites: tuple[str, ...], cell: Cell) -> None:
         try:
             found: Any = wb.capture(case.model, case.contrast, site=site, keep=True, layers=layers or None)
         except Exception as error:
-            cell.refuses(f"capture of {site}", error)
+            cell.refuses(site, error)
             continue
         if not layers:
             cell.bugs.append(f"capture of {site} gave numbers where there is none")
@@ -113,17 +108,17 @@ def edit_cell(case: Case, sites: tuple[str, ...], cell: Cell) -> None:
     for site in sites:
         layers = case.at(site)
         try:
-            width = case.model.width(wb.vocabulary.site_named(site), layers or (0,))
+            width = case.model.width(site_named(site), layers or (0,))
             edit = case.edit(site, layers[-2:] or [0], width)
             with wb.edited(case.model, edit, scope="all"):
                 ours = logits_of(case, tokens)
         except Exception as error:
-            cell.refuses(f"edit at {site}", error)
+            cell.refuses(site, error)
             continue
         if not layers:
             cell.bugs.append(f"an edit at {site} ran where there is none")
             continue
-        deltas = {layer: edit.gamma * edit.delta(layer) / edit.gamma for layer in edit.layers}
+        deltas = {layer: edit.delta(layer) for layer in edit.layers}
         with case.plain.changing(site, adding(deltas)):
             theirs = torch.stack([case.plain.run(torch.tensor([ids]))[-1] for ids in tokens])
         bare = torch.stack([case.plain.run(torch.tensor([ids]))[-1] for ids in tokens])
@@ -138,14 +133,14 @@ def generate_cell(case: Case, cell: Cell) -> None:
     try:
         ours = case.model.generate_tokens(ASKED, max_new_tokens=STEPS)
     except Exception as error:
-        cell.refuses("generate", error)
+        cell.refuses("answers", error)
         return
     theirs = [greedy(case.plain, ids, STEPS, stops) for ids in tokens]
     cell.differs("generated tokens", float(ours != theirs))
     site = "hook_post" if case.at("hook_post") else "resid_post"
     layers = case.at(site)
     try:
-        edit = case.edit(site, layers[-2:], case.model.width(wb.vocabulary.site_named(site), layers))
+        edit = case.edit(site, layers[-2:], case.model.width(site_named(site), layers))
         for scope in ("generated", "decode"):
             with wb.edited(case.model, edit, scope=scope):
                 ours = case.model.generate_tokens(ASKED, max_new_tokens=STEPS)
@@ -157,12 +152,12 @@ def generate_cell(case: Case, cell: Cell) -> None:
                     theirs.append(greedy(case.plain, ids, STEPS, stops))
             cell.differs(f"tokens edited in scope {scope}", float(ours != theirs))
     except Exception as error:
-        cell.refuses("generate edited", error)
+        cell.refuses("edited answers", error)
 
 
 def patch_cell(case: Case, cell: Cell) -> None:
     layers = case.at("hook_post") or [0]
-    neurons = wb.NeuronSet.of((layer, unit) for layer in layers for unit in range(0, 12))
+    neurons = wb.NeuronSet.of((layer, unit) for layer in layers for unit in range(12))
 
     def metric(logits: Tensor, rows: Tensor) -> Tensor:
         return logits[:, 7]
@@ -176,9 +171,9 @@ def patch_cell(case: Case, cell: Cell) -> None:
         cell.bugs.append("patch ran where there are no neurons")
         return
     prompts = {pole: case.model.tokens(rows) for pole, rows in case.contrast.poles.items()}
-    donor = captured(case.plain, "hook_post", prompts["high"])
+    donor = captured(case.plain, "hook_post", prompts[Pole.HIGH])
     theirs = []
-    for row, ids in enumerate(prompts["low"]):
+    for row, ids in enumerate(prompts[Pole.LOW]):
 
         def insert(layer: int, h: Tensor, row: int = row) -> Tensor:
             changed = h.clone()
@@ -195,7 +190,7 @@ def bake_cell(case: Case, folder: Path, cell: Cell) -> None:
     site = "hook_post" if layers else "resid_post"
     layers = layers or case.at(site)
     try:
-        edit = case.edit(site, layers[-2:], case.model.width(wb.vocabulary.site_named(site), layers))
+        edit = case.edit(site, layers[-2:], case.model.width(site_named(site), layers))
         wb.bake(case.model, edit, folder, new_tokens=4)
         baked = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
     except Exception as error:
@@ -208,11 +203,35 @@ def bake_cell(case: Case, folder: Path, cell: Cell) -> None:
             cell.differs("baked logits", difference(baked(torch.tensor([ids])).logits[0], theirs))
 
 
+def writes_cell(case: Case, cell: Cell) -> None:
+    """Whether an edit at `hook_post` writes to the residual stream what it is said to write, in the last such layer."""
+    layers = [layer for layer in case.at("hook_post") if case.plain.has("mlp_out", layer)][-1:]
+    if not layers or cell.worst is None:
+        return
+    try:
+        edit = case.edit("hook_post", layers, case.model.width(site_named("hook_post"), layers))
+        said = residual_writes(case.model, edit)[layers[0]]
+    except Exception as error:
+        cell.refuses("what an edit writes", error)
+        return
+    tokens = case.model.tokens(ASKED)[:1]
+    bare = captured(case.plain, "mlp_out", tokens)[layers[0]]
+    with case.plain.changing("hook_post", adding({layer: edit.delta(layer) for layer in layers})):
+        moved = captured(case.plain, "mlp_out", tokens)[layers[0]]
+    cell.differs("what an edit writes", difference((moved - bare)[0], said.float()))
+
+
 def cells_of(case: Case, folder: Path) -> dict[str, Cell]:
+    """Every cell of an architecture.
+
+    Args:
+        folder: where a baked checkpoint is written.
+    """
     cells = {name: Cell() for name in COLUMNS}
     work: list[tuple[str, Callable[[Cell], None]]] = [
         ("capture", lambda cell: capture_cell(case, NEURON_SITES, cell)),
         ("edit", lambda cell: edit_cell(case, NEURON_SITES, cell)),
+        ("edit", lambda cell: writes_cell(case, cell)),
         ("generate", lambda cell: generate_cell(case, cell)),
         ("patch", lambda cell: patch_cell(case, cell)),
         ("bake", lambda cell: bake_cell(case, folder / "baked", cell)),
@@ -224,14 +243,16 @@ def cells_of(case: Case, folder: Path) -> dict[str, Cell]:
     for column, run in work:
         try:
             run(cells[column])
-        except Exception as error:  # the benchmark's own mistake counts as one too
+        except Exception as error:  # what cannot be held against transformers is not right either
             cells[column].bugs.append(f"not held against transformers: {type(error).__name__}: {error}")
     return cells
 
 
 def plain_of(name: str, folder: Path) -> Plain:
+    """The checkpoint in plain transformers, with the attention that TransformerLens uses where there is a choice."""
     kind: Any = getattr(transformers, name)
     try:
-        return Plain(kind.from_pretrained(folder, attn_implementation="eager").eval())
+        network = kind.from_pretrained(folder, attn_implementation="eager")
     except ValueError:
-        return Plain(kind.from_pretrained(folder).eval())
+        network = kind.from_pretrained(folder)
+    return Plain(network.eval())

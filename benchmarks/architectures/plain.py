@@ -18,6 +18,7 @@ _FUSED = ("gate_up_proj", "input_linear", "Wi")
 _ACT = ("act_fn", "activation_fn", "act", "activation", "gelu_impl")
 _OUT = ("o_proj", "out_proj", "dense", "c_proj", "out_proj", "wo", "Wo")
 _INNER = re.compile(r"expert|vision|audio|visual|mtp|encoder(?!.*decoder)")
+"""Lists of modules that are not the decoder's blocks."""
 _ATTENTION = re.compile(r"attn|attention|temporal|mamba|mixer|conv|recurrent")
 _NORM = re.compile(r"norm|ln_|layernorm")
 _CLOSE = 1e-4
@@ -86,10 +87,11 @@ class Plain:
         lists = [
             (name, list(module))
             for name, module in network.named_modules()
-            if isinstance(module, nn.ModuleList)
-            and len(module) == config.num_hidden_layers
-            and not _INNER.search(name)
+            if isinstance(module, nn.ModuleList) and len(module) == config.num_hidden_layers
         ]
+        lists = [one for one in lists if not _INNER.search(one[0])] or lists
+        if not lists:
+            raise ValueError("its blocks are not one list")
         self.name, self.layers = lists[0]
         probe = torch.arange(7, 27)[None]
         self.middles: dict[int, Sum] = {}
@@ -196,7 +198,9 @@ class Plain:
         if middle is not None:
             self.middles[layer] = middle
         by = {one.name: one.given for one in seen}
-        base = sum(by[name].reshape(end.shape) for name in (middle.children if middle else [m.name for m in mixers]))
+        base = torch.stack(
+            [by[name].reshape(end.shape) for name in (middle.children if middle else [m.name for m in mixers])]
+        ).sum(0)
         times = middle.times if middle else self.times
         stream = times * base + (start if middle is None or middle.start else 0)
         after = [one for one in later if middle is None or one.name not in middle.children]
@@ -210,14 +214,16 @@ class Plain:
             if layer in self.writers:
                 return
 
-    def _middle(self, start: Tensor, end: Tensor, seen: list[Seen], mixers: list[Seen], later: list[Seen]) -> Sum | None:
+    def _middle(
+        self, start: Tensor, end: Tensor, seen: list[Seen], mixers: list[Seen], later: list[Seen]
+    ) -> Sum | None:
         norm = later[0] if later and _is_norm(later[0].name) else None
         if norm is not None and _is_norm(seen[-1].name) and close(seen[-1].given, end):
             return Sum((norm.name,), False, 1.0)  # the sum itself is normalised, as in GPT-1
         if norm is not None and any(close(each.taken, start + norm.given) for each in later[1:]):
             return Sum((norm.name,), True, 1.0)
         names = tuple(each.name for each in mixers)
-        given = sum(each.given.reshape(end.shape) for each in mixers)
+        given = torch.stack([each.given.reshape(end.shape) for each in mixers]).sum(0)
         for times in (self.times, 1.0):
             if any(close(each.taken, start + times * given) for each in later):
                 return Sum(names, True, times)

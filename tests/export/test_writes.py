@@ -5,10 +5,19 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Glm4Config, Glm4ForCausalLM, GraniteConfig, GraniteForCausalLM
+from transformers import (
+    FalconH1Config,
+    FalconH1ForCausalLM,
+    Glm4Config,
+    Glm4ForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+)
 
 import workbench as wb
+from workbench.edit import write_norm
 from workbench.export.writing import residual_writes
+from workbench.vocabulary import RESID_POST
 
 GATED: dict[str, Any] = {
     "hidden_size": 32,
@@ -44,6 +53,42 @@ def test_a_residual_multiplier_multiplies_what_is_written(model: wb.Model, tmp_p
     with torch.no_grad():
         assert (granite.hooked(ids) - found[0]).abs().max() > 1e-3
     torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-4)
+
+
+def test_what_is_added_at_mlp_out_reaches_the_stream_as_it_is(model: wb.Model, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = GraniteConfig(vocab_size=len(model.tokenizer), residual_multiplier=0.22, **GATED)
+    granite = saved(GraniteForCausalLM(config), model.tokenizer, tmp_path)
+    delta = torch.randn(32)
+    edit = edit_of(granite, {1: delta}, "mlp_out")
+    ids = torch.tensor(granite.tokens("What do you do at the party?"))
+    seen: list[torch.Tensor] = []
+    with granite.hooked_at(RESID_POST, 1, lambda stream: seen.append(stream.clone())), torch.no_grad():
+        granite.hooked(ids)
+        with wb.edited(granite, edit, scope="all"):
+            granite.hooked(ids)
+    moved = (seen[1] - seen[0])[0, -1]
+    torch.testing.assert_close(residual_writes(granite, edit)[1].float(), moved, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(write_norm(edit, granite).total, float(moved.norm()), atol=1e-5, rtol=1e-4)
+
+
+def test_falcon_h1_multiplies_what_its_mlp_writes(model: wb.Model, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = FalconH1Config(
+        vocab_size=len(model.tokenizer), mamba_d_ssm=64, mamba_n_heads=8, mamba_d_head=8, mamba_d_state=8,
+        mlp_multipliers=[0.7, 0.6], **GATED,
+    )  # fmt: skip
+    falcon = saved(FalconH1ForCausalLM(config), model.tokenizer, tmp_path)
+    edit = edit_of(falcon, {1: torch.randn(48)}, "hook_post")
+    ids = torch.tensor(falcon.tokens("What do you do at the party?"))
+    seen: list[torch.Tensor] = []
+    with falcon.hooked_at(RESID_POST, 1, lambda stream: seen.append(stream.clone())), torch.no_grad():
+        falcon.hooked(ids)
+        with wb.edited(falcon, edit, scope="all"):
+            falcon.hooked(ids)
+    moved = (seen[1] - seen[0])[0, -1]
+    torch.testing.assert_close(residual_writes(falcon, edit)[1].float(), moved, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(write_norm(edit, falcon).total, float(moved.norm()), atol=1e-5, rtol=1e-3)
 
 
 def test_a_norm_after_the_mlp_is_refused_under_any_name(model: wb.Model, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def network() -> LlamaForCausalLM:
             num_hidden_layers=LAYERS,
             num_attention_heads=HEADS,
             num_key_value_heads=KEY_HEADS,
-            max_position_embeddings=128,
+            max_position_embeddings=512,
             tie_word_embeddings=True,
             bos_token_id=257,
             eos_token_id=258,

@@ -66,5 +66,5 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
 
 def test_wrap_takes_a_bridge_alone(model: wb.Model) -> None:
     assert wb.wrap_model(model.hooked, model.tokenizer).d_mlp == 768
-    with pytest.raises(TypeError, match="takes a TransformerBridge, but a LlamaForCausalLM arrived"):
+    with pytest.raises(TypeError, match="LlamaForCausalLM is inside a TransformerBridge already. Give the bridge"):
         wb.wrap_model(model.network)

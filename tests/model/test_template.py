@@ -148,11 +148,11 @@ def test_a_template_says_which_variables_it_reads(tokenizer: PreTrainedTokenizer
 class Clock(datetime):
     """A clock that another test run would read: plain transformers asks it."""
 
-    day = date(2031, 1, 5)
+    told = date(2031, 1, 5)
 
     @classmethod
     def now(cls, tz: Any = None) -> "Clock":
-        return cls(cls.day.year, cls.day.month, cls.day.day)
+        return cls(cls.told.year, cls.told.month, cls.told.day)
 
 
 @pytest.mark.parametrize("template", [LLAMA32, GPT_OSS, CLOCKED], ids=["Llama 3.2", "gpt-oss", "clock"])
@@ -164,9 +164,9 @@ def test_the_day_is_the_same_on_any_day(
     monkeypatch.setattr(chat_template_utils, "datetime", Clock)
     ours = render(tokenizer, [PROMPT])
     assert ours != [plain(tokenizer)]
-    monkeypatch.setattr(Clock, "day", DAY)
+    monkeypatch.setattr(Clock, "told", DAY)
     assert ours == render(tokenizer, [PROMPT]) == [plain(tokenizer)]
-    monkeypatch.setattr(Clock, "day", date(2025, 2, 3))
+    monkeypatch.setattr(Clock, "told", date(2025, 2, 3))
     assert render(tokenizer, [PROMPT]) == ours
     assert render(tokenizer, [PROMPT], {"strftime_now": "2025-02-03"}) == [plain(tokenizer)]
     assert remarks(tokenizer, {})[-1] == (

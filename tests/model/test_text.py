@@ -81,7 +81,7 @@ def test_a_conversation_begins_as_its_template_writes_it(
 def test_every_path_begins_a_text_once(model: wb.Model, tmp_path: Path) -> None:
     """A text with BOS and one without it are the same to a tokenizer that adds it."""
     wrapped = wb.wrap_model(model.hooked, saved(model, tmp_path, ADDS["BOS"]))
-    harness = object.__new__(HookedRequests)
+    harness: Any = object.__new__(HookedRequests)
     harness.hooked, harness.chat, harness.tokenizer, harness.max_length = wrapped, False, wrapped.tokenizer, 64
     harness._context = harness.encode
     begin = wrapped.tokenizer.bos_token_id

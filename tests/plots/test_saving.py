@@ -138,7 +138,10 @@ def test_without_kaleido_the_way_out_is_told(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (RuntimeError("The browser closed.", "Try another."), "one): The browser closed. Without it no image is written: get one with"),
+        (
+            RuntimeError("The browser closed.", "Try another."),
+            "one): The browser closed. Without it no image is written: get one with",
+        ),
         (RuntimeError(), "one): RuntimeError. Without it"),
         (FileNotFoundError(2, "No such file"), "one): No such file. Without it"),
     ],

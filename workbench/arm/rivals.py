@@ -11,7 +11,7 @@ from workbench.model.model import Model
 
 def npti(context: ArmContext) -> Composite:
     """NPTI's edit of the gate's neurons, read on the model's own answers."""
-    activation = context.model.activation_function(0)
+    activation = context.model.activation_function((context.model.neuron_layers or (0,))[0])
     return npti_edit(context.here.gates, direction=context.direction, gamma=1.0, activation=activation)
 
 

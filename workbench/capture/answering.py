@@ -54,6 +54,8 @@ def capture_gates(
 ) -> Tally:
     """What NPTI reads: `hook_pre` at every token of the model's own answers, with signs and a sample of rows.
 
+    All layers that have neurons are read.
+
     Args:
         contrast: the poles under which the model answers; with responses, those are read instead.
         pairs: at most so many are answered.
@@ -62,4 +64,5 @@ def capture_gates(
         ValueError: as `with_answers`.
     """
     answered = with_answers(model, contrast, pairs=pairs, max_new_tokens=max_new_tokens)
-    return capture(model, answered, site=HOOK_PRE, position="response", positive=True, sample=SAMPLE)
+    layers = model.neuron_layers or None  # a hybrid's other layers have no gates
+    return capture(model, answered, site=HOOK_PRE, layers=layers, position="response", positive=True, sample=SAMPLE)

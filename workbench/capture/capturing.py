@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from workbench.capture.folder import CaptureFolder, TemporaryFolder, load_capture
-from workbench.capture.planning import plan_capture
+from workbench.capture.planning import plan_capture, with_clusters
 from workbench.capture.positions import Position
 from workbench.capture.reducing import Part, on_cpu, part_of
 from workbench.capture.run import CaptureRun, Progress
@@ -80,7 +80,7 @@ def capture_sites(
     progress: Progress | None = None,
 ) -> dict[str, Tally]:
     """Like `capture`, for several sites in one pass; by site name."""
-    settings = settings or CaptureSettings()
+    settings = with_clusters(model, contrast, sites, settings or CaptureSettings())
     with model.templated(settings.template):
         return _captured(model, contrast, sites, settings, folder, progress)
 
@@ -185,6 +185,7 @@ def provenance(model: Model, contrast: Contrast, *, position: str = "last prompt
         **({"weights": model.weights} if model.source else {}),
         "contrast": contrast.digest,
         "source": contrast.source,
+        **({"prompts": contrast.said} if contrast.said else {}),
         **_rendering(model),
         "position": position,
         "dtype": str(model.dtype),

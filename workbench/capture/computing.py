@@ -13,6 +13,7 @@ from torch import Tensor
 from workbench.capture.layout import Layout, levels
 from workbench.capture.plan import Group, Node
 from workbench.capture.reading import Reader, Take
+from workbench.model.loop import NARROW_TOLERANCE, TOLERANCE
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import cheapest_runs
@@ -20,8 +21,6 @@ from workbench.model.runner import KeyValues
 
 _PAST_PER_TOKEN = 8  # a batch may attend to at most this many times the positions that it computes
 _PASS_COST = 64  # a pass costs as much as this many tokens, besides those that it computes
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-_NARROW_TOLERANCE = 0.1  # half precision rounds differently with every shape of batch
 
 Read = dict[str, Float[Tensor, "row layer width"]]
 
@@ -74,6 +73,10 @@ class Computer:
         If the model cannot continue shared keys and values, each prompt is computed whole, in batches of one length,
         and a warning says so.
         """
+        loop = self.model.loop
+        if not (loop.caches and loop.pads) or any(loop.lengths.group(len(one.tokens)) for one in group.prompts):
+            self.min_saving = None
+        self.pad &= loop.pads
         nodes = group.nodes(None if self.model.per_row else self.min_saving)
         if any(not node.leaf for node in nodes) and not self._shares(group, nodes):
             self.min_saving, self.pad = None, False
@@ -122,9 +125,12 @@ class Computer:
 
     def _batches(self, nodes: Sequence[Node], level: list[int]) -> list[list[int]]:
         """A level's nodes in batches of similar length, longest first, chosen so that padding and passes cost least."""
+        lengths = self.model.loop.lengths
         order = sorted(level, key=lambda number: (nodes[number].start - nodes[number].stop, nodes[number].parent))
         widths = [nodes[number].stop - nodes[number].start for number in order]
         pasts = [nodes[number].start for number in order]
+
+        kinds = [lengths.group(nodes[number].stop) for number in order]
 
         past = 0
 
@@ -135,6 +141,7 @@ class Computer:
             fits = size * width <= self.budget.max_tokens
             fits &= size * (past + width) <= _PAST_PER_TOKEN * self.budget.max_tokens
             alike = self.pad or (widths[begin], pasts[begin]) == (widths[end - 1], pasts[end - 1])
+            alike &= kinds[begin] == kinds[end - 1]
             return None if size > 1 and not (fits and alike) else size * width + _PASS_COST
 
         return [order[begin:end] for begin, end in cheapest_runs(len(order), cost)]
@@ -223,7 +230,7 @@ class Computer:
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             return f"its cache cannot be continued by another prompt's tokens: {message}"
         error = max(_relative(shared[name], plain[name]) for name in plain)
-        if error <= _TOLERANCE.get(self.model.dtype, _NARROW_TOLERANCE):
+        if error <= TOLERANCE.get(self.model.dtype, NARROW_TOLERANCE):
             return None
         return f"a prompt computed on a shared beginning differs by {error:.1e} of its size from one computed alone"
 

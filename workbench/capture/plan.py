@@ -118,6 +118,7 @@ class PromptPlan:
         tokens: tokens of all prompts.
         computed: tokens that are computed, as shared beginnings are computed once.
         rows: how many rows are read, by pole.
+        distinct: how many different prompts there are in all, as the model reads them, responses included.
     """
 
     groups: tuple[Group, ...]
@@ -125,6 +126,7 @@ class PromptPlan:
     tokens: int
     computed: int
     rows: dict[Pole, int]
+    distinct: int = 0
 
     @property
     def prompts(self) -> int:
@@ -162,7 +164,8 @@ def plan_prompts(
     rows = dict.fromkeys(contrast.poles, 0)
     for prompt in prompts:
         rows[prompt.pole] += 1 if positions.pooled else len(prompt.reads)
-    return PromptPlan(groups, positions, sum(len(prompt.tokens) for prompt in prompts), computed, rows)
+    distinct = len({(prompt.tokens.tobytes(), prompt.prompt_length) for prompt in prompts})
+    return PromptPlan(groups, positions, sum(len(prompt.tokens) for prompt in prompts), computed, rows, distinct)
 
 
 def _planned(model: Model, contrast: Contrast, positions: Positions) -> Iterator[PlannedPrompt]:

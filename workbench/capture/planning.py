@@ -1,7 +1,8 @@
 """What a capture will compute, how much memory and disk it will take, and whether it can run at all."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -11,6 +12,9 @@ from workbench.capture.settings import CaptureSettings
 from workbench.contrast.contrast import Contrast
 from workbench.model.model import Model
 from workbench.vocabulary import HOOK_POST, Pole, Site, site_named
+
+MAX_CLUSTER_MEMORY = 1_000_000_000
+"""Bytes that moments by description may take where nobody asked for them."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class CapturePlan:
         plan = self.plan
         memory = ", ".join(f"{name} {_size(size)}" for name, size in self.memory.items())
         rows = f"; kept rows {_size(self.disk)} on disk" if self.disk else ""
+        distinct = f"{plan.distinct:,} distinct, " if plan.distinct < plan.prompts else ""
         return (
-            f"{plan.prompts:,} prompts, {plan.computed:,} of {plan.tokens:,} tokens computed; "
+            f"{plan.prompts:,} prompts, {distinct}{plan.computed:,} of {plan.tokens:,} tokens computed; "
             f"{', '.join(site.name for site in self.sites)} of {len(self.layers)} layers, {plan.positions.name}; "
             f"memory: {memory}{rows}"
         )
@@ -55,7 +60,8 @@ def plan_capture(
         ValueError: for everything that the capture would refuse: an unknown site, layer or position, a block whose
             neurons are not one axis, clusters without ids, missing responses.
     """
-    settings = settings or CaptureSettings()
+    settings = with_clusters(model, contrast, sites, settings or CaptureSettings())
+    clusters = settings.clusters or ()
     read = tuple(dict.fromkeys(site_named(site) for site in sites))
     if not read:
         raise ValueError("At least one site is needed, but none arrived.")
@@ -64,7 +70,7 @@ def plan_capture(
         for layer in layers:
             model.hook_point(site, layer)
     widths = {site.name: model.width(site, layers) for site in read}
-    if "description" in settings.clusters and set(contrast.descriptions) != set(contrast.poles):
+    if "description" in clusters and set(contrast.descriptions) != set(contrast.poles):
         raise ValueError(
             f"Clusters by description need description ids of every pole, but {contrast!r} has them for "
             f"{', '.join(contrast.descriptions) or 'none'}."
@@ -75,7 +81,7 @@ def plan_capture(
         )
     values = len(layers) * sum(widths.values())
     memory = {"moments": 16 * values * len(contrast.poles)}
-    for kind in settings.clusters:
+    for kind in clusters:
         clusters = sum(len(set(cluster_ids(contrast, kind, pole))) for pole in plan.rows)
         memory[f"clusters by {kind}"] = 16 * values * clusters
     if settings.positive:
@@ -84,6 +90,33 @@ def plan_capture(
         memory["sample"] = 4 * values * sum(min(settings.sample, rows) for rows in plan.rows.values())
     disk = row_dtype(model, settings).itemsize * values * sum(plan.rows.values()) if settings.keep else 0
     return CapturePlan(plan, read, layers, widths, memory, disk)
+
+
+def with_clusters(
+    model: Model, contrast: Contrast, sites: Sequence[str | Site], settings: CaptureSettings
+) -> CaptureSettings:
+    """The settings with the kinds of cluster that fit a contrast, where they leave them open.
+
+    Equal prompts give equal activations and are no independent rows: where a pole says its prompts several times,
+    moments are kept apart by description, so that intervals are over these. Kept rows can be grouped later. Where the
+    moments would take more than a gigabyte, a warning says what follows.
+    """
+    if settings.clusters is not None:
+        return settings
+    if settings.keep or not contrast.repeats or set(contrast.descriptions) != set(contrast.poles):
+        return replace(settings, clusters=())
+    layers = model.layers(settings.layers)
+    values = len(layers) * sum(model.width(site_named(site), layers) for site in sites)
+    needed = 16 * values * sum(len(set(ids)) for ids in contrast.descriptions.values())
+    if needed <= MAX_CLUSTER_MEMORY:
+        return replace(settings, clusters=("description",))
+    warnings.warn(
+        f"Intervals take all rows for independent and are too narrow ({contrast.said}): moments by description would "
+        f"take {_size(needed)}, above {_size(MAX_CLUSTER_MEMORY)}. Ask for them with clusters=['description'], or "
+        "read fewer layers.",
+        stacklevel=4,
+    )
+    return replace(settings, clusters=())
 
 
 def row_dtype(model: Model, settings: CaptureSettings) -> torch.dtype:

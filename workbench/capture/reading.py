@@ -70,8 +70,8 @@ class Reader:
         missing = [site.hook(layer) for site in self.sites for layer in self.layers if (site.name, layer) not in values]
         if missing:
             raise ValueError(
-                f"{missing[0]} of {self.model.name} did not run in a pass, so nothing can be read there: TransformerLens "
-                "does not call it in this architecture. Choose another site."
+                f"{missing[0]} of {self.model.name} did not run in a pass: TransformerLens does not call it in this "
+                "architecture, so nothing can be read there. Choose another site."
             )
         device = self.model.device
         return {

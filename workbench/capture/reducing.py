@@ -50,7 +50,7 @@ def part_of(read: Read, group: Group, run: CaptureRun) -> Part:
             chosen = values if len(of_pole) == len(values) else values[torch.tensor(of_pole, device=values.device)]
             prompts = [group.prompts[origins[row][0]].index for row in of_pole]
             tally.moments[pole] = _moments(chosen)
-            for kind in settings.clusters:
+            for kind in settings.clusters or ():
                 ids = cluster_ids(contrast, kind, pole)
                 tally.clusters.setdefault(kind, {})[pole] = _by_cluster(chosen, [ids[prompt] for prompt in prompts])
             if settings.positive:

@@ -51,8 +51,12 @@ class CaptureRun:
 
         Args:
             count: called with the number of prompts that a batch has finished.
+
+        Raises:
+            ValueError: with both lengths, if a prompt needs more positions than the model has.
         """
         model, planned, settings = self.model, self.planned, self.settings
+        model.loop.check([len(prompt.tokens) for group in self.groups for prompt in group.prompts])
         reader = Reader(model, planned.sites, planned.layers)
         budget = Budget(settings.batch_tokens(model.device.type))
         computer = Computer(model, reader, budget, settings.min_saving, count=count)
@@ -73,7 +77,7 @@ class CaptureRun:
             "sites": [site.name for site in planned.sites],
             "layers": list(planned.layers),
             "kept": str(self.row_dtype) if settings.keep else "",
-            "clusters": sorted(settings.clusters),
+            "clusters": sorted(settings.clusters or ()),
             "positive": settings.positive,
             "sample": settings.sample,
         }

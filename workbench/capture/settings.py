@@ -30,7 +30,8 @@ class CaptureSettings:
         pooled: with a mask, whether its positions are averaged.
         keep: whether every row is kept, in files.
         keep_dtype: the type of kept rows, `float32` or `model` for the model's own.
-        clusters: kinds of cluster, `description` or `question`, whose moments are kept apart.
+        clusters: kinds of cluster, `description` or `question`, whose moments are kept apart; `()` for none. By default
+            descriptions where a pole says its prompts several times, as equal prompts are no independent ones.
         positive: whether rows above zero are counted.
         sample: rows of each pole kept in a uniform sample to read quantiles from; 0 for none.
         max_tokens: tokens computed in one batch, padding counted; by default by the kind of device.
@@ -49,7 +50,7 @@ class CaptureSettings:
     pooled: bool | None = None
     keep: bool = False
     keep_dtype: Literal["float32", "model"] | str = "float32"
-    clusters: Sequence[str] = ()
+    clusters: Sequence[str] | None = None
     positive: bool = False
     sample: int = 0
     max_tokens: int | None = None
@@ -63,7 +64,7 @@ class CaptureSettings:
         for name, value, allowed in (
             ("keep_dtype", self.keep_dtype, KEEP_DTYPES),
             ("engine", self.engine, ENGINES),
-            *(("A kind of cluster", kind, CLUSTERS) for kind in self.clusters),
+            *(("A kind of cluster", kind, CLUSTERS) for kind in self.clusters or ()),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} is one of {', '.join(allowed)}, but {value!r} arrived.")

@@ -8,6 +8,7 @@ import typer
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     Dtype,
@@ -37,6 +38,7 @@ def export(
     to: Annotated[str, typer.Option(help=f"{', '.join(WRITERS)}.")],
     out: Annotated[Path, typer.Option(help="A folder for hf, dpn-le and npti; a .gguf or .pt file for the others.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Positions that the file must stand for; most know only all.")] = "all",
     capture: Annotated[
@@ -56,7 +58,7 @@ def export(
     tally = None if capture is None else wb.load_capture(capture).get(HOOK_PRE.name)
     if capture is not None and tally is None:
         raise ValueError(f"NPTI's values are read at hook_pre, but the capture in {capture} is of other sites.")
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     settings: dict[str, Any] = {"scope": scope} if to in _AT_EVERY_POSITION else {}
     if to == "hf":

@@ -12,6 +12,7 @@ import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.nearness import nearness, telling_how_near
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     DeviceMap,
@@ -23,6 +24,7 @@ from workbench.cli.options import (
     Precision,
     Template,
     check_edit,
+    contrast_of,
     default_folder,
     load_asked,
     pairs_asked,
@@ -50,6 +52,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 def locate(
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -100,8 +103,8 @@ def locate(
         from workbench.report.terminal import selection_table
         from workbench.study.located import locate_trait, write_located
 
-        contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map, template)
+        contrast = contrast_of(drawn, read=pairs is not None)
+        loaded = load_asked(model, dtype, device, device_map, adapter, template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -150,6 +153,7 @@ def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
     trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     pairs: PairsFile = None,
     style: PersonaStyle = EXPLICIT,
     n: Annotated[int, typer.Option("--n", min=2, help="Pairs drawn from a bank.")] = 400,
@@ -163,7 +167,11 @@ def capture(
         "float32"
     ),
     cluster: Annotated[
-        list[str] | None, typer.Option(help="description or question: keep separate moments for each; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="description or question: keep separate moments for each; may be repeated; or none. By default "
+            "descriptions, where prompts are said several times."
+        ),
     ] = None,
     positive: Annotated[bool, typer.Option("--positive", help="Count the rows above zero.")] = False,
     sample: Annotated[int, typer.Option(help="Rows of each pole kept in a uniform sample, for quantiles.")] = 0,
@@ -186,7 +194,7 @@ def capture(
         position=int(position) if re.fullmatch("-?[0-9]{1,9}", position) else position,
         keep=keep,
         keep_dtype=keep_dtype,
-        clusters=tuple(cluster or ()),
+        clusters=None if cluster is None else tuple(kind for kind in cluster if kind != "none"),
         positive=positive,
         sample=sample,
         max_tokens=max_tokens,
@@ -200,10 +208,10 @@ def capture(
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
     if not only_plan and out.exists() and not (out / _LEDGER).is_file() and not (out.is_dir() and is_empty(out)):
         raise ValueError(f"{out} exists already and holds no capture. Choose another folder.")
-    contrast = wb.Contrast.of(drawn)
+    contrast = contrast_of(drawn, read=pairs is not None)
     if engine == "ray" and not only_plan:
         check_cluster(address)
-    loaded = load_asked(model, dtype, device, device_map, template)
+    loaded = load_asked(model, dtype, device, device_map, adapter, template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
     console = terminal(stderr=as_json)
     say_lines(console, planned)
@@ -235,6 +243,7 @@ def steer(
     edit: Annotated[Path, typer.Argument(help="An edit, or another tool's steering file or folder.")],
     prompts: Annotated[list[str], typer.Argument(help="One or more prompts.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default the edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
@@ -253,7 +262,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 

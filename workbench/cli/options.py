@@ -40,6 +40,9 @@ class Dtype(StrEnum):
 
 Precision = Annotated[Dtype, typer.Option("--dtype", help="Number type of the weights.")]
 Device = Annotated[str | None, typer.Option(help="Where the model lives; CUDA where it is there, else the CPU.")]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", help="A peft adapter's folder or name, e.g. a LoRA; merged into the model.")
+]
 DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
 Template = Annotated[
     list[str] | None,
@@ -92,6 +95,18 @@ def pairs_asked(
     return builtin_pairs(trait, n=n, seed=seed, style=style)
 
 
+def contrast_of(pairs: Pairs, *, read: bool) -> "wb.Contrast":
+    """The contrast of pairs; print a line if prompts are said several times.
+
+    Args:
+        read: whether the pairs are a user's own, of which every repeated prompt is told.
+    """
+    contrast = wb.Contrast.of(pairs)
+    if contrast.repeats or (read and contrast.said):
+        say(f"{contrast.source}: {contrast.said}; equal prompts are no independent ones")
+    return contrast
+
+
 def default_folder(*words: str) -> Path:
     """A folder in `runs` that is named after words, of which letters, digits, dots and hyphens are kept.
 
@@ -109,9 +124,10 @@ def load_asked(
     dtype: Dtype,
     device: str | None,
     device_map: str | None = None,
+    adapter: Path | None = None,
     template: Sequence[str] | None = None,
 ) -> "wb.Model":
-    """Load the model; print a line for each thing that is special in how its prompts are rendered.
+    """Load the model; print a line for a merged adapter, and for what is special in how its prompts are rendered.
 
     Raises:
         ValueError: for a template variable that is not written NAME=VALUE, or that the template does not read.
@@ -120,9 +136,10 @@ def load_asked(
 
     import torch
 
-    loaded = wb.load_model(
-        model, dtype=getattr(torch, dtype.value), device=device, device_map=device_map, template=variables
-    )
+    kind = getattr(torch, dtype.value)
+    loaded = wb.load_model(model, dtype=kind, device=device, device_map=device_map, adapter=adapter, template=variables)
+    if "adapter" in loaded.source:
+        say(f"weights: {loaded.weights}")
     for remark in loaded.rendering_remarks:
         say(f"prompts: {remark}")
     return loaded

@@ -14,6 +14,7 @@ from rich.table import Table
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import (
+    Adapter,
     AnyWeights,
     Device,
     Dtype,
@@ -66,6 +67,7 @@ def evaluate(
     tasks: Annotated[str, typer.Option(help="Tasks, groups or task files of the harness, separated by commas.")],
     out: Annotated[Path, typer.Option(help="The folder that keeps samples and results.")],
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     edit: Annotated[list[Path] | None, typer.Option(help="An edit, of any kind; may be repeated.")] = None,
     gamma: Annotated[float | None, typer.Option(help="The dose; by default each edit's own.")] = None,
     scope: Annotated[Scope, typer.Option(help="Which positions are edited; decode is as published.")] = "generated",
@@ -103,7 +105,7 @@ def evaluate(
         raise ImportError(
             "Harness tasks need lm-evaluation-harness. Install it with: pip install 'dpn-workbench[harness]'."
         )
-    loaded = load_asked(model, dtype, device, template=template)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
     conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
     conditions = conditions or [wb.score.Condition.unedited("none")]

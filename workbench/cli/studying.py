@@ -8,7 +8,7 @@ import typer
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Json, ModelName, Template, default_folder, parsed_variables
+from workbench.cli.options import Adapter, Json, ModelName, Template, default_folder, parsed_variables
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
 from workbench.cli.telling import print_json, progress_bar, say, say_where, terminal
 from workbench.printable import printable
@@ -23,6 +23,7 @@ from workbench.vocabulary import BIG_FIVE
 )
 def demo(
     model: ModelName = "testbed",
+    adapter: Adapter = None,
     traits: Annotated[list[str] | None, typer.Option(help="A Big Five trait, or all; may be repeated.")] = None,
     out: Annotated[
         Path | None,
@@ -37,6 +38,8 @@ def demo(
 ) -> None:
     asked: dict[str, Any] = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
     asked |= {"template": parsed_variables(template)} if template else {}
+    if adapter is not None:
+        asked["adapter"] = str(adapter)
     folder = out or default_folder("demo" if model == "testbed" else Path(model).stem)
     _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 

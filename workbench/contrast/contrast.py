@@ -168,6 +168,25 @@ class Contrast(Pairs):
         return {pole: len(set(self._texts(pole, prompts))) for pole, prompts in self.poles.items()}
 
     @property
+    def repeats(self) -> bool:
+        """Whether the high or the low pole says prompts several times: fewer than 9 in 10 of them differ."""
+        distinct = self.distinct
+        return min(distinct[Pole.HIGH], distinct[Pole.LOW]) < _MOSTLY_DISTINCT * len(self)
+
+    @property
+    def said(self) -> str:
+        """How many prompts each pole has and how many of them differ, in words; empty where all do.
+
+        Example:
+            >>> Contrast.from_texts("calm", high=["I rest."] * 3, low=["I run.", "I run.", "I jump."]).said
+            'high: 3 prompts, 1 distinct; low: 3 prompts, 2 distinct'
+        """
+        distinct = self.distinct
+        if min(distinct.values()) == len(self):
+            return ""
+        return "; ".join(f"{pole}: {len(self)} prompts, {count} distinct" for pole, count in distinct.items())
+
+    @property
     def digest(self) -> str:
         """SHA-256 over every prompt and id, in order."""
         templates = {pole: [dict(prompt.template) for prompt in prompts] for pole, prompts in self.poles.items()}
@@ -364,9 +383,8 @@ class Contrast(Pairs):
 
     def __repr__(self) -> str:
         said = f"{self.trait!r}, {len(self)} rows, poles {', '.join(self.poles)}, from {self.source}"
-        distinct = self.distinct
-        if min(distinct[Pole.HIGH], distinct[Pole.LOW]) < _MOSTLY_DISTINCT * len(self):
-            said += f", distinct prompts: {', '.join(f'{count} {pole}' for pole, count in distinct.items())}"
+        if self.repeats:
+            said += f", distinct prompts: {', '.join(f'{count} {pole}' for pole, count in self.distinct.items())}"
         return f"Contrast({said})"
 
 

@@ -1,5 +1,6 @@
 """Pairs of prompts that differ in their pole: the plain value, without the ways to make it and to look at it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workbench.contrast.prompt import Prompt
@@ -11,7 +12,8 @@ class Pairs:
     """The fields of a `Contrast`, which explains them, checked when it is made.
 
     Prompts that are equal are no independent ones. Where no ids were given, rows whose prompts are all equal get one
-    question id, and, if a prompt occurs twice in a pole, prompts are the descriptions.
+    question id, and, if a prompt occurs twice in a pole, prompts are the descriptions. Descriptions whose ids differ
+    but which a pole has in equal prompts share the id of the first.
 
     Raises:
         ValueError: if the poles differ in length, there are fewer than 2 pairs, or a row lacks its question id or
@@ -44,6 +46,9 @@ class Pairs:
             object.__setattr__(self, "questions", tuple(map(str, of_rows)))
         if not self.descriptions and any(len(set(each)) < rows for each in texts.values()):
             object.__setattr__(self, "descriptions", texts)
+        elif self.descriptions:
+            same = {pole: _merged(ids, texts[pole]) for pole, ids in self.descriptions.items() if pole in texts}
+            object.__setattr__(self, "descriptions", {**self.descriptions, **same})
         if len(self.questions) != rows:
             raise ValueError(f"Each of {rows} rows needs a question id, but {len(self.questions)} arrived.")
         for pole, answers in self.responses.items():
@@ -74,3 +79,22 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.high)
+
+
+def _merged(ids: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """Ids of which all that stand beside one text, through however many rows, are the first of them."""
+    if len(ids) != len(texts) or len(set(texts)) == len(texts):
+        return tuple(ids)
+    stands_for: dict[str, str] = {}
+
+    def first(name: str) -> str:
+        while name in stands_for:
+            name = stands_for[name]
+        return name
+
+    seen: dict[str, str] = {}
+    for name, text in zip(ids, texts, strict=True):
+        earlier, here = first(seen.setdefault(text, name)), first(name)
+        if earlier != here:
+            stands_for[here] = earlier
+    return tuple(map(first, ids))

@@ -12,6 +12,7 @@ from workbench.edit.gate import hooked_at
 from workbench.edit.reach import Reach
 from workbench.edit.stages import Stage, stages_at
 from workbench.model.model import Model
+from workbench.model.passing import Pass
 from workbench.vocabulary import ACT, HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, SCOPES, Scope, Z, site_named
 
 _ALONG_THE_PASS = tuple(site.name for site in (Z, RESID_MID, HOOK_PRE, ACT, HOOK_POST, MLP_OUT, RESID_POST))
@@ -37,7 +38,8 @@ def edited(
         what the run has edited so far, counted as it goes.
 
     Raises:
-        ValueError: if an edit does not fit the model, the scope is unknown, or `rows` and `edit` disagree.
+        ValueError: if an edit does not fit the model, the scope is unknown, or `rows` and `edit` disagree; on leaving,
+            if TransformerLens never runs a hook that the edit needs.
         RuntimeError: on leaving, if passes ran, but an edit that has units and a dose, and that `rows` gives to some
             prompt, changed nothing.
     """
@@ -57,6 +59,7 @@ def edited(
     stages = [stages_at(parts, site, layer) for site, layer in order]
     places = [_place(*pair, several, len(edits)) for pair, several in zip(order, stages, strict=True)]
     run = EditedRun(scope, places, assigned)
+    begun = model.begun
     with ExitStack() as hooks:
         for number, (site, layer) in enumerate(order):
             hook = _Hook(model, stages[number], run, number)
@@ -64,6 +67,8 @@ def edited(
         if rows is not None:
             hooks.enter_context(model.rows_apart())
         yield run
+    if order and not run.passes and model.begun > begun:
+        _refuse_dead(model, order)
     wanted = {0} if rows is None else set(rows) - {-1}
     silent = [number for number in sorted(wanted) if edits[number].acts and not run.by_edit[number]]
     if run.passes and silent:
@@ -76,6 +81,26 @@ def edited(
         )
 
 
+@torch.no_grad()
+def _refuse_dead(model: Model, order: Sequence[tuple[str, int]]) -> None:
+    """Refuse places whose hooks a whole pass does not run, at which an edit would do nothing, without a word."""
+    ran: set[tuple[str, int]] = set()
+    tokens = torch.tensor([[model.pad_token] * 2], device=model.device)
+    real = torch.ones_like(tokens, dtype=torch.bool)
+    with ExitStack() as hooks:
+        for site, layer in order:
+            seen = HOOK_POST if site == ACT.name else site_named(site)
+            hooks.enter_context(model.hooked_at(seen, layer, lambda _, place=(site, layer): ran.add(place)))
+        hooks.enter_context(model.passing(Pass("prompt", torch.zeros_like(real), torch.zeros(1, dtype=torch.int64))))
+        model.runner.run(tokens, real)
+    for site, layer in order:
+        if (site, layer) not in ran:
+            raise ValueError(
+                f"{site} of layer {layer} of {model.name} did not run in a pass: TransformerLens does not call it in "
+                "this architecture, so an edit there does nothing. Choose another site."
+            )
+
+
 def check_fits(model: Model, edit: AnyEdit) -> None:
     """Refuse an edit made for another model.
 
@@ -83,16 +108,15 @@ def check_fits(model: Model, edit: AnyEdit) -> None:
         ValueError: if a layer or the width is not the model's, giving both values.
     """
     for part in edit.parts:
-        if part.layers and part.layers[-1] >= model.n_layers:
-            raise ValueError(
-                f"The edit reaches layer {part.layers[-1]}, but {model.name} has layers 0 to {model.n_layers - 1}."
-            )
-        site = site_named(part.site)
-        width = model.width(site, part.layers)
+        width = model.width(site_named(part.site), [layer for layer in part.layers if layer < model.n_layers])
         if part.width != width:
             raise ValueError(
                 f"The edit is for a {part.site} of width {part.width}, but {model.name} has {width}. "
                 "Use an edit made on this model."
+            )
+        if part.layers and part.layers[-1] >= model.n_layers:
+            raise ValueError(
+                f"The edit reaches layer {part.layers[-1]}, but {model.name} has layers 0 to {model.n_layers - 1}."
             )
 
 

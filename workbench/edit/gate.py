@@ -26,15 +26,14 @@ def hooked_at(model: Model, site: Site, layer: int, function: Callable[[Tensor],
         with model.hooked_at(site, layer, function):
             yield
         return
-    gated = model.is_gated(layer)
-    try:
-        activate = model.activation_function(layer)
-    except ValueError:
-        if gated:
-            raise
-        with model.hooked_at(HOOK_POST, layer, function):
+    if not model.is_gated(layer):
+        with ExitStack() as hooks:
+            if HOOK_PRE.hook(layer) in model.blocks.points:  # which refuses a gate that TransformerLens does not split
+                hooks.enter_context(model.hooked_at(HOOK_PRE, layer, lambda _: None))
+            hooks.enter_context(model.hooked_at(HOOK_POST, layer, function))
             yield
         return
+    activate = model.activation_function(layer)
     held: dict[str, Tensor] = {}
     checked = False
 
@@ -46,28 +45,25 @@ def hooked_at(model: Model, site: Site, layer: int, function: Callable[[Tensor],
 
     def change(h: Tensor) -> Tensor | None:
         nonlocal checked
-        a, u = activate(held.pop("gate")), held.pop("linear", None)
+        a, u = activate(held.pop("gate")), held.pop("linear")
         if not checked:
-            _check_product(model, layer, h, a if u is None else a * u)
+            _check_product(model, layer, h, a * u)
             checked = True
-        if u is None:
-            return function(h)
         changed = function(a)
         return None if changed is None else h + (changed - a) * u
 
     with ExitStack() as hooks:
         hooks.enter_context(model.hooked_at(HOOK_PRE, layer, keep("gate")))
-        if gated:
-            hooks.enter_context(model.hooked_at(HOOK_PRE_LINEAR, layer, keep("linear")))
+        hooks.enter_context(model.hooked_at(HOOK_PRE_LINEAR, layer, keep("linear")))
         hooks.enter_context(model.hooked_at(HOOK_POST, layer, change))
         yield
 
 
 def _check_product(model: Model, layer: int, h: Tensor, product: Tensor) -> None:
-    """Refuse an MLP whose `hook_post` is not what follows from its projections and the activation function."""
+    """Refuse a gated MLP whose `hook_post` is not the product of its two projections up to rounding."""
     apart, size = (h - product.reshape(h.shape)).float().norm(), product.float().norm()
     if not bool(apart <= (_ROUNDING if h.dtype in (torch.float32, torch.float64) else _NARROW) * size):
         raise ValueError(
-            f"Layer {layer} of {model.name} does more between hook_pre and hook_post than its activation function and a "
-            "gate's product, so that act cannot be edited there. Edit hook_post."
+            f"Layer {layer} of {model.name} does more between the activation function and hook_post than multiply by "
+            "hook_pre_linear, so act cannot be edited there. Edit hook_pre or hook_post."
         )

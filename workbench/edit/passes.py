@@ -13,7 +13,7 @@ from workbench.edit.readout import Metric, Projection, Scale
 from workbench.model.beginnings import beginnings, continues
 from workbench.model.model import Model
 from workbench.model.passing import Pass
-from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.rendering import pad_left
 from workbench.model.runner import KeyValues
 from workbench.vocabulary import HOOK_POST, NeuronSet, Pole, sign_of
 
@@ -158,11 +158,11 @@ class Started:
         tail = 0 if positions is None else -min(positions, default=-1)
         if tail < 1 or not tokens or min(map(len, tokens)) <= tail + 1 or sum(map(len, tokens)) > max_tokens:
             return None
-        if not continues(model, tokens[0]):
+        if any(model.loop.lengths.group(len(ids)) for ids in tokens) or not continues(model, tokens[0]):
             return None
         before: dict[int, KeyValues] = {}
         lasts = [len(ids) - 1 for ids in tokens]
-        for batch in batches_by_length([len(ids) for ids in tokens], max_tokens=max_tokens, max_rows=MAX_ROWS):
+        for batch in model.loop.batches([len(ids) for ids in tokens], max_tokens=max_tokens, max_rows=MAX_ROWS):
             before |= beginnings(model, tokens, batch, lasts, tail=tail)
         return cls(tail, before)
 
@@ -173,8 +173,13 @@ def final_logits(
     """Row numbers `(batch,)` and logits `(batch, d_vocab)` at the last position, batch by batch of like length.
 
     Gradients are kept where the caller has them enabled and no prompt is started.
+
+    Raises:
+        ValueError: with both lengths, if a prompt needs more positions than there are.
     """
-    for batch in batches_by_length([len(ids) for ids in tokens], max_tokens=max_tokens, max_rows=MAX_ROWS):
+    lengths = [len(ids) for ids in tokens]
+    model.loop.check(lengths)
+    for batch in model.loop.batches(lengths, max_tokens=max_tokens, max_rows=MAX_ROWS):
         rows = torch.tensor(batch)
         if started is not None:
             yield rows, _finished(model, [tokens[row] for row in batch], rows, started)

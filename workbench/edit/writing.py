@@ -12,9 +12,9 @@ from workbench.contrast.prompt import Prompt
 from workbench.edit.applying import check_fits
 from workbench.edit.edit import AnyEdit, Edit
 from workbench.model.model import Model
-from workbench.model.norms import Half, norm_after, residual_multiplier
+from workbench.model.norms import Half, half_multiplier, mlp_out_multiplier, norm_after
 from workbench.model.passing import Pass
-from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.rendering import pad_left
 from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_MID, RESID_POST, Z
 
 MATCHED_NORM = "the norm of what the whole edit writes to the residual stream"
@@ -137,16 +137,21 @@ class Writing:
         """What an edit writes with its values times each factor, by layer."""
         check_fits(self.model, edit)
         plain = [part.with_gamma(part.gamma / edit.gamma if edit.gamma else 1.0) for part in edit.parts]
-        share = residual_multiplier(self.model)
         written: dict[int, Tensor] = {}
         for site in dict.fromkeys(part.site for part in plain):
             parts = [part for part in plain if part.site == site]
             for layer in sorted({layer for part in parts for layer in part.layers}):
                 delta = torch.stack([part.delta(layer) for part in parts]).sum(0)
                 rows = self._reaching(site, layer, delta, factors.float()).cpu()
-                rows = rows * (share if site in _HALF or site == MLP_OUT.name else 1.0)
+                rows = rows * self._share(site, layer)
                 written[layer] = written[layer] + rows if layer in written else rows
         return dict(sorted(written.items()))
+
+    def _share(self, site: str, layer: int) -> float:
+        """What the model multiplies by between a site and the residual stream."""
+        if site in _HALF:
+            return half_multiplier(self.model, _HALF[site])
+        return mlp_out_multiplier(self.model, layer) if site == MLP_OUT.name else 1.0
 
     def _reaching(
         self, site: str, layer: int, delta: Float[Tensor, " width"], factors: Float[Tensor, " factor"]
@@ -223,11 +228,11 @@ def _read(
     seen: dict[tuple[Half, int], list[Tensor]] = {place: [] for place in norms}
 
     def reader(place: tuple[Half, int]):
-        return lambda module, args: seen[place].append(args[0][:, -1].float())
+        return lambda module, args: seen[place].append(args[0][:, -1].to(torch.float32, copy=True))
 
     handles = [norm.register_forward_pre_hook(reader(place)) for place, norm in norms.items()]
     try:
-        for batch in batches_by_length([len(ids) for ids in tokens], max_tokens=4096, max_rows=64):
+        for batch in model.loop.batches([len(ids) for ids in tokens], max_tokens=4096, max_rows=64):
             ids, real = pad_left([tokens[row] for row in batch], model.pad_token)
             ids, real = ids.to(model.device), real.to(model.device)
             with model.passing(Pass("prompt", real, torch.tensor(batch))):

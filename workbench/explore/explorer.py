@@ -94,7 +94,7 @@ class Explorer:
                 the model is not the one that it was made with, naming both fingerprints.
         """
         study = study if isinstance(study, Study) else load_study(study)
-        model = model or load_model(study.config.model, template=study.config.template)
+        model = model or load_model(study.config.model, adapter=study.config.adapter, template=study.config.template)
         explorer = cls.__new__(cls)
         explorer._begin(model, given_by(study, model))
         return explorer

@@ -14,7 +14,7 @@ from workbench.export.biases import Writes, baker_of
 from workbench.export.equality import Agreement, Expected, agreement, expected
 from workbench.export.fitting import check_same_weights
 from workbench.export.writing import residual_writes
-from workbench.model.loading import checkpoint_of
+from workbench.model.loading import stock_network
 from workbench.model.model import Model
 from workbench.model.quiet import quiet
 from workbench.whole import whole_folder
@@ -124,12 +124,7 @@ def _write(model: Model, kind: str, writes: Writes, folder: Path) -> tuple[str, 
     """Fill a folder with the baked checkpoint, and return the names of the parameters that changed."""
     recipe = dict(model.recipe or {})
     with quiet():
-        stock: Any = AutoModelForCausalLM.from_pretrained(
-            checkpoint_of(recipe),
-            dtype=model.dtype,
-            revision=recipe.get("revision"),
-            trust_remote_code=bool(recipe.get("trust_remote_code")),
-        )
+        stock = stock_network(recipe, model.dtype)
         if getattr(stock.config, "quantization_config", None) is not None:
             raise ValueError(f"{model.name} is quantised, so a bias cannot be added exactly. Bake the full weights.")
         generation = stock.generation_config

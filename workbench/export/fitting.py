@@ -51,7 +51,7 @@ def check_shape(
     Raises:
         ValueError: with both values.
     """
-    model_width = model.width(site)
+    model_width = model.width(site, sorted(layer for layer in layers if layer < model.n_layers))
     if width != model_width:
         raise ValueError(
             f"{name} is for a {site.name} of width {width}, but {model.name} has {model_width}. Use a file made for "

@@ -93,7 +93,7 @@ def write_npti_edit(model: Model, edit: AnyEdit, folder: str | Path, *, tally: T
     """
     poles = _poles(edit)
     name = file_part(edit.trait, what="trait")
-    activation = model.activation_function(0)
+    activation = model.activation_function((model.neuron_layers or (0,))[0])
     values = {pole: npti_values(tally, neurons, pole=pole, activation=activation) for pole, neurons in poles.items()}
     return {str(pole): write_npti(Path(folder) / f"{name}{_ENDINGS[pole]}", frame) for pole, frame in values.items()}
 

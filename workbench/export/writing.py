@@ -6,7 +6,7 @@ from torch import Tensor
 from workbench.edit.applying import check_fits
 from workbench.edit.edit import AnyEdit
 from workbench.model.model import Model
-from workbench.model.norms import normalises_mlp_output, residual_multiplier
+from workbench.model.norms import half_multiplier, mlp_out_multiplier, normalises_mlp_output
 from workbench.vocabulary import HOOK_POST, MLP_OUT, RESID_POST
 
 
@@ -34,8 +34,8 @@ def residual_writes(model: Model, edit: AnyEdit) -> dict[int, Float[Tensor, " d_
             "edit writes depends on the input and is no constant."
         )
     if edit.site == MLP_OUT.name:
-        return {layer: edit.delta(layer).double() for layer in edit.layers}
-    share = residual_multiplier(model)
+        return {layer: mlp_out_multiplier(model, layer) * edit.delta(layer).double() for layer in edit.layers}
+    share = half_multiplier(model, "mlp")
     return {layer: share * write for layer, write in projected_writes(model, edit).items()}
 
 

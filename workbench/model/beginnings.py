@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
+from workbench.model.loop import NARROW_TOLERANCE, TOLERANCE
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.runner import KeyValues
@@ -14,8 +15,6 @@ _LEAST = 3
 """Prompts shorter than this are not shared: a pass of their own would cost more than it saves."""
 
 _HELD = 4096  # tokens whose keys and values are held at once
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-_NARROW_TOLERANCE = 0.1  # half precision rounds differently with every shape of batch
 
 
 def shareable(
@@ -69,12 +68,14 @@ def continues(model: Model, prompt: Sequence[int]) -> bool:
 
     No position of the test counts as a token for hooks, so that edits neither act in it nor count it.
     """
+    if model.shares_beginnings is None and not (model.loop.caches and model.loop.pads):
+        model.shares_beginnings = False
     if model.shares_beginnings is None:
         try:
             error = _difference(model, prompt)
         except (TypeError, AttributeError, ValueError, LookupError, NotImplementedError, RuntimeError):
             error = float("inf")  # its cache cannot be continued
-        model.shares_beginnings = error <= _TOLERANCE.get(model.dtype, _NARROW_TOLERANCE)
+        model.shares_beginnings = error <= TOLERANCE.get(model.dtype, NARROW_TOLERANCE)
     return model.shares_beginnings
 
 

@@ -98,6 +98,8 @@ def check_causal(config: Any) -> None:
     kind = getattr(transformers, named, None)
     if kind is not None and hasattr(kind, "can_generate") and not kind.can_generate():
         raise ValueError(f"{named} has no head that continues a text, but only causal language models are taken")
+    if named.startswith("Bert") and not getattr(config, "is_decoder", False):
+        raise ValueError(f"this {named} attends both ways (is_decoder is not set), but only causal models are taken")
 
 
 class WholeNetwork:

@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from workbench.model.loop import Loop
 from workbench.model.passing import Pass
-from workbench.model.rendering import batches_by_length, pad_left
+from workbench.model.rendering import pad_left
 from workbench.model.runner import Runner
 
 _COMPACT_BELOW = 0.7  # finished rows are dropped from the batch once less than this share of it is unfinished
@@ -27,6 +28,7 @@ class Decoder:
         pad_token: the token that pads shorter prompts.
         stop_tokens: the tokens that end an answer.
         passing: announces a forward pass to the hooks for as long as it lasts.
+        loop: what holds of its forward pass.
     """
 
     runner: Runner
@@ -34,6 +36,7 @@ class Decoder:
     pad_token: int
     stop_tokens: frozenset[int]
     passing: Callable[[Pass], AbstractContextManager[None]]
+    loop: Loop
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,14 @@ def generate(
     """The new token ids of each prompt.
 
     A stop token is not part of the answer; the tokens of a text that ends it (`until`) are.
+
+    Raises:
+        ValueError: with both lengths, if a prompt and its answer need more positions than there are.
     """
     answers: list[list[int]] = [[] for _ in prompts]
-    lengths = [len(ids) + sampling.max_new_tokens for ids in prompts]
-    for batch in batches_by_length(lengths, max_tokens=max_tokens, max_rows=max_rows):
+    lengths, new = [len(ids) for ids in prompts], sampling.max_new_tokens
+    decoder.loop.check(lengths, new)
+    for batch in decoder.loop.batches(lengths, answer=new, max_tokens=max_tokens, max_rows=max_rows):
         draws = torch.stack([sampling.draws(row if streams is None else streams[row]) for row in batch])
         _generate_batch(decoder, prompts, batch, sampling, draws, until, answers)
     return answers
@@ -129,16 +136,24 @@ def _generate_batch(
     until: Until | None,
     answers: list[list[int]],
 ) -> None:
-    tokens, real = pad_left([prompts[row] for row in batch], decoder.pad_token)
-    tokens, real = tokens.to(decoder.device), real.to(decoder.device)
+    text, real = pad_left([prompts[row] for row in batch], decoder.pad_token)
+    text, real = text.to(decoder.device), real.to(decoder.device)
+    width = text.shape[1]
     rows = torch.tensor(batch)
     stops = torch.tensor(sorted(decoder.stop_tokens), device=decoder.device)
     finished = torch.zeros(len(batch), dtype=torch.bool, device=decoder.device)
-    cache = decoder.runner.generation_cache(batch=len(batch))
+    caches, lengths = decoder.loop.caches, decoder.loop.lengths
+    cache = decoder.runner.generation_cache(batch=len(batch)) if caches else None
     for step in range(sampling.max_new_tokens):
-        # After the prompt, only the newest token of each row goes in.
-        fresh = real if step == 0 else torch.ones_like(real[:, :1])
-        with decoder.passing(Pass("prompt" if step == 0 else "decode", fresh, rows)):
+        if step == 0:
+            tokens, under_way = text, Pass("prompt", real, rows)
+        elif not caches or lengths.turns(text.shape[1] - 1):
+            steps = torch.arange(1 - width, step + 1, device=decoder.device).expand(len(text), -1)
+            tokens, under_way = text, Pass("prompt", real, rows, torch.where(real, steps, -1))
+            cache = decoder.runner.generation_cache(batch=len(text)) if caches else None
+        else:  # only the newest token of each row goes in
+            tokens, under_way = text[:, -1:], Pass("decode", torch.ones_like(real[:, :1]), rows)
+        with decoder.passing(under_way):
             logits = decoder.runner.run(tokens, real, cache, logits=True)
         assert logits is not None
         chosen = sampling.choose(logits, draws[:, step])
@@ -154,8 +169,8 @@ def _generate_batch(
         keep = torch.ones_like(finished)
         unfinished = (~finished).nonzero()[:, 0]
         few = len(unfinished) < _COMPACT_BELOW * len(finished)
-        if few and decoder.runner.keep_rows(cache, unfinished):
+        if few and (cache is None or decoder.runner.keep_rows(cache, unfinished)):
             keep = ~finished
-        tokens = chosen[keep][:, None]
+        text = torch.cat([text[keep], chosen[keep][:, None]], 1)
         real = torch.cat([real[keep], torch.ones_like(real[keep][:, :1])], 1)
         rows, draws, finished = rows[keep.cpu()], draws[keep.cpu()], finished[keep]

@@ -18,10 +18,11 @@ PATIENCE = 6.0
 
 
 @contextmanager
-def hub_asked(name: str, revision: str | None) -> Iterator[None]:
+def hub_asked(name: str, revision: str | None, *, file: str = "config.json") -> Iterator[None]:
     """Ask the hub once whether it is there, and let a body that loads a name of it use the cache alone if it is not.
 
-    The hub's own client would ask a dead line again and again for most of a minute, for each file.
+    `file` is what the cache must hold of it. The hub's own client would ask a dead line again and again, for most of a
+    minute and for each file.
 
     Raises:
         FileNotFoundError: if it is no name of the hub, or the hub does not answer and the cache holds no such model.
@@ -39,7 +40,7 @@ def hub_asked(name: str, revision: str | None) -> Iterator[None]:
     if problem is None:
         yield
         return
-    if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+    if not isinstance(try_to_load_from_cache(name, file, revision=revision), str):
         raise FileNotFoundError(
             f"There is no model {name!r}: it is no folder here, the cache does not hold it, and the hub at "
             f"{constants.ENDPOINT} does not answer ({problem}). Use 'testbed', a checkpoint folder, or go online."
@@ -63,9 +64,9 @@ def _unreachable(name: str, revision: str | None) -> str | None:
     return None
 
 
-def config_of(name: str, revision: str | None) -> Mapping[str, Any]:
-    """The config.json of a model of the hub; empty if it has none that can be read."""
+def config_of(name: str, revision: str | None, file: str = "config.json") -> Mapping[str, Any]:
+    """A JSON file of a model of the hub; empty if it has none that can be read."""
     try:
-        return json.loads(Path(hf_hub_download(name, "config.json", revision=revision)).read_text(encoding="utf-8"))
+        return json.loads(Path(hf_hub_download(name, file, revision=revision)).read_text(encoding="utf-8"))
     except (OSError, ValueError, HfHubHTTPError):
         return {}  # what is wrong is told when it is loaded

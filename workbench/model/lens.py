@@ -9,7 +9,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from workbench.model.model import Model
-from workbench.model.norms import normalises_mlp_output, residual_multiplier
+from workbench.model.norms import half_multiplier, normalises_mlp_output
+from workbench.model.offloading import in_memory
 
 _COLUMNS_AT_ONCE = 16_384
 _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
@@ -40,7 +41,7 @@ def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFra
             f"{model.name} normalises what its MLPs write, so a neuron's write depends on all other neurons and its "
             "row of W_out alone says nothing. Measure its patching effect instead."
         )
-    logits = logit_lens(model, residual_multiplier(model) * writes[neuron].float())
+    logits = logit_lens(model, half_multiplier(model, "mlp") * writes[neuron].float())
     tokens = min(len(logits), len(model.tokenizer))  # an unembedding may be padded beyond the vocabulary
     if not 1 <= k <= tokens // 2:
         raise ValueError(f"k lies from 1 to {tokens // 2}, half of the vocabulary, but {k} arrived.")
@@ -74,12 +75,13 @@ def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tens
         `(d_vocab,)` centred logits per unit of `direction`, on the CPU in float32. If the norm divides by s, the
         logits change by 1/s of this.
     """
-    gain, centred = _final_norm(model)
+    with in_memory(model.hooked.unembed):
+        unembedding = model.hooked.unembed.W_U
+    gain, centred = _final_norm(model, unembedding.device)
     direction = direction.detach().float().to(gain.device)
     if centred:
         direction = direction - direction.mean()
     read = direction * gain
-    unembedding = model.hooked.unembed.W_U
     parts = [
         (read.to(columns.device) @ columns.detach().float()).cpu()
         for columns in unembedding.split(_COLUMNS_AT_ONCE, dim=1)  # widened in parts, as it may be gigabytes
@@ -88,14 +90,13 @@ def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tens
     return logits - logits.mean()
 
 
-def _final_norm(model: Model) -> tuple[Float[Tensor, " d_model"], bool]:
+def _final_norm(model: Model, device: torch.device) -> tuple[Float[Tensor, " d_model"], bool]:
     """The final norm's gain at scale 1, and whether the norm subtracts the mean."""
     norm = getattr(model.hooked, "ln_final", None)
-    device, width = model.hooked.unembed.W_U.device, model.d_model
+    width = model.d_model
     if norm is None or getattr(model.hooked.cfg, "normalization_type", "") is None:
         return torch.ones(width, device=device), False
-    weights = [*norm.parameters(), *model.hooked.unembed.parameters()]
-    device = weights[0].device if weights else device
+    device = next((weight.device for weight in norm.parameters() if not weight.is_meta), device)
 
     def odd(values: Tensor) -> Tensor:
         """Half the difference between the norm's outputs for `values` and for `-values`, in which a bias cancels."""

@@ -109,7 +109,8 @@ def judge_answers(
         for each prompt, one result for each of its alternatives.
 
     Raises:
-        ValueError: if a prompt has no list of alternatives or no tokens, or an alternative has no tokens.
+        ValueError: if a prompt has no list of alternatives or no tokens, an alternative has no tokens, or both together
+            need more positions than there are.
     """
     if len(prompts) != len(alternatives):
         raise ValueError(f"{len(prompts)} prompts need as many lists of answers, but {len(alternatives)} arrived.")
@@ -128,7 +129,10 @@ def judge_answers(
     longest = max((len(answer) for answers in alternatives for answer in answers), default=1)
     rows = max(1, min(max_rows, _MOST_LOGITS // (longest * int(model.hooked.cfg.d_vocab))))
     asked = _Asked(model, prompts, alternatives, lasts, judged)
-    several = [number for number, times in Counter(each.prompt for each in fed).items() if times > 1]
+    loop = model.loop
+    loop.check([len(each.tokens) for each in fed])
+    long = {each.prompt for each in fed if loop.lengths.group(len(each.tokens))}
+    several = [number for number, n in Counter(each.prompt for each in fed).items() if n > 1 and number not in long]
     for numbers in shareable(model, prompts, several, max_tokens=max_tokens):
         before = beginnings(model, prompts, numbers, lasts)
         following = [each for each in fed if each.prompt in before]
@@ -136,7 +140,8 @@ def judge_answers(
         for batch in batches_by_cost(lengths, max_tokens=max_tokens, max_rows=rows):
             asked.after(before, [following[i] for i in batch])
     whole = [each for each in fed if each.alternatives[0] not in judged[each.prompt]]
-    for batch in batches_by_cost([len(each.tokens) for each in whole], max_tokens=max_tokens, max_rows=rows):
+    lengths = [len(each.tokens) for each in whole]
+    for batch in loop.batches(lengths, max_tokens=max_tokens, max_rows=rows, cut=batches_by_cost):
         asked.whole([whole[i] for i in batch])
     return [[of_prompt[which] for which in range(len(of_prompt))] for of_prompt in judged]
 

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from workbench.model.adapter import CONFIG, Adapter, MergedNetwork, WrongAdapter, adapter_config, is_adapter, merged
 from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_causal, check_folder, one_line
 from workbench.model.gguf import PACKAGED, converted
 from workbench.model.hub import config_of, hub_asked
@@ -24,6 +25,7 @@ from workbench.model.quiet import quiet
 from workbench.model.runner import HookedTransformer, bridge_class
 from workbench.model.template import TemplateVariableError, checked_variables
 from workbench.model.text import checkpoints_own
+from workbench.model.unwrapping import bare, bridged
 
 TESTBED = "testbed"
 
@@ -36,6 +38,7 @@ def load_model(
     revision: str | None = None,
     device_map: str | dict | None = None,
     trust_remote_code: bool = False,
+    adapter: str | Path | None = None,
     template: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model with TransformerLens hooks, ready to capture, edit and generate.
@@ -51,20 +54,34 @@ def load_model(
         revision: a branch, tag or commit of the hub.
         device_map: how to spread the model over devices, as in accelerate; it replaces `device`.
         trust_remote_code: whether Python files of the checkpoint may run; if so, a warning says it.
+        adapter: a folder, or a name of the hub, of a peft adapter, e.g. a LoRA. It is merged into the weights, and the
+            result must compute what base and adapter compute apart. Its tokenizer, if it comes with one that the base
+            can read, replaces the base's. A folder that is itself an adapter may be given as `name_or_path`: its base
+            is the one that it names, which a warning says.
         template: variables that the chat template is given with every prompt, e.g. `{"enable_thinking": False}`. A
             template that asks for the day is told 26 July 2024, or what `strftime_now` says, e.g. "2025-01-31".
 
     Raises:
         FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
             that holds the model is missing.
-        ImportError: if a GGUF file is to be converted and the package gguf is missing.
+        ImportError: if a GGUF file is to be converted and the package gguf is missing, or peft for an adapter.
         ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, is
-            no causal language model (an encoder-decoder, say), or there is no such device; or for a variable that its
-            chat template does not read. The message is one line.
+            no causal language model (an encoder-decoder, say), or there is no such device; if the adapter does not
+            fit; or for a variable that its chat template does not read. The message is one line.
     """
+    if not isinstance(name_or_path, str | Path):
+        raise TypeError(
+            f"load_model takes a name or a folder, but a {type(name_or_path).__name__} arrived. wrap_model takes a "
+            "model that is in memory."
+        )
+    given = Path(name_or_path).expanduser()
+    if adapter is None and given.is_dir() and is_adapter(given):
+        adapter, name_or_path = given, _base_of(given)
+    change = None if adapter is None else Adapter.of(adapter)
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
-            return _boot(str(folder), TESTBED, device or "cpu", dtype, None, None, False, template=template)
+            place = _placed(device or (None if device_map is not None else "cpu"), device_map)
+            return _boot(str(folder), TESTBED, place, dtype, None, device_map, False, adapter=change, template=template)
     device = _placed(device, device_map)
     packaged = PACKAGED.get(str(name_or_path))
     path = Path(name_or_path).expanduser() if packaged is None else packaged.file()
@@ -73,7 +90,9 @@ def load_model(
             raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint, or a .gguf file.")
         folder, source = converted(path, dtype)
         name = str(path) if packaged is None else str(name_or_path)
-        return _boot(str(folder), name, device, dtype, None, device_map, False, source, template=template)
+        return _boot(
+            str(folder), name, device, dtype, None, device_map, False, source, adapter=change, template=template
+        )
     local = path.is_dir()
     if local:
         check_folder(path)
@@ -87,16 +106,10 @@ def load_model(
         with nullcontext() if local else hub_asked(name, revision):
             if not local:
                 refuse_quantised(name, config_of(name, revision))
-            return _boot(
-                name, str(name_or_path), device, dtype, revision, device_map, trust_remote_code, template=template
-            )
-    except (
-        torch.OutOfMemoryError,
-        IncompleteCheckpoint,
-        QuantisedCheckpoint,
-        TemplateVariableError,
-        FileNotFoundError,
-    ):
+            shown = str(name_or_path)
+            more = {"adapter": change, "template": template}
+            return _boot(name, shown, device, dtype, revision, device_map, trust_remote_code, **more)
+    except _AS_THEY_ARE:
         raise
     except _LOAD_ERRORS as error:
         if "trust_remote_code=True" in str(error):
@@ -116,6 +129,16 @@ def load_model(
             f"{one_line(error)}). Use 'testbed', a checkpoint folder, or a name that the hub has."
         ) from error
 
+
+_AS_THEY_ARE = (
+    torch.OutOfMemoryError,
+    IncompleteCheckpoint,
+    QuantisedCheckpoint,
+    WrongAdapter,
+    TemplateVariableError,
+    FileNotFoundError,
+)
+"""The errors whose message is the one that a user needs."""
 
 _LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, UnpicklingError, SafetensorError)
 """The errors that a bad checkpoint can cause while it is loaded."""
@@ -148,11 +171,14 @@ def _boot(
     trust_remote_code: bool,
     source: Mapping[str, Any] | None = None,
     *,
+    adapter: Adapter | None = None,
     template: Mapping[str, Any] | None = None,
 ) -> Model:
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
         tokenizer = _load_tokenizer(path, **asked)
+        if adapter is not None:
+            tokenizer = _tokenizer_of(adapter, tokenizer)
         checked_variables(tokenizer, template)  # before anything large is read
         hooked = bridge_class().boot_transformers(
             path,
@@ -160,7 +186,7 @@ def _boot(
             dtype=dtype,
             device_map=device_map,
             tokenizer=copy.deepcopy(tokenizer),
-            model_class=WholeNetwork,
+            model_class=WholeNetwork if adapter is None else MergedNetwork(adapter),
             **asked,
         )
     recipe = {
@@ -170,6 +196,9 @@ def _boot(
         "device_map": device_map,
         "trust_remote_code": trust_remote_code,
     }
+    if adapter is not None:
+        recipe["adapter"] = adapter.name
+        source = dict(source or {}) | {"adapter": adapter.record}
     return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source, template=template)
 
 
@@ -187,6 +216,48 @@ def checkpoint_of(recipe: Mapping[str, Any]) -> str:
         folder, _ = converted(path, getattr(torch, recipe["dtype"]))
         return str(folder)
     return name
+
+
+def stock_network(recipe: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    """The network behind a `Model.recipe` as plain transformers has it, its adapter merged, on the CPU.
+
+    Raises:
+        FileNotFoundError, ValueError: if the model's package or file is no longer there.
+    """
+    network: Any = AutoModelForCausalLM.from_pretrained(
+        checkpoint_of(recipe),
+        dtype=dtype,
+        revision=recipe.get("revision"),
+        trust_remote_code=bool(recipe.get("trust_remote_code")),
+    )
+    return merged(network, Adapter.of(recipe["adapter"])) if recipe.get("adapter") else network
+
+
+def _base_of(folder: Path) -> str:
+    """The base that an adapter's folder names; a warning says it.
+
+    Raises:
+        ValueError: if it names none.
+    """
+    base = str((adapter_config(folder) or {}).get("base_model_name_or_path") or "")
+    if not base:
+        raise ValueError(f"{folder} is an adapter that names no base. Give the base, and this as adapter=.")
+    beside = folder / base  # a relative path may have been meant from here
+    base = base if Path(base).expanduser().is_dir() or not beside.is_dir() else str(beside)
+    warnings.warn(
+        f"{folder} is an adapter: it is merged into {base}, which its {CONFIG} names. For another base, give that, and "
+        "this as adapter=.",
+        stacklevel=3,
+    )
+    return base
+
+
+def _tokenizer_of(adapter: Adapter, tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The adapter's own tokenizer if it comes with one of the base's vocabulary, otherwise the base's."""
+    if not (adapter.folder / "tokenizer_config.json").is_file():
+        return tokenizer
+    own = _load_tokenizer(str(adapter.folder))
+    return own if own.get_vocab() == tokenizer.get_vocab() else tokenizer
 
 
 def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
@@ -209,27 +280,33 @@ def wrap_model(
     name: str | None = None,
     template: Mapping[str, Any] | None = None,
 ) -> Model:
-    """Wraps a hooked model that you already have; its own tokenizer is used unless another is given.
+    """Wraps a model that you already have; a hooked one's own tokenizer is used unless another is given.
 
     TransformerLens changes a model's tokenizer so that raw texts always get a BOS token. It is read again as its
     checkpoint defines it, so that a prompt has the same tokens whoever loaded the model.
 
     Args:
         hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). Its weights may
-            be folded or centred, as that does not change what the model computes.
+            be folded or centred, as that does not change what the model computes. Or a causal model of transformers,
+            around which a bridge is put: the model itself is changed. A model that `torch.compile`, `DataParallel` or
+            `DistributedDataParallel` has wrapped is unwrapped, which a warning says.
         tokenizer: is used as it is.
         template: as in `load_model`.
 
     Raises:
-        TypeError: for any other kind of model.
+        TypeError: for any other kind of model, a sharded or quantised one, or one with an adapter that is not merged.
         ValueError: if there is no tokenizer, the model is no causal language model, or for a variable that its chat
             template does not read.
     """
+    hooked = bare(hooked)
+    if isinstance(hooked, PreTrainedModel):
+        name = name or str(getattr(hooked.config, "_name_or_path", "") or type(hooked).__name__)
+        hooked = bridged(hooked, tokenizer, name)
     kinds = tuple(kind for kind in (bridge_class(), HookedTransformer) if kind is not None)
     if not isinstance(hooked, kinds):
         raise TypeError(
-            f"wrap_model takes a {' or a '.join(kind.__name__ for kind in kinds)}, but a {type(hooked).__name__} "
-            "arrived. Load it with TransformerBridge.boot_transformers, or give its name or folder to load_model."
+            f"wrap_model takes a {' or a '.join(kind.__name__ for kind in kinds)} or a causal model of transformers, "
+            f"but a {type(hooked).__name__} arrived. Give its name or folder to load_model."
         )
     cfg: Any = hooked.cfg
     config = getattr(getattr(hooked, "original_model", None), "config", None)

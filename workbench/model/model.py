@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +16,9 @@ from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
+from workbench.model.lengths import Lengths
+from workbench.model.loop import Loop, tried
+from workbench.model.offloading import device_of, in_memory, state_of
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, remarks, render, render_conversation, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
@@ -31,13 +35,15 @@ class Model:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
         tokenizer: the tokenizer.
         name: the name or path that it was loaded by.
-        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; otherwise
-            empty, as the weights are the checkpoint's own.
+        source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; for a merged
+            adapter: adapter, with its name, method, sha256 and the model that it was trained on; otherwise empty, as
+            the weights are the checkpoint's own.
         blocks: its blocks, and which sites each has.
         runner: its forward pass, for either generation of TransformerLens.
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
         current: the forward pass that is running; None between passes, and during passes that are not announced.
+        begun: how many passes have been announced.
     """
 
     def __init__(
@@ -60,7 +66,9 @@ class Model:
         self.blocks = Blocks(hooked, name)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
+        self._loop: Loop | None = None
         self.current: Pass | None = None
+        self.begun = 0
 
     @property
     def recipe(self) -> dict[str, Any] | None:
@@ -98,17 +106,20 @@ class Model:
 
     @property
     def weights(self) -> str:
-        """Where the weights come from, in words: a checkpoint's own numbers, or dequantised from a GGUF file."""
-        if not self.source:
-            return "as the checkpoint has them"
-        return (
-            f"dequantised from {self.source['quantization']} in {self.source['file']} (sha256 {self.source['sha256']})"
-        )
+        """Where the weights come from, in words: a checkpoint's own numbers, or a GGUF file's, and a merged adapter."""
+        said = "as the checkpoint has them"
+        if "file" in self.source:
+            kind, file, digest = (self.source[name] for name in ("quantization", "file", "sha256"))
+            said = f"dequantised from {kind} in {file} (sha256 {digest})"
+        adapter = self.source.get("adapter")
+        if adapter is None:
+            return said
+        return f"{said}, with the {adapter['method']} adapter {adapter['name']} (sha256 {adapter['sha256']}) merged"
 
     @property
     def device(self) -> torch.device:
         """Where token ids go."""
-        return self.runner.embedding.device
+        return device_of(self.runner.embedding, self.runner.embedding_module)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -142,7 +153,7 @@ class Model:
     def _neurons(self, layer: int) -> int:
         """How many neurons a layer has, even if its weights are offloaded or have no values yet."""
         try:
-            return int(self.w_out(layer).shape[0])
+            return int(self.blocks.w_out(layer).shape[0])
         except NotImplementedError:  # TransformerLens cannot read a weight that has no values
             down = self.hooked.blocks[layer].mlp.out.original_component
             return int(getattr(down, "in_features", down.weight.shape[0]))
@@ -153,7 +164,8 @@ class Model:
         Raises:
             ValueError: if the block has no single down projection: no MLP, or a mixture of experts.
         """
-        return self.blocks.w_out(layer)
+        with in_memory(getattr(self.hooked.blocks[layer], "mlp", None)):
+            return self.blocks.w_out(layer)
 
     def w_o(self, layer: int) -> Float[Tensor, "heads_by_d_head d_model"]:
         """What each value of the site `z` of a layer, its attention heads side by side, writes to the residual stream.
@@ -162,7 +174,8 @@ class Model:
             ValueError: if the block has no attention with an output projection.
         """
         attention = getattr(self.hooked.blocks[layer], "attn", None)
-        weights = getattr(attention, "W_O", None)
+        with in_memory(attention):
+            weights = getattr(attention, "W_O", None)
         if weights is None:
             raise ValueError(f"Layer {layer} of {self.name} has no attention heads with an output projection.")
         return weights.detach().reshape(-1, weights.shape[-1])
@@ -333,9 +346,44 @@ class Model:
         return frozenset(token for token in (self.tokenizer.eos_token_id, *tokens) if isinstance(token, int))
 
     @property
+    def lengths(self) -> Lengths:
+        """How long texts may be, and from where on their length changes how they are computed."""
+        if isinstance(self.runner, BridgeRunner):
+            return Lengths.of(self.network)
+        return Lengths.of_hooked(self.hooked.cfg)
+
+    @property
+    def loop(self) -> Loop:
+        """What the forward pass can be trusted with: padding, keys and values that are kept; tried once.
+
+        A model that keeps nothing right is run whole for every new token, and a warning says so.
+
+        Raises:
+            ValueError: in one line, for a model that cannot be run, such as one that is not causal.
+        """
+        if self._loop is None:
+            self._loop = tried(
+                self.runner,
+                self.tokenizer,
+                name=self.name,
+                pad_token=self.pad_token,
+                lengths=self.lengths,
+                modules=list({id(one): one for top in (self.hooked, self.network) for one in top.modules()}.values()),
+                device=self.device,
+                dtype=self.dtype,
+            )
+            if not self._loop.caches:
+                warnings.warn(
+                    f"{self.name} does not continue from keys and values that were kept: each new token is computed "
+                    "with all that comes before it, which is slow.",
+                    stacklevel=3,
+                )
+        return self._loop
+
+    @property
     def decoder(self) -> Decoder:
         """What generation needs of this model."""
-        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing)
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -344,7 +392,7 @@ class Model:
         At most 4,096 evenly spaced values of each parameter are hashed, so that it is quick for a model of any size.
         """
         digest = hashlib.sha256()
-        for name, parameter in sorted(self.network.state_dict().items()):
+        for name, parameter in state_of(self.network):
             values = parameter.detach().flatten()
             step = max(1, values.numel() // 4096)
             sample = values[::step][:4096].to("cpu", torch.float32).contiguous()
@@ -356,6 +404,7 @@ class Model:
     def passing(self, step: Pass) -> Iterator[None]:
         """Announce a forward pass to the hooks while it lasts."""
         before, self.current = self.current, step
+        self.begun += 1
         try:
             yield
         finally:
@@ -386,10 +435,11 @@ class Model:
         width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
-            if tensor.shape[2:].numel() != width and not tensor.ndim == 2:
+            wide = tensor.shape[-1] if tensor.ndim < 4 else tensor.shape[2:].numel()
+            if wide != width:
                 raise ValueError(
-                    f"{site.hook(layer)} is {tensor.shape[2:].numel()} wide but the model's own width there is {width}. "
-                    f"TransformerLens does not show {site.name} of {self.name} alone there; choose another site."
+                    f"{site.hook(layer)} is {wide} wide but the model's own width there is {width}. TransformerLens "
+                    f"does not show {site.name} of {self.name} alone there; choose another site."
                 )
             if in_place:
                 changed = function(tensor.clone() if tensor.requires_grad else tensor)

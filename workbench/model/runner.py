@@ -1,5 +1,6 @@
 """One forward pass of a decoder, for either generation of TransformerLens."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
+
+from workbench.model.lengths import Lengths
 
 try:
     HookedTransformer: Any = transformer_lens.HookedTransformer  # type: ignore[attr-defined]
@@ -72,10 +75,12 @@ class Runner(ABC):
     Attributes:
         network: the module that holds the weights.
         copies_stream: whether what a hook returns at `resid_mid` reaches the MLP alone, not the stream that is added.
+        bare: whether texts without padding are run without a mask, as some networks take a mask of ones for more.
     """
 
     network: nn.Module
     copies_stream: bool = False
+    bare: bool = False
 
     @abstractmethod
     def run(
@@ -107,6 +112,10 @@ class Runner(ABC):
         """Logits in float32 at the last `last` of the positions of `tokens`; the other arguments are those of `run`."""
 
     @abstractmethod
+    def bare_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        """What the network gives at every position of texts without padding, called as by itself."""
+
+    @abstractmethod
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
         """An empty cache, or one that begins with `past`."""
 
@@ -127,6 +136,11 @@ class Runner(ABC):
     def embedding(self) -> Tensor:
         """The token embedding's weights."""
 
+    @property
+    @abstractmethod
+    def embedding_module(self) -> nn.Module:
+        """The module that holds them."""
+
 
 class BridgeRunner(Runner):
     """The transformers network inside a `TransformerBridge` (TransformerLens 3 and 4)."""
@@ -139,6 +153,10 @@ class BridgeRunner(Runner):
         decoder = network.get_decoder()
         # ModernBERT calls its output projection `decoder`.
         self._decoder = decoder if isinstance(decoder, PreTrainedModel) else network.base_model
+        self._takes = {module: _taken_by(module) for module in (network, self._decoder)}
+        # A bridge's own modules show their originals' attributes, but not as buffers of theirs.
+        self._rotary = [one for one in network.modules() if any(name.endswith("inv_freq") for name in one._buffers)]
+        self._original = Lengths.of(network).original
 
     def run(
         self,
@@ -148,16 +166,23 @@ class BridgeRunner(Runner):
         *,
         logits: bool = False,
     ) -> Float[Tensor, "batch d_vocab"] | None:
-        module = self.network if logits else self._decoder
-        output = module(
-            input_ids=tokens,
-            attention_mask=attended.long(),
-            position_ids=_positions(attended)[:, -tokens.shape[1] :],
-            use_cache=cache is not None,
-            **({} if cache is None else {"past_key_values": cache}),
-            **({"logits_to_keep": 1} if logits else {}),
-        )
-        return output.logits[:, -1].float() if logits else None
+        if not logits:
+            self._called(self._decoder, tokens, attended, cache)
+            return None
+        return self._called(self.network, tokens, attended, cache, logits_to_keep=1).logits[:, -1].float()
+
+    def _called(self, module: Any, tokens: Tensor, attended: Tensor, cache: Any, **more: Any) -> Any:
+        past = attended.shape[1] - tokens.shape[1]
+        if self._original is not None and (not past or int(attended.sum(1).max()) <= self._original):
+            for rotary in self._rotary:
+                _forget_lengths(rotary)
+        given = {"use_cache": cache is not None, **more}
+        if past or not (self.bare and bool(attended.all())):
+            given |= {"attention_mask": attended.long(), "position_ids": _positions(attended)[:, -tokens.shape[1] :]}
+        if cache is not None:
+            given["past_key_values"] = cache
+        takes = self._takes[module]
+        return module(input_ids=tokens, **{k: v for k, v in given.items() if takes is None or k in takes})
 
     def last_logits(
         self,
@@ -167,15 +192,11 @@ class BridgeRunner(Runner):
         *,
         last: int,
     ) -> Float[Tensor, "batch last d_vocab"]:
-        output = self.network(
-            input_ids=tokens,
-            attention_mask=attended.long(),
-            position_ids=_positions(attended)[:, -tokens.shape[1] :],
-            use_cache=cache is not None,
-            logits_to_keep=last,
-            **({} if cache is None else {"past_key_values": cache}),
-        )
-        return output.logits[:, -last:].float()
+        return self._called(self.network, tokens, attended, cache, logits_to_keep=last).logits[:, -last:].float()
+
+    def bare_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        network: Any = self.network
+        return network(input_ids=tokens).logits.float()
 
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> DynamicCache:
         # Without a configuration every layer keeps all its keys, so that a row's beginning can be taken out again. A
@@ -209,8 +230,13 @@ class BridgeRunner(Runner):
 
     @property
     def embedding(self) -> Tensor:
+        module: Any = self.embedding_module
+        return module.weight
+
+    @property
+    def embedding_module(self) -> nn.Module:
         network: Any = self.network
-        return network.get_input_embeddings().weight
+        return network.get_input_embeddings()
 
 
 class HookedRunner(Runner):
@@ -256,6 +282,9 @@ class HookedRunner(Runner):
     ) -> Float[Tensor, "batch last d_vocab"]:
         return self._unembedded(self._residual(tokens, attended, cache)[:, -last:])
 
+    def bare_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        return self._hooked(tokens, prepend_bos=False).float()
+
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
         cache = TransformerLensKeyValueCache.init_cache(self._hooked.cfg, self.embedding.device, batch)
         for entry, (keys, values) in zip(cache.entries, past.layers if past is not None else (), strict=False):
@@ -278,6 +307,31 @@ class HookedRunner(Runner):
     @property
     def embedding(self) -> Tensor:
         return self._hooked.embed.W_E
+
+    @property
+    def embedding_module(self) -> nn.Module:
+        return self._hooked.embed
+
+
+def _taken_by(module: nn.Module) -> frozenset[str] | None:
+    """The arguments that a module's forward pass takes; None if it takes any."""
+    parameters = inspect.signature(module.forward).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return None
+    return frozenset(parameters)
+
+
+def _forget_lengths(rotary: Any) -> None:
+    """Set a dynamic rotary embedding back to what it is before it has seen any text.
+
+    It remembers the longest text, and would give its frequencies to shorter ones that come later.
+    """
+    for name, frequencies in list(rotary._buffers.items()):
+        prefix, _, rest = name.rpartition("inv_freq")
+        original = getattr(rotary, f"{prefix}original_inv_freq", None)
+        if not rest and not prefix.endswith(("original_", "long_")) and isinstance(original, Tensor):
+            rotary._buffers[name] = original.to(frequencies.device).clone()
+            setattr(rotary, f"{prefix}max_seq_len_cached", rotary.original_max_seq_len)
 
 
 def _positions(attended: Bool[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:

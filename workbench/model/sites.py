@@ -26,6 +26,13 @@ class Blocks:
     hooked: Any
     name: str
 
+    def __post_init__(self) -> None:
+        if not hasattr(self.hooked, "blocks"):
+            raise ValueError(
+                f"{self.name} has no single stack of blocks that each run once, which all sites are named by, so it is "
+                "not taken"
+            )
+
     def mlp(self, layer: int) -> nn.Module | None:
         """A block's MLP; None where TransformerLens shows none."""
         mlp = getattr(self.hooked.blocks[layer], "mlp", None)

@@ -43,6 +43,9 @@ class StudyConfig(BaseModel):
         description="Variables of the model's chat template, e.g. { enable_thinking = false }. A template that asks "
         'for the day is told 26 July 2024, or what strftime_now says, e.g. { strftime_now = "2025-01-31" }.',
     )
+    adapter: str | None = Field(
+        default=None, description="A peft adapter's folder or name, e.g. a LoRA; it is merged into the model."
+    )
     traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
     contrast: str = Field(
         default="testbed",

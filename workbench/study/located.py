@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.capture.answering import capture_gates
 from workbench.capture.capturing import capture_sites
-from workbench.capture.planning import plan_capture
+from workbench.capture.planning import MAX_CLUSTER_MEMORY, plan_capture
 from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Tally
 from workbench.contrast.contrast import Contrast
@@ -21,8 +21,6 @@ from workbench.select.settings import RuleSettings
 from workbench.vocabulary import HOOK_POST
 
 RECORD = "located.json"
-MAX_CLUSTER_MEMORY = 1_000_000_000
-"""Bytes that moments by description may take where nobody asked for them."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +127,7 @@ def write_located(located: LocatedTrait, folder: Path) -> list[str]:
         "share": selection.share,
         "n_high": located.effects.n_high,
         "n_low": located.effects.n_low,
+        "prompts": located.effects.provenance.get("prompts", ""),
         "intervals": located.effects.method,
         "remark": located.remark,
         "provenance": dict(located.effects.provenance),

@@ -77,7 +77,7 @@ def run_study(
         warn_unattainable(plan)
         if config.engine == "ray" and not _is_begun(Path(folder)):
             check_cluster(config.address)
-        model = model or load_model(config.model, template=config.template)
+        model = model or load_model(config.model, adapter=config.adapter, template=config.template)
         with model.templated(config.template):
             plan, preset = fitted(plan, model)
             store = Store(folder)
