@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import workbench as wb
 from tests.fuzz.command import embedded, fresh_folder, run
-from tests.fuzz.files import File, binary_files, files
+from tests.fuzz.files import File, binary_files, files, text_files
 
 ASKED = os.environ.get("WORKBENCH_FUZZ", "")
 CASES = int(ASKED or 100)
@@ -146,7 +146,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def one_model(model: wb.Model) -> Iterator[None]:
-    binary_files()
+    binary_files(), text_files()
     with embedded(model):
         yield
 
