@@ -3,6 +3,7 @@
 Everything is written under a hidden temporary name in the same folder and then takes its own name in one step.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -30,6 +31,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         [('a.txt', 'whole')]
     """
     path = Path(path)
+    if path.name in ("", "..") or path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "A file is needed, but this is a directory", str(path))
     with _parents_of(path):
         temporary = _name_beside(path)
         try:
@@ -67,12 +70,15 @@ def whole_folder(folder: str | Path, *, mark: str | None = None) -> Iterator[Pat
             replaced with all its content; any other folder is replaced only if it is empty.
 
     Raises:
-        FileExistsError: if `folder` is there, is not empty and does not hold `mark`, at the beginning or at the end.
+        FileExistsError: if `folder` is there, is not empty and does not hold `mark`, at the beginning or at the end;
+            or if it is the working folder or holds that.
         OSError: if the folder or a parent cannot be made.
     """
     folder = Path(folder)
-    if folder.is_symlink():
+    if folder.is_symlink() or folder.name in ("", ".."):
         folder = folder.resolve()
+    if Path.cwd().is_relative_to(folder.absolute()):
+        raise FileExistsError(f"{folder} holds the folder that this runs in. Choose another output folder.")
     _refuse_other_content(folder, mark)
     with _parents_of(folder):
         temporary = _name_beside(folder)

@@ -127,7 +127,12 @@ def test_a_very_long_cell_is_read_and_never_printed(tmp_path: Path, name: str) -
         ("x.csv", b"high,low\na,b\nc\n", "column low has no text in row 2"),
         ("x.csv", b"high,low\na,nan\nc,d\n", "column low has no text in row 1"),
         ("x.csv", "high,low\nä,b\nc,d\n".encode("latin-1"), "x.csv is not UTF-8: byte 9 cannot be read. Save it as"),
-        ("x.csv", "high,low\na,b\nc,d\n".encode("utf-16"), "x.csv is not UTF-8: byte 0"),
+        ("x.csv", "high,low\na,b\nc,d\n".encode("utf-16-le"), "x.csv is no text: line 1 holds a zero byte"),
+        (
+            "x.csv",
+            "high,low\na,b\n".encode("utf-16")[:-1],
+            "is not UTF-16, though it begins with its mark: byte 26",
+        ),
         ("x.csv", b"high,low,trait\na,b,\nc,d,e\n", "column trait has no text in row 1"),
         ("x.csv", b"question,high,low,low_id\nq,a,b,1\nr,c,d, \n", "column low_id has no id in row 2"),
         ("x.jsonl", b'{"high": NaN, "low": "b"}', "column high has no text in row 1"),

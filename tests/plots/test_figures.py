@@ -106,7 +106,8 @@ def test_magnitude_against_d_draws_every_chosen_neuron_and_both_thresholds(effec
     thresholds = pd.DataFrame({"layer": [4, 5], "threshold": [0.4, 0.5]})
     figure = plots.magnitude_against_d(pd.concat([effects] * 5), threshold_d=0.8, thresholds=thresholds)
     others, high, low = traces(figure)
-    assert len(others.x) == 6000
+    assert len(others.x) == 4000
+    assert others.name.endswith(", 4,000 drawn)")
     assert (len(high.x), len(low.x)) == (5, 5)
     assert sorted(shape.x0 for shape in layout(figure).shapes if shape.x0 == shape.x1) == [-0.8, 0.8]
     assert {0.4, 0.5} <= {shape.y0 for shape in layout(figure).shapes} | {shape.y1 for shape in layout(figure).shapes}

@@ -1,15 +1,18 @@
 """The page in a browser: drawn, driven, printed, and readable without its scripts."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 import workbench as wb
-from workbench.report.contents import Report, ReportFigure
+from workbench.report.contents import Report, ReportFigure, ReportTable
 from workbench.report.study_page import study_report
 
 
@@ -242,6 +245,51 @@ def test_the_page_is_readable_without_scripts(report: Report, opened: Callable[.
     assert page.locator("#table-long tbody tr:visible").count() == 60
     assert page.locator("button:visible:not(th button)").count() == 0
     assert page.locator("select:visible").count() == 0
+
+
+def test_what_is_packed_comes_out_as_it_went_in(opened: Callable[..., Any]) -> None:
+    names = np.array([f"neuron {k}" for k in range(120)])
+    values = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
+    scatter = {"type": "scatter", "mode": "markers", "x": values[:, 0], "y": np.arange(120)}
+    scatter |= {"text": names[::-1], "customdata": values[::-1]}
+    heat = {"type": "heatmap", "z": values[:, 1].reshape(10, 12), "text": names.reshape(10, 12)}
+    heat |= {"customdata": values.reshape(10, 12, 4)}
+    figures = {"a": go.Figure([scatter]), "b": go.Figure([heat])}
+    page = opened(
+        Report("t", "q", "l", figures=[ReportFigure(name, "A", "c", "alt", {"all": figures[name]}) for name in "ab"])
+    )
+    scroll_through(page)
+    unpack = "name => packed.figure(document.querySelector(`#fig-${name} script[data-key]`)).data[0]"
+    points, cells = (page.evaluate(unpack, name) for name in "ab")
+
+    def numbers(described: dict[str, str]) -> np.ndarray:
+        return np.frombuffer(base64.b64decode(described["bdata"]), described["dtype"])
+
+    assert points["text"] == names[::-1].tolist()
+    assert cells["text"] == names.reshape(10, 12).tolist()
+    assert (points["customdata"]["shape"], cells["customdata"]["shape"]) == ("120, 4", "10, 12, 4")
+    assert numbers(points["y"]).tolist() == list(range(120))
+    close = {"rtol": 2**-13}
+    np.testing.assert_allclose(numbers(points["x"]), values[:, 0], **close)
+    np.testing.assert_allclose(numbers(points["customdata"]).reshape(120, 4), values[::-1], **close)
+    np.testing.assert_allclose(numbers(cells["z"]), values[:, 1], **close)
+    np.testing.assert_allclose(numbers(cells["customdata"]).reshape(120, 4), values, **close)
+
+
+def test_a_long_tables_rows_are_unpacked_when_it_is_opened(opened: Callable[..., Any]) -> None:
+    rows = pd.DataFrame({"trait": ["Openness", "Neuroticism"] * 400, "value": np.linspace(-1, 1, 800)})
+    table = ReportTable("values", "Values", "Each.", rows)
+    page = opened(Report("t", "q", "l", tables=[table]), accept_downloads=True)
+    assert page.locator("#table-values tbody tr").count() == 12
+    page.locator("#table-values summary").click()
+    page.get_by_role("button", name="Show all 800 rows").click()
+    assert len(seen(page, "#table-values tbody tr")) == 800
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download CSV").click()
+    assert Path(waiting.value.path()).read_text() == rows.to_csv(index=False, lineterminator="\n")
+    bare = opened(Report("t", "q", "l", tables=[table]), java_script_enabled=False)
+    bare.locator("#table-values summary").click()
+    assert "The first 12 rows" in bare.locator("#table-values").inner_text()
 
 
 def test_a_page_of_one_trait_has_no_switch(report: Report, opened: Callable[..., Any]) -> None:

@@ -1,6 +1,7 @@
 """The page as it is written: nothing on it escapes its place, it needs no network, and everything is on it."""
 
 import base64
+import gzip
 import html
 import json
 import os
@@ -9,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,6 +21,19 @@ from workbench.report.page import render_report, write_report
 
 HOSTILE = "Who are you? </script><img src=x onerror=\"document.title='broken'\"><!-- <script>"
 TRAITS = ["Openness", "Neuroticism"]
+
+
+def unpacked(text: str) -> tuple[Any, bytes]:
+    """A compressed block: its JSON, and its arrays' bytes."""
+    block = gzip.decompress(base64.b64decode(text))
+    length = int.from_bytes(block[:4], "little")
+    return json.loads(block[4 : 4 + length]), block[4 + length :]
+
+
+def taken(described: Any, arrays: bytes) -> np.ndarray:
+    dtype = np.dtype(described["dtype"])
+    planes = arrays[described["at"] : described["at"] + described["count"] * dtype.itemsize]
+    return np.frombuffer(planes, "u1").reshape(dtype.itemsize, -1).T.copy().view(dtype).ravel()
 
 
 class Elements(HTMLParser):
@@ -49,21 +64,48 @@ def test_text_stays_text(report: Report) -> None:
     assert elements.all("img") == []
     assert html.escape(HOSTILE, quote=False) in page.replace("&#34;", '"').replace("&#39;", "'")
     assert not [name for _, attributes in elements.tags for name in attributes if name.startswith("on")]
-    assert len(elements.all("script")) == 2 + 1 + 3 + 4
-    stored = [json.loads(text) for text in elements.scripts[:6]]
+    assert len(elements.all("script")) == 2 + 1 + 3 + 2 + 4
+    stored = [unpacked(text)[0] for text in elements.scripts[:6]]
     assert stored[3]["data"][0]["name"] == HOSTILE
 
 
 def test_a_figures_numbers_are_stored_as_exactly_as_it_is_drawn() -> None:
-    values = np.array([1 / 3, -2e-9, np.nan, 6144.0])
-    figure = go.Figure({"type": "scatter", "y": values, "x": np.arange(4), "customdata": np.outer(values, [1, 2])})
+    few, many = np.array([1 / 3, -2e-9, np.nan, 6144.0]), np.concatenate([np.geomspace(1e-6, 9, 99), [np.nan, 14335]])
+    figure = go.Figure({"type": "scatter", "y": few, "x": np.arange(4), "customdata": np.outer(many, [1, 2])})
     page = render_report(Report("t", "q", "l", figures=[ReportFigure("a", "A", "c", "alt", {"all": figure})]))
-    [trace] = json.loads(Elements(page).scripts[0])["data"]
-    stored = np.frombuffer(base64.b64decode(trace["y"]["bdata"]), dtype=trace["y"]["dtype"])
-    np.testing.assert_allclose(stored, values, rtol=1e-7)
-    assert trace["y"]["dtype"] == trace["customdata"]["dtype"] == "f4"
-    assert trace["customdata"]["shape"] == "4, 2"
+    stored, arrays = unpacked(Elements(page).scripts[0])
+    [trace] = stored["data"]
     assert trace["x"]["dtype"] == "i1"
+    assert trace["y"]["dtype"] == trace["customdata"]["beside"]["dtype"] == "f4"
+    np.testing.assert_allclose(np.frombuffer(base64.b64decode(trace["y"]["bdata"]), "<f4"), few, rtol=1e-7)
+    assert trace["customdata"]["beside"]["shape"] == "101, 2"
+    beside = taken(trace["customdata"]["beside"], arrays).reshape(101, 2)
+    np.testing.assert_allclose(beside[:, 0], many, rtol=2**-13)
+    assert beside[-1].tolist() == [14335, 28670]  # whole numbers, such as neurons', are what they were
+
+
+def test_what_hovering_tells_of_a_neuron_is_stored_once() -> None:
+    names, values = [f"neuron {k}" for k in range(90)], np.random.default_rng(0).normal(size=(90, 4))
+    order = np.random.default_rng(1).permutation(90)
+    first = go.Figure({"type": "scatter", "y": values[:, 0], "text": names, "customdata": values})
+    second = go.Figure(
+        {
+            "type": "heatmap",
+            "z": values[order, 1].reshape(9, 10),
+            "text": np.array(names)[order].reshape(9, 10),
+            "customdata": values[order].reshape(9, 10, 4),
+        }
+    )
+    figures = [ReportFigure(name, "A", "c", "alt", {"all": each}) for name, each in (("a", first), ("b", second))]
+    scripts = Elements(render_report(Report("t", "q", "l", figures=figures))).scripts
+    (one, its), (other, others), (pool, columns) = map(unpacked, scripts[:3])
+    assert pool["texts"] == names
+    [rows] = pool["rows"]
+    held = np.stack([taken(column, columns) for column in rows["columns"]], axis=1)
+    np.testing.assert_allclose(held, values, rtol=2**-13)
+    assert taken(one["data"][0]["pooled"], its).tolist() == list(range(90))
+    assert taken(other["data"][0]["pooled"], others).tolist() == order.tolist()
+    assert other["data"][0]["pooled"]["outer"] == [9, 10]
 
 
 def test_groups_come_in_the_order_of_their_first_figure_or_table(report: Report) -> None:
@@ -161,7 +203,8 @@ def test_nothing_is_fetched(report: Report) -> None:
     assert "@import" not in page.split("</style>")[0]
     assert "url(" not in page.split("</style>")[0]
     assert "default-src 'none'" in page
-    assert page.count("plotly.js v") >= 1
+    packed = Elements(page).scripts[-5]
+    assert b"plotly.js v" in gzip.decompress(base64.b64decode(packed))[:200]
 
 
 def test_equal_reports_give_equal_pages(report: Report) -> None:

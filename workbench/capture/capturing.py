@@ -1,5 +1,6 @@
 """Activations of a contrast: from prompts to moments by pole."""
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from workbench.capture.spreading import spread_parts
 from workbench.capture.tally import Tally, in_order, joined
 from workbench.contrast.contrast import Contrast
 from workbench.model.model import Model
+from workbench.model.template import CLOCK, DAY, asks_the_day
 from workbench.vocabulary import HOOK_POST, Site, site_named
 
 log = logging.getLogger("workbench.capture")
@@ -77,6 +79,18 @@ def capture_sites(
 ) -> dict[str, Tally]:
     """Like `capture`, for several sites in one pass; by site name."""
     settings = settings or CaptureSettings()
+    with model.templated(settings.template):
+        return _captured(model, contrast, sites, settings, folder, progress)
+
+
+def _captured(
+    model: Model,
+    contrast: Contrast,
+    sites: Sequence[str | Site],
+    settings: CaptureSettings,
+    folder: str | Path | None,
+    progress: Progress | None,
+) -> dict[str, Tally]:
     planned = plan_capture(model, contrast, sites=sites, settings=settings)
     log.info("%s", planned)
     run = CaptureRun(model, contrast, settings, planned)
@@ -157,9 +171,16 @@ def provenance(model: Model, contrast: Contrast, *, position: str = "last prompt
         **({"weights": model.weights} if model.source else {}),
         "contrast": contrast.digest,
         "source": contrast.source,
+        **_rendering(model),
         "position": position,
         "dtype": str(model.dtype),
         "transformer_lens": version("transformer-lens"),
         "transformers": transformers.__version__,
         "torch": torch.__version__,
     }
+
+
+def _rendering(model: Model) -> dict[str, str]:
+    """What chat prompts were rendered with, where they are not rendered plainly: template variables and the day."""
+    variables = {**({CLOCK: DAY.isoformat()} if asks_the_day(model.tokenizer) else {}), **model.template}
+    return {"template": json.dumps(variables, sort_keys=True, ensure_ascii=False)} if variables else {}

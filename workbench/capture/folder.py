@@ -17,6 +17,7 @@ from workbench.capture.plan import PromptPlan
 from workbench.capture.tally import Activations, Tally
 from workbench.digest import hash_file
 from workbench.tensorfile import hash_rows, read_tensors, reserve_tensors, write_rows
+from workbench.textfile import read_json
 from workbench.vocabulary import Pole
 from workbench.whole import whole_file, write_whole
 
@@ -260,7 +261,7 @@ def _row_targets(plan: PromptPlan) -> list[dict[Pole, list[tuple[int, int, int]]
 
 def _read_ledger(path: Path) -> dict[str, Any]:
     try:
-        ledger = json.loads(path.read_text(encoding="utf-8"))
+        ledger = read_json(path)
         if ledger["format"] != FORMAT:
             raise ValueError(f"its format is {ledger['format']!r}")
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:

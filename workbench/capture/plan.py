@@ -171,10 +171,8 @@ def _planned(model: Model, contrast: Contrast, positions: Positions) -> Iterator
         responses = contrast.responses.get(pole) if positions.takes_responses else None
         if positions.needs_responses and responses is None:
             raise ValueError(f"Reading {positions.name} needs responses of every pole, but {pole} has none.")
-        for index, ids in enumerate(model.tokens(prompts)):
-            response: list[int] = []
-            if responses is not None:
-                response = model.tokenizer(responses[index], add_special_tokens=False)["input_ids"]
+        answered = [[]] * len(prompts) if responses is None else model.answer_tokens(responses)
+        for index, (ids, response) in enumerate(zip(model.tokens(prompts), answered, strict=True)):
             tokens = np.array([*ids, *response], dtype=np.int32)
             reads = positions.of_prompt(pole, index, tokens, len(ids))
             yield PlannedPrompt(pole, index, number, tokens, len(ids), reads)

@@ -69,9 +69,10 @@ def plan_capture(
             f"Clusters by description need description ids of every pole, but {contrast!r} has them for "
             f"{', '.join(contrast.descriptions) or 'none'}."
         )
-    plan = plan_prompts(
-        model, contrast, Positions.of(settings.position, pooled=settings.pooled), min_saving=settings.min_saving
-    )
+    with model.templated(settings.template):
+        plan = plan_prompts(
+            model, contrast, Positions.of(settings.position, pooled=settings.pooled), min_saving=settings.min_saving
+        )
     values = len(layers) * sum(widths.values())
     memory = {"moments": 16 * values * len(contrast.poles)}
     for kind in settings.clusters:

@@ -9,11 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.model.model import Model
-from workbench.vocabulary import HOOK_POST, HOOK_PRE, MLP_OUT, RESID_POST, Site
+from workbench.vocabulary import MLP_OUT, RESID_POST, Site
 
-_INSIDE = (HOOK_PRE, HOOK_POST)
 _BEHIND = (MLP_OUT, RESID_POST)
-"""Sites inside the MLP, and sites after it, which need its output at every position."""
+"""Sites after the MLP, which need its output at every position."""
 
 
 class Enough(Exception):
@@ -43,6 +42,14 @@ class Reader:
         self._take: Take | None = None
         self._checked: set[tuple[str, int]] = set()
         self._compact = False
+        self._inside = self._sites_inside_last_mlp()
+
+    def _sites_inside_last_mlp(self) -> frozenset[str]:
+        """The sites whose hooks run inside the last MLP; in a block without a norm before it, `resid_mid` is one."""
+        mlp = self.model.blocks.mlp(self.layers[-1])
+        within = set() if mlp is None else {id(module) for module in mlp.modules()}
+        points = {site.name: self.model.hook_point(site, self.layers[-1]) for site in self.sites}
+        return frozenset(name for name, point in points.items() if id(point) in within)
 
     def read(self, take: Take | None, run: Callable[[], object]) -> dict[str, Float[Tensor, "row layer width"]]:
         """Run a pass and return the values read, in float32 on the model's device, by site.
@@ -62,7 +69,10 @@ class Reader:
             return {}
         missing = [site.hook(layer) for site in self.sites for layer in self.layers if (site.name, layer) not in values]
         if missing:
-            raise RuntimeError(f"Every hook must fire in a pass, but {missing[0]} did not.")
+            raise ValueError(
+                f"{missing[0]} of {self.model.name} did not run in a pass, so nothing can be read there: TransformerLens "
+                "does not call it in this architecture. Choose another site."
+            )
         device = self.model.device
         return {
             site.name: torch.stack([values[site.name, layer].to(device) for layer in self.layers], 1)
@@ -78,7 +88,7 @@ class Reader:
             if (site.name, layer) not in self._checked:
                 self._check_width(activation, site, layer)
             take, flat = self._take, activation.flatten(0, 1)
-            inner = self._compact and layer == self.layers[-1] and site in _INSIDE
+            inner = self._compact and layer == self.layers[-1] and site.name in self._inside
             values = (flat if inner else flat[take.position.to(flat.device)]).float()
             weights = take.weights
             self._values[site.name, layer] = values.clone() if weights is None else weights.to(values.device) @ values
@@ -122,8 +132,8 @@ class Reader:
                 for layer in self.layers:
                     hooks.enter_context(model.hooked_at(site, layer, self.hook(site, layer)))
             # Other hooks in that MLP, e.g. an edit's, must see every position, so then all of it runs.
-            if not busy:
-                mlp = model.hooked.blocks[last].mlp
+            mlp = model.blocks.mlp(last)
+            if mlp is not None and not busy:
                 handle = mlp.register_forward_pre_hook(self._before_last_mlp, with_kwargs=True)
                 hooks.callback(handle.remove)
             yield

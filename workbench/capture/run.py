@@ -66,6 +66,7 @@ class CaptureRun:
             "model": model.fingerprint,
             "dtype": str(model.dtype),
             "template": str(model.tokenizer.chat_template),
+            **({"template_variables": model.template} if model.template else {}),
             "contrast": self.contrast.digest,
             "tokens": planned.plan.digest,
             "position": planned.plan.positions.name,

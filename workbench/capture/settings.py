@@ -1,8 +1,8 @@
 """What a capture reads and keeps, as a value that is checked when it is made; it needs no torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from workbench.capture.positions import Position, Positions
 
@@ -35,6 +35,7 @@ class CaptureSettings:
         sample: rows of each pole kept in a uniform sample to read quantiles from; 0 for none.
         max_tokens: tokens computed in one batch, padding counted; by default by the kind of device.
         min_saving: the least number of tokens that sharing a beginning must save; None computes every prompt whole.
+        template: variables that the chat template is given besides the model's own, e.g. `{"enable_thinking": False}`.
         engine: `local`, or `ray` for many machines.
         address: the Ray cluster's address; by default a running cluster, or else a local one.
         workers: how many Ray workers; by default one for each GPU of the cluster, or each of its machines.
@@ -53,6 +54,7 @@ class CaptureSettings:
     sample: int = 0
     max_tokens: int | None = None
     min_saving: int | None = MIN_SAVING
+    template: Mapping[str, Any] = field(default_factory=dict, hash=False)
     engine: Engine | str = "local"
     address: str | None = None
     workers: int | None = None

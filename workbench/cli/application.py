@@ -2,9 +2,11 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
+from workbench.cli.failing import MISTAKE, end
 from workbench.cli.stopping import STOPPED, Stopped
 from workbench.cli.telling import say
 
@@ -26,29 +28,31 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line. A mistake prints one line and exits with 2; Ctrl-C prints one line and exits with 130."""
+    """Run the command line.
+
+    A mistake prints one line and exits with 2, an error that nobody foresaw prints one line and exits with 1, Ctrl-C
+    prints one line and exits with 130.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack some of the signs that are printed
     if os.environ.get("WORKBENCH_TRACEBACK"):
         app()
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         say(f"workbench: {error.format_message()}")
-        sys.exit(2)
+        sys.exit(MISTAKE)
     except (typer.Abort, KeyboardInterrupt):
         status = STOPPED
     except Stopped as stop:
         say(f"workbench: {stop}")
         sys.exit(STOPPED)
-    except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
-        say(f"workbench: {reason}")
-        sys.exit(2)
-    except (ValueError, TypeError, FloatingPointError, RuntimeError, MemoryError, ImportError) as error:
-        first, *others = getattr(error, "lines", None) or [str(error) or type(error).__name__]
-        say(f"workbench: {first}")
-        for line in others:
-            say(line)
-        sys.exit(2)
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a library's panic is no Exception
+        sys.exit(end(error))
     if status == STOPPED:
         say("workbench: stopped. A study continues where it stopped when it is run again.")
     sys.exit(status if isinstance(status, int) else 0)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
@@ -16,11 +15,12 @@ from workbench.cli.options import (
     Json,
     ModelName,
     Precision,
+    Template,
     check_edit,
     load_asked,
     steering_asked,
 )
-from workbench.cli.telling import print_json
+from workbench.cli.telling import print_json, say_where, terminal
 from workbench.export.exporting import WRITERS, check_format
 from workbench.vocabulary import HOOK_PRE, Scope
 
@@ -48,6 +48,7 @@ def export(
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     check_format(to, has_tally=capture is not None)
@@ -57,7 +58,7 @@ def export(
     tally = None if capture is None else wb.load_capture(capture).get(HOOK_PRE.name)
     if capture is not None and tally is None:
         raise ValueError(f"NPTI's values are read at hook_pre, but the capture in {capture} is of other sites.")
-    loaded = load_asked(model, dtype, device, adapter=adapter)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     settings: dict[str, Any] = {"scope": scope} if to in _AT_EVERY_POSITION else {}
     if to == "hf":
@@ -65,7 +66,7 @@ def export(
     if to == "npti":
         settings["tally"] = tally
     written = wb.export.export_edit(loaded, steering, out, to=to, **settings)
-    console = Console(stderr=as_json)
-    console.print(f"{steering!r}\nWritten for {to} to [bold]{written}[/]", soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_where(console, f"{steering!r}\nWritten for {to} to ", Path(written))
     if as_json:
         print_json({"to": to, "path": str(written), "edit": repr(steering), "gamma": steering.gamma})

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
@@ -22,14 +21,16 @@ from workbench.cli.options import (
     PairsFile,
     PersonaStyle,
     Precision,
+    Template,
     check_edit,
+    default_folder,
     load_asked,
     pairs_asked,
     parse_layers,
     steering_asked,
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
-from workbench.cli.telling import print_json, progress_bar, say
+from workbench.cli.telling import print_json, progress_bar, say, say_lines, say_where, terminal
 from workbench.contrast.banks import EXPLICIT
 from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
@@ -79,6 +80,7 @@ def locate(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     wanted = parse_layers(layers)
@@ -92,14 +94,14 @@ def locate(
     clusters = None if cluster is None else [kind for kind in cluster if kind != "none"]
     wb.CaptureSettings(clusters=clusters or ())  # refuses what is no kind of cluster
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
-    folder = out or Path("runs") / f"locate-{drawn.trait.casefold()}"
-    captured = folder.with_name(f".{folder.name}-capture")
-    with kept_when_stopped(captured), whole_folder(folder, mark=_RECORD) as temporary:
+    folder = out or default_folder("locate", drawn.trait.casefold())
+    captured = folder.absolute().with_name(f".{folder.absolute().name}-capture")
+    with whole_folder(folder, mark=_RECORD) as temporary, kept_when_stopped(captured):
         from workbench.report.terminal import selection_table
         from workbench.study.located import locate_trait, write_located
 
         contrast = wb.Contrast.of(drawn)
-        loaded = load_asked(model, dtype, device, device_map, adapter)
+        loaded = load_asked(model, dtype, device, device_map, adapter=adapter, template=template)
         preset = wb.select.preset_of(loaded)
         if preset is not None:
             say(str(preset))
@@ -126,14 +128,14 @@ def locate(
                 )
         files = write_located(located, temporary)
     selection = located.selection
-    console = Console(stderr=as_json)
-    console.print(f"{selection!r}\nfrom {contrast!r}", soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_lines(console, f"{selection!r}\nfrom {contrast!r}")
     console.print(selection_table(selection))
     for line in nearness(located.effects, settings):
-        console.print(line, soft_wrap=True, highlight=False)
+        say_lines(console, line)
     if located.remark:
-        console.print(located.remark, style="yellow", soft_wrap=True, highlight=False)
-    console.print(f"Written to [bold]{folder}[/]: {', '.join(files)}", soft_wrap=True)
+        say_lines(console, located.remark, style="yellow")
+    say_where(console, "Written to ", folder, f": {', '.join(files)}")
     if as_json:
         print_json(json.loads((folder / _RECORD).read_text(encoding="utf-8")) | {"folder": str(folder)})
 
@@ -177,6 +179,7 @@ def capture(
     dtype: Precision = Dtype.float32,
     device: Device = None,
     device_map: DeviceMap = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     settings = wb.CaptureSettings(
@@ -199,10 +202,10 @@ def capture(
     contrast = wb.Contrast.of(drawn)
     if engine == "ray" and not only_plan:
         check_cluster(address)
-    loaded = load_asked(model, dtype, device, device_map, adapter)
+    loaded = load_asked(model, dtype, device, device_map, adapter=adapter, template=template)
     planned = wb.plan_capture(loaded, contrast, sites=site, settings=settings)
-    console = Console(stderr=as_json)
-    console.print(str(planned), soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_lines(console, planned)
     if not only_plan:
         with continuing(out) as check, progress_bar() as progress:
             task = progress.add_task(f"{contrast.trait}: activations", total=planned.plan.prompts)
@@ -213,8 +216,8 @@ def capture(
 
             tallies = wb.capture_sites(loaded, contrast, sites=site, settings=settings, folder=out, progress=advance)
         for tally in tallies.values():
-            console.print(repr(tally), soft_wrap=True, highlight=False)
-        console.print(f"Written to [bold]{out}[/]", soft_wrap=True)
+            say_lines(console, repr(tally))
+        say_where(console, "Written to ", out)
     if as_json:
         plan = planned.plan
         content = {"prompts": plan.prompts, "tokens": plan.tokens, "computed": plan.computed}
@@ -241,6 +244,7 @@ def steer(
     any_weights: AnyWeights = False,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     check_edit(edit, gamma)
@@ -249,7 +253,7 @@ def steer(
 
     from workbench.report.terminal import answers_table
 
-    loaded = load_asked(model, dtype, device, adapter=adapter)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     steering = steering_asked(edit, loaded, gamma, any_weights=any_weights)
     asked = [wb.Prompt(prompt, system) for prompt in prompts]
 
@@ -261,7 +265,7 @@ def steer(
         steered = answers()
     answered = zip(prompts, base, steered, strict=True)
     rows = [{"prompt": prompt, "base": before, "steered": after} for prompt, before, after in answered]
-    console = Console(stderr=as_json)
-    console.print(answers_table(f"{steering!r}, scope {scope}", rows), highlight=False)
+    console = terminal(stderr=as_json)
+    console.print(answers_table(f"{steering!r}, scope {scope}", rows))
     if as_json:
         print_json({"answers": rows, "gamma": steering.gamma, "scope": scope, "edited_pairs": dict(run.pairs)})

@@ -5,13 +5,13 @@ import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 
-from rich.console import Console
 from rich.table import Table
 
 import workbench as wb
 from workbench.cli.application import app
 from workbench.cli.options import Json
-from workbench.cli.telling import print_json
+from workbench.cli.telling import print_json, terminal
+from workbench.printable import printable
 
 
 @app.command(
@@ -34,8 +34,8 @@ def doctor(as_json: Json = False) -> None:
     facts["embedded model"] = f"answers {answer!r} to 'What is 12 + 30?'"
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
-        table.add_row(name, value)
-    Console(stderr=as_json).print(table)
+        table.add_row(name, printable(value))
+    terminal(stderr=as_json).print(table)
     if as_json:
         print_json(facts)
 

@@ -3,7 +3,10 @@
 Checks and pairs need no torch; commands call these before `load_asked`.
 """
 
+import json
 import math
+import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +20,8 @@ from workbench.contrast.pairs import Pairs
 from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE
+
+_MOST_BYTES = 100  # of a folder's name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
 ModelName = Annotated[
@@ -38,6 +43,14 @@ Adapter = Annotated[
     Path | None, typer.Option("--adapter", help="A peft adapter's folder or name, e.g. a LoRA; merged into the model.")
 ]
 DeviceMap = Annotated[str | None, typer.Option(help="Spread the model over devices: auto, balanced, sequential.")]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A variable of the model's chat template, e.g. enable_thinking=false, or, where the template asks for "
+        "the day, strftime_now=2025-01-31; may be repeated.",
+    ),
+]
 AnyWeights = Annotated[
     bool, typer.Option("--any-weights", help="Take an edit made on other weights, e.g. in another number type.")
 ]
@@ -81,19 +94,79 @@ def pairs_asked(
     return builtin_pairs(trait, n=n, seed=seed, style=style)
 
 
+def default_folder(*words: str) -> Path:
+    """A folder in `runs` that is named after words, of which letters, digits, dots and hyphens are kept.
+
+    Example:
+        >>> default_folder("locate", "mut [/b]").as_posix()
+        'runs/locate-mut-b'
+    """
+    parts = (re.sub(r"[^\w.]+", "-", word).strip("-.") for word in words)
+    name = "-".join(part for part in parts if part)
+    return Path("runs") / (name.encode()[:_MOST_BYTES].decode(errors="ignore") or "unnamed")
+
+
 def load_asked(
-    model: str, dtype: Dtype, device: str | None, device_map: str | None = None, adapter: Path | None = None
+    model: str,
+    dtype: Dtype,
+    device: str | None,
+    device_map: str | None = None,
+    *,
+    adapter: Path | None = None,
+    template: Sequence[str] | None = None,
 ) -> "wb.Model":
-    """Load the model; print a line if an adapter is merged, or its prompts are not rendered by its own template."""
+    """Load the model; print a line for a merged adapter, and for all that is special in how its prompts are rendered.
+
+    Raises:
+        ValueError: for a template variable that is not written NAME=VALUE, or that the template does not read.
+    """
+    variables = parsed_variables(template or ())
+
     import torch
 
     kind = getattr(torch, dtype.value)
-    loaded = wb.load_model(model, dtype=kind, device=device, device_map=device_map, adapter=adapter)
+    loaded = wb.load_model(model, dtype=kind, device=device, device_map=device_map, adapter=adapter, template=variables)
     if "adapter" in loaded.source:
         say(f"weights: {loaded.weights}")
-    if loaded.rendering.is_fallback:
-        say(f"prompts: {loaded.rendering}")
+    for remark in loaded.rendering_remarks:
+        say(f"prompts: {remark}")
     return loaded
+
+
+def parsed_variables(texts: Sequence[str]) -> dict[str, Any]:
+    """Template variables written as `name=value`; a value is JSON where it can be, and text otherwise.
+
+    `True`, `False` and `None` are read as Python writes them.
+
+    Raises:
+        ValueError: for a text without a name or without `=`, or a name that comes twice.
+
+    Example:
+        >>> parsed_variables(["enable_thinking=false", "reasoning_effort=low"])
+        {'enable_thinking': False, 'reasoning_effort': 'low'}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not name or not equals:
+            raise ValueError(f"A template variable is written NAME=VALUE, but {text!r} arrived.")
+        if name in found:
+            raise ValueError(f"A template variable has one value, but {name} came twice.")
+        found[name] = _value_of(value)
+    return found
+
+
+def _value_of(text: str) -> Any:
+    python = {"True": True, "False": False, "None": None}
+    if text in python:
+        return python[text]
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def parse_layers(text: str | None) -> list[int] | None:

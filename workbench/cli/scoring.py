@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import workbench as wb
@@ -22,12 +21,14 @@ from workbench.cli.options import (
     Json,
     ModelName,
     Precision,
+    Template,
     check_edit,
     load_asked,
     steering_asked,
 )
 from workbench.cli.stopping import continuing
-from workbench.cli.telling import print_json, progress_bar
+from workbench.cli.telling import print_json, progress_bar, say_lines, say_where, terminal
+from workbench.printable import one_line
 from workbench.score.judge.endpoint import API_KEY, default_url
 from workbench.score.judge.terms import LIMIT
 from workbench.vocabulary import Scope
@@ -84,6 +85,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of few-shot examples, sampling and intervals.")] = 0,
     dtype: Precision = Dtype.float32,
     device: Device = None,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     names = [name.strip() for name in tasks.split(",") if name.strip()]
@@ -103,7 +105,7 @@ def evaluate(
         raise ImportError(
             "Harness tasks need lm-evaluation-harness. Install it with: pip install 'dpn-workbench[harness]'."
         )
-    loaded = load_asked(model, dtype, device, adapter=adapter)
+    loaded = load_asked(model, dtype, device, adapter=adapter, template=template)
     edits = [steering_asked(path, loaded, gamma, any_weights=any_weights) for path in edit or ()]
     conditions = [wb.score.Condition.unedited(trait) for trait in dict.fromkeys(one.trait for one in edits)]
     conditions = conditions or [wb.score.Condition.unedited("none")]
@@ -134,11 +136,11 @@ def evaluate(
             progress=report,
         )
     compared = wb.measure.compare_arms(outcomes.graded, margin=margin) if edits and len(outcomes.graded) else None
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     console.print(_table("Results", outcomes.aggregate, _RESULTS))
     if compared is not None:
         console.print(_table("Against the unedited model, paired", compared, _COMPARED))
-    console.print(f"Kept in [bold]{out}[/]", soft_wrap=True)
+    say_where(console, "Kept in ", out)
     if as_json:
         print_json(
             {
@@ -219,8 +221,8 @@ def judge(
 
     frame = read_table(answers)
     planned = plan_judging(frame, judges, folder=out, prices={name: Price(*pair) for name, pair in prices.items()})
-    console = Console(stderr=as_json)
-    console.print(str(planned), soft_wrap=True, highlight=False)
+    console = terminal(stderr=as_json)
+    say_lines(console, planned)
     content: dict[str, Any] = {"plan": planned.table.to_dict("records"), "folder": None if only_plan else str(out)}
     if not only_plan:
         for one in judges:
@@ -246,7 +248,7 @@ def judge(
             agreed = pd.concat([wb.score.judge_agreement(judged, *pair) for pair in pairs], ignore_index=True)
             console.print(_table("Agreement between judges", agreed, tuple(agreed.columns)))
             content["agreement"] = agreed.to_dict("records")
-        console.print(f"Written to [bold]{out / 'judged.parquet'}[/]", soft_wrap=True)
+        say_where(console, "Written to ", out / "judged.parquet")
     if as_json:
         print_json(content)
 
@@ -300,5 +302,5 @@ def _table(title: str, frame: Any, columns: tuple[str, ...]) -> Table:
     for name in columns:
         table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
     for row in frame[list(columns)].itertuples(index=False):
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in row))
     return table

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import workbench as wb
 from workbench.cli.application import app
-from workbench.cli.options import Adapter, Json, ModelName
+from workbench.cli.options import Adapter, Json, ModelName, Template, default_folder, parsed_variables
 from workbench.cli.stopping import Stopped, heeding_ctrl_c
-from workbench.cli.telling import print_json, progress_bar, say
+from workbench.cli.telling import print_json, progress_bar, say, say_where, terminal
+from workbench.printable import printable
 from workbench.report.formats import FIGURE_FORMATS, TABLE_FORMATS, in_order
 from workbench.vocabulary import BIG_FIVE
 
@@ -32,12 +32,13 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the pairs, the answers and the intervals.")] = 0,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     asked: dict[str, Any] = {} if traits is None else {"traits": BIG_FIVE if "all" in traits else tuple(traits)}
-    if adapter is not None:
-        asked["adapter"] = str(adapter)
-    folder = out or Path("runs") / ("demo" if model == "testbed" else Path(model).stem)
+    asked |= {"template": parsed_variables(template)} if template else {}
+    asked |= {"adapter": str(adapter)} if adapter is not None else {}
+    folder = out or default_folder("demo" if model == "testbed" else Path(model).stem)
     _study(wb.StudyConfig.for_model(model, seed=seed, **asked), folder, as_json)
 
 
@@ -50,6 +51,7 @@ def study(
     config: Annotated[Path | None, typer.Argument(help="The study's configuration, a TOML file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print an example of FILE, and stop.")] = False,
+    template: Template = None,
     as_json: Json = False,
 ) -> None:
     if example:
@@ -57,7 +59,10 @@ def study(
         return
     if config is None or out is None:
         raise ValueError("A study needs its FILE and --out FOLDER; `workbench study --example` prints a file.")
-    _study(wb.StudyConfig.read(config), out, as_json)
+    asked = wb.StudyConfig.read(config)
+    if template:
+        asked = asked.model_copy(update={"template": {**asked.template, **parsed_variables(template)}})
+    _study(asked, out, as_json)
 
 
 def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
@@ -75,9 +80,9 @@ def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:
 
     from workbench.report.terminal import print_study
 
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     print_study(done, console)
-    console.print(f"\nReport: [bold]{page}[/]  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}", soft_wrap=True)
+    say_where(console, "\nReport: ", page, f"  ·  tables: {out / 'tables'}  ·  edits: {out / 'edits'}")
     if as_json:
         print_json(
             {
@@ -101,9 +106,9 @@ def report(folder: Annotated[Path, typer.Argument(help="The study's folder.")], 
     from workbench.report.terminal import print_study
 
     page = wb.report.write_study_report(done)
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     print_study(done, console)
-    console.print(f"\nReport: [bold]{page}[/]", soft_wrap=True)
+    say_where(console, "\nReport: ", page)
     if as_json:
         print_json({"report": str(page), "findings": [finding.entry() for finding in done.findings]})
 
@@ -164,4 +169,4 @@ def _print_files(written: list[Path], as_json: bool) -> None:
         print_json({"files": [str(path) for path in written]})
         return
     for path in written:
-        typer.echo(path)
+        typer.echo(printable(path, keep=""))

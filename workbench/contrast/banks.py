@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from random import Random
 from typing import Any, Literal, TypeVar
 
@@ -128,53 +127,6 @@ def part_of(every: Sequence[T], held_out: bool | None) -> list[T]:
         return list(every)
     out = set(Random("held out").sample(range(len(every)), max(1, round(HOLDOUT * len(every)))))
     return [each for i, each in enumerate(every) if (i in out) == held_out]
-
-
-def read_json_lines(path: Path) -> list[dict]:
-    """The objects of a JSON-lines file, with or without a byte order mark; empty lines are skipped.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: for a file that is not UTF-8, or a line that is not a JSON object or has a key twice; names it.
-    """
-    rows = []
-    for number, line in enumerate(read_utf8(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, object_pairs_hook=_without_repeats)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path.name}, line {number} is not JSON: {error.msg}.") from None
-        except ValueError as error:
-            raise ValueError(f"{path.name}, line {number}: {error}") from None
-        if not isinstance(row, dict):
-            raise ValueError(f"{path.name}, line {number} holds a {type(row).__name__}, not an object.")
-        rows.append(row)
-    return rows
-
-
-def read_utf8(path: Path) -> str:
-    """The text of a UTF-8 file, without its byte order mark.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not UTF-8.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8: byte {error.start} cannot be read. Save it as UTF-8.") from None
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"it has the key {repeated[:40]!r} twice. Keep one.")
-    return row
 
 
 def in_rounds(questions: list[str], n: int, rng: Random) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -44,17 +44,30 @@ class Contrast(Pairs):
     """
 
     @classmethod
-    def of(cls, pairs: Pairs) -> "Contrast":
-        """Pairs that were read already, with all that a contrast offers."""
-        return cls(**_fields_of(pairs))
+    def of(cls, pairs: Pairs, *, template: Mapping[str, Any] | None = None) -> "Contrast":
+        """Pairs that were read already, with all that a contrast offers.
+
+        Args:
+            template: variables of the chat template, here and in the ways below; see `with_template`.
+        """
+        made = cls(**_fields_of(pairs))
+        return made.with_template(template) if template else made
 
     @classmethod
-    def testbed(cls, trait: str, *, n: int = 500, seed: int = 0, held_out: bool = False) -> "Contrast":
+    def testbed(
+        cls,
+        trait: str,
+        *,
+        n: int = 500,
+        seed: int = 0,
+        held_out: bool = False,
+        template: Mapping[str, Any] | None = None,
+    ) -> "Contrast":
         """Personas of the embedded model, asked the questions of its training topics; `held_out` takes unseen ones.
 
         The neutral arm has one of many personas that show no trait, or, in every fourth row, no system prompt.
         """
-        return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out))
+        return cls.of(testbed_pairs(trait, n=n, seed=seed, held_out=held_out), template=template)
 
     @classmethod
     def builtin(
@@ -65,6 +78,7 @@ class Contrast(Pairs):
         seed: int = 0,
         style: Style | str = EXPLICIT,
         held_out: bool | None = None,
+        template: Mapping[str, Any] | None = None,
     ) -> "Contrast":
         """The workbench's own Big Five bank for real models: six facets, two styles of persona, a neutral arm.
 
@@ -83,7 +97,7 @@ class Contrast(Pairs):
         Raises:
             ValueError: for an unknown trait or style.
         """
-        return cls.of(builtin_pairs(trait, n=n, seed=seed, style=style, held_out=held_out))
+        return cls.of(builtin_pairs(trait, n=n, seed=seed, style=style, held_out=held_out), template=template)
 
     @classmethod
     def personalitybench(
@@ -95,6 +109,7 @@ class Contrast(Pairs):
         seed: int = 42,
         split: str = "search",
         held_out: bool | None = None,
+        template: Mapping[str, Any] | None = None,
     ) -> "Contrast":
         """PersonalityBench files: `description.json` and `<split>/<trait>.json`, JSON lines each.
 
@@ -115,10 +130,13 @@ class Contrast(Pairs):
         Reference:
             Deng et al. (2025), Neuron-based Personality Trait Induction in Large Language Models.
         """
-        return cls.of(personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split, held_out=held_out))
+        pairs = personalitybench_pairs(Path(folder), trait, n=n, seed=seed, split=split, held_out=held_out)
+        return cls.of(pairs, template=template)
 
     @classmethod
-    def from_table(cls, path: str | Path, *, trait: str | None = None) -> "Contrast":
+    def from_table(
+        cls, path: str | Path, *, trait: str | None = None, template: Mapping[str, Any] | None = None
+    ) -> "Contrast":
         """Pairs from a jsonl, csv or parquet file.
 
         Columns: `high` and `low`, and optionally `neutral`, `question`, `trait`, `high_id`, `low_id`, `neutral_id`,
@@ -126,7 +144,7 @@ class Contrast(Pairs):
         a `question` column the poles' texts are system prompts and the question is the user's turn; without one the
         texts are the user's turn.
         """
-        return cls.of(pairs_from_table(Path(path), trait=trait))
+        return cls.of(pairs_from_table(Path(path), trait=trait), template=template)
 
     @classmethod
     def from_texts(
@@ -152,14 +170,31 @@ class Contrast(Pairs):
     @property
     def digest(self) -> str:
         """SHA-256 over every prompt and id, in order."""
+        templates = {pole: [dict(prompt.template) for prompt in prompts] for pole, prompts in self.poles.items()}
         content = {
             "trait": self.trait,
             "questions": self.questions,
             "descriptions": dict(sorted(self.descriptions.items())),
             **({"responses": dict(sorted(self.responses.items()))} if self.responses else {}),
             "poles": {pole: [(p.system, p.user, p.chat) for p in prompts] for pole, prompts in self.poles.items()},
+            **({"template": templates} if any(map(any, templates.values())) else {}),
         }
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+    def with_template(self, template: Mapping[str, Any]) -> "Contrast":
+        """The contrast with variables of the chat template for each of its prompts, e.g. `{"enable_thinking": False}`.
+
+        They come before the model's own wherever these prompts are rendered. Raw texts have no template.
+
+        Raises:
+            ValueError: if the contrast holds raw texts.
+        """
+
+        def give(prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
+            return tuple(replace(prompt, template={**prompt.template, **template}) for prompt in prompts)
+
+        neutral = None if self.neutral is None else give(self.neutral)
+        return replace(self, high=give(self.high), low=give(self.low), neutral=neutral)
 
     def rows(self, indices: Sequence[int]) -> "Contrast":
         """The contrast of these rows alone, in this order."""
@@ -195,7 +230,7 @@ class Contrast(Pairs):
                 f"{self.source} {'have responses' if self.responses else 'have no persona to leave out'}. Give each "
                 "row a neutral text, e.g. in a column neutral."
             )
-        neutral = tuple(Prompt(prompt.user) for prompt in self.high)
+        neutral = tuple(Prompt(prompt.user, template=prompt.template) for prompt in self.high)
         ids = {**self.descriptions, Pole.NEUTRAL: neutral_ids(self.questions)} if self.descriptions else {}
         return replace(self, neutral=neutral, descriptions=ids)
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from workbench.contrast.banks import assemble, in_rounds, part_of, read_json_lines
+from workbench.contrast.banks import assemble, in_rounds, part_of
 from workbench.contrast.pairs import Pairs
+from workbench.textfile import read_json_lines
 from workbench.vocabulary import Pole, big_five
 
 _LOG = logging.getLogger("workbench")

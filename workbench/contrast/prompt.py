@@ -1,6 +1,8 @@
 """One prompt, before it is rendered and tokenised."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,23 +13,35 @@ class Prompt:
         user: the user's turn; with `chat=False` the raw text.
         system: the system prompt, if any.
         chat: whether the model's chat template renders it.
+        template: variables of the chat template for this prompt alone, e.g. `{"enable_thinking": False}`; they come
+            before the model's own.
 
     Raises:
-        ValueError: for an empty text, or a raw text with a system prompt.
+        ValueError: for an empty text, or a raw text with a system prompt or template variables.
     """
 
     user: str
     system: str | None = None
     chat: bool = True
+    template: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.user, str) or not self.user.strip():
             raise ValueError(f"A prompt needs a text, but {self.user!r} arrived.")
         if self.system and not self.chat:
             raise ValueError("A raw text takes no system prompt: put it into the text or set chat=True.")
+        if self.template and not self.chat:
+            raise ValueError(
+                f"A raw text takes no template variables, but {', '.join(self.template)} arrived. Set chat=True."
+            )
+        object.__setattr__(self, "template", dict(self.template or {}))
 
     @property
     def messages(self) -> list[dict[str, str]]:
         """The prompt as chat messages."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, {"role": "user", "content": self.user}]
+
+    def __repr__(self) -> str:
+        template = f", template={self.template!r}" if self.template else ""
+        return f"Prompt(user={self.user!r}, system={self.system!r}, chat={self.chat!r}{template})"

@@ -4,10 +4,11 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from workbench.contrast.banks import read_json_lines, read_utf8
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.prompt import Prompt
+from workbench.textfile import read_json_lines, read_text
 from workbench.vocabulary import Pole
 
 _IDS = tuple(f"{pole}_id" for pole in Pole)
@@ -15,15 +16,17 @@ _TEXTS = ("high", "low", "neutral", "question", *(f"{pole}_response" for pole in
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    text = read_utf8(path)
+    text = read_text(path)
+    if not text.strip():
+        raise ValueError("No columns: it is empty.")
     header = text.partition("\n")[0]
     for mark in (";", "\t"):
-        if "," not in header and {"high", "low"} <= {name.strip(' "\r') for name in header.split(mark)}:
+        if "," not in header and mark in header:
             raise ValueError(f"its columns are separated by {mark!r}. Save it with commas.")
     # The header is read as an ordinary row: pandas would rename a repeated column, and use a first column without a
     # name as an index.
     rows = pd.read_csv(StringIO(text), header=None, dtype=str, keep_default_na=False)
-    return rows.iloc[1:].set_axis(list(rows.iloc[0]), axis=1).reset_index(drop=True)
+    return rows.iloc[1:].set_axis([str(name).strip() for name in rows.iloc[0]], axis=1).reset_index(drop=True)
 
 
 READERS = {
@@ -48,7 +51,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"A table comes as {', '.join(READERS)}, but {path.name} ends in {path.suffix!r}.")
     try:
         frame = READERS[kind](path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ValueError(f"{path.name} could not be read as {kind}: {_first_line(error)}") from None
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):

@@ -83,15 +83,16 @@ def check_fits(model: Model, edit: AnyEdit) -> None:
         ValueError: if a layer or the width is not the model's, giving both values.
     """
     for part in edit.parts:
-        width = model.width(site_named(part.site))
+        if part.layers and part.layers[-1] >= model.n_layers:
+            raise ValueError(
+                f"The edit reaches layer {part.layers[-1]}, but {model.name} has layers 0 to {model.n_layers - 1}."
+            )
+        site = site_named(part.site)
+        width = model.width(site, part.layers)
         if part.width != width:
             raise ValueError(
                 f"The edit is for a {part.site} of width {part.width}, but {model.name} has {width}. "
                 "Use an edit made on this model."
-            )
-        if part.layers and part.layers[-1] >= model.n_layers:
-            raise ValueError(
-                f"The edit reaches layer {part.layers[-1]}, but {model.name} has layers 0 to {model.n_layers - 1}."
             )
 
 

@@ -75,7 +75,7 @@ def token_difference(model: Model, high_words: Sequence[str], low_words: Sequenc
 
 
 def _first_token(model: Model, word: str) -> int:
-    ids = model.tokenizer(word, add_special_tokens=False)["input_ids"]
+    [ids] = model.answer_tokens([word])
     if not ids or ids[0] == model.tokenizer.unk_token_id:
         raise ValueError(f"The tokenizer of {model.name} does not know the word {word!r}. Choose another.")
     return int(ids[0])

@@ -94,7 +94,8 @@ class Explorer:
                 the model is not the one that it was made with, naming both fingerprints.
         """
         study = study if isinstance(study, Study) else load_study(study)
-        model = model or load_model(study.config.model, adapter=study.config.adapter)
+        config = study.config
+        model = model or load_model(config.model, adapter=config.adapter, template=config.template)
         explorer = cls.__new__(cls)
         explorer._begin(model, given_by(study, model))
         return explorer

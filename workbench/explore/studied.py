@@ -63,13 +63,18 @@ def check_model(study: Study, model: Model) -> None:
     """Refuse a model that is not the one a study was made with.
 
     Raises:
-        ValueError: naming both fingerprints.
+        ValueError: naming both fingerprints, or both models' template variables.
     """
     made_with = str(study.manifest["model_fingerprint"])
     if model.fingerprint != made_with:
         raise ValueError(
             f"The study in {study.folder} was made with {study.manifest['model']}, fingerprint {made_with[:12]}, but "
             f"{model.name} has {model.fingerprint[:12]}. Give the weights that it was made with, or run it again."
+        )
+    if model.template != study.config.template:
+        raise ValueError(
+            f"The study in {study.folder} was made with the template variables {study.config.template}, but "
+            f"{model.name} has {model.template}. Load it with template= as in the study."
         )
 
 

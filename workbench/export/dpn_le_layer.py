@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.export.naming import file_part
 from workbench.export.pickled import indices_of, load_pt, reals_of
+from workbench.textfile import read_json
 from workbench.whole import whole_file, write_whole
 
 KEYS = (
@@ -138,10 +139,7 @@ def _load_json(path: Path) -> Any:
     """
     if path.stat().st_size > _MOST_JSON:
         raise ValueError(f"{path.name} is refused: a layer's JSON takes at most {_MOST_JSON >> 20} MB.")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path.name} is no JSON: {error}.") from None
+    data = read_json(path)
     if not isinstance(data, dict) or "steering_vector" not in data:
         raise ValueError(f"{path.name} holds no steering vector: it sums up a .pt file. Give the folder that holds it.")
     for key, kind in _TENSORS.items():

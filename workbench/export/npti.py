@@ -14,6 +14,7 @@ from workbench.edit.npti import COLUMNS, npti_from_values, npti_values
 from workbench.export.fitting import check_shape
 from workbench.export.naming import file_part
 from workbench.model.model import Model
+from workbench.textfile import read_json
 from workbench.vocabulary import ACT, HOOK_POST, NeuronSet, Pole, big_five, sign_of
 from workbench.whole import write_whole
 
@@ -184,12 +185,7 @@ def _entries(path: Path) -> list[list[Any]]:
         raise ValueError(
             f"{path.name} has {path.stat().st_size:,} bytes, but NPTI's files have at most {MOST_BYTES:,}."
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} is no JSON: {error}.") from None
-    except RecursionError:
-        raise ValueError(f"{path.name} is no JSON of neurons: it is nested too deeply.") from None
+    content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds a {type(content).__name__}, not neurons by layer.")
     entries = []

@@ -1,7 +1,6 @@
 """Adapters of peft, merged into the weights of their base before it is hooked: the model is then one like any other."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from workbench.model.checkpoint import WholeNetwork, few, one_line
 from workbench.model.hub import hub_asked
 from workbench.model.quiet import quiet
+from workbench.textfile import read_json
 
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -159,7 +159,7 @@ def merged(network: Any, adapter: Adapter) -> Any:
 def adapter_config(folder: Path) -> Mapping[str, Any] | None:
     """A folder's adapter_config.json; None if there is none that can be read."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8-sig"))
+        config = read_json(folder / CONFIG)
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) else None

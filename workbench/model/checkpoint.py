@@ -1,11 +1,13 @@
 """Checks a checkpoint before it is loaded, refuses one that does not fill its network, and shortens load errors."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+import transformers
 from safetensors import SafetensorError, safe_open
+
+from workbench.textfile import read_json
 
 _NAMED = 3  # how many names a message lists
 
@@ -47,9 +49,23 @@ def check_folder(folder: Path) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}). Copy the checkpoint again.") from None
+        return read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({str(error).rstrip('.')}). Copy the checkpoint again.") from None
+
+
+def check_causal(config: Any) -> None:
+    """Refuse a configuration of a network that does not continue a text from what comes before alone.
+
+    Raises:
+        ValueError: for an encoder-decoder, or a network without a head for next tokens, with its class.
+    """
+    named = (getattr(config, "architectures", None) or [type(config).__name__])[0]
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(f"it is an encoder-decoder ({named}), but only decoders, which continue a text, are taken")
+    kind = getattr(transformers, named, None)
+    if kind is not None and hasattr(kind, "can_generate") and not kind.can_generate():
+        raise ValueError(f"{named} has no head that continues a text, but only causal language models are taken")
 
 
 class WholeNetwork:
@@ -70,6 +86,7 @@ class WholeNetwork:
             get_hf_model_class_for_architecture,
         )
 
+        check_causal(settings["config"])
         kind: Any = get_hf_model_class_for_architecture(determine_architecture_from_hf_config(settings["config"]))
         network, report = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
         if report["mismatched_keys"]:

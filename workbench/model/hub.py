@@ -1,10 +1,8 @@
 """Names of the hub: found out in seconds whether it answers; what is cached is used where it does not."""
 
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
@@ -12,6 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from workbench.model.checkpoint import one_line
+from workbench.textfile import read_json
 
 PATIENCE = 6.0
 """Seconds for a connection to the hub, and for its reply."""
@@ -67,6 +66,6 @@ def _unreachable(name: str, revision: str | None) -> str | None:
 def config_of(name: str, revision: str | None, file: str = "config.json") -> Mapping[str, Any]:
     """A JSON file of a model of the hub; empty if it has none that can be read."""
     try:
-        return json.loads(Path(hf_hub_download(name, file, revision=revision)).read_text(encoding="utf-8"))
+        return read_json(hf_hub_download(name, file, revision=revision))
     except (OSError, ValueError, HfHubHTTPError):
         return {}  # what is wrong is told when it is loaded

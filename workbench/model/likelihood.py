@@ -76,8 +76,8 @@ def answer_likelihoods(model: Model, prompts: Sequence[str | Prompt], answers: S
     """
     if len(prompts) != len(answers):
         raise ValueError(f"Each answer needs its prompt, but {len(answers)} answers met {len(prompts)} prompts.")
-    tokens: list[list[int]] = [list(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in answers]  # type: ignore[call-overload]
-    logs = log_likelihoods(model, model.tokens(prompts), [[ids] for ids in tokens])
+    tokens = [[ids] for ids in model.answer_tokens(answers)]
+    logs = log_likelihoods(model, model.tokens(prompts), tokens)
     return [float(one.double().mean()) for [one] in logs]
 
 

@@ -1,7 +1,6 @@
 """Loads a hooked model by name or from a folder, or wraps one that is in memory already."""
 
 import copy
-import json
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -16,14 +15,17 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from workbench.model.adapter import CONFIG, Adapter, MergedNetwork, WrongAdapter, adapter_config, is_adapter, merged
-from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_folder, one_line
+from workbench.model.checkpoint import IncompleteCheckpoint, WholeNetwork, check_causal, check_folder, one_line
 from workbench.model.gguf import PACKAGED, converted
 from workbench.model.hub import config_of, hub_asked
 from workbench.model.model import Model
 from workbench.model.quantised import QuantisedCheckpoint, refuse_quantised, refuse_quantised_folder
 from workbench.model.quiet import quiet
 from workbench.model.runner import HookedTransformer, bridge_class
+from workbench.model.template import TemplateVariableError, checked_variables
+from workbench.model.text import checkpoints_own
 from workbench.model.unwrapping import bare, bridged
+from workbench.textfile import read_json
 
 TESTBED = "testbed"
 
@@ -37,6 +39,7 @@ def load_model(
     device_map: str | dict | None = None,
     trust_remote_code: bool = False,
     adapter: str | Path | None = None,
+    template: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model with TransformerLens hooks, ready to capture, edit and generate.
 
@@ -55,13 +58,16 @@ def load_model(
             result must compute what base and adapter compute apart. Its tokenizer, if it comes with one that the base
             can read, replaces the base's. A folder that is itself an adapter may be given as `name_or_path`: its base
             is the one that it names, which a warning says.
+        template: variables that the chat template is given with every prompt, e.g. `{"enable_thinking": False}`. A
+            template that asks for the day is told 26 July 2024, or what `strftime_now` says, e.g. "2025-01-31".
 
     Raises:
         FileNotFoundError: if the name is neither a folder nor a model that can be reached, or a file or the package
             that holds the model is missing.
         ImportError: if a GGUF file is to be converted and the package gguf is missing, or peft for an adapter.
-        ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, or
-            there is no such device, or the adapter does not fit. The message is one line.
+        ValueError: if the checkpoint is damaged, incomplete or quantised, has no tokenizer, needs code of its own, is
+            no causal language model (an encoder-decoder, say), or there is no such device; for an adapter that does
+            not fit; or for a variable that its chat template does not read. The message is one line.
     """
     if not isinstance(name_or_path, str | Path):
         raise TypeError(
@@ -71,11 +77,11 @@ def load_model(
     given = Path(name_or_path).expanduser()
     if adapter is None and given.is_dir() and is_adapter(given):
         adapter, name_or_path = given, _base_of(given)
-    change = None if adapter is None else Adapter.of(adapter)
+    further: dict[str, Any] = {"adapter": None if adapter is None else Adapter.of(adapter), "template": template}
     if str(name_or_path) == TESTBED:
         with as_file(files("workbench.testbed") / "weights") as folder:
             place = _placed(device or (None if device_map is not None else "cpu"), device_map)
-            return _boot(str(folder), TESTBED, place, dtype, None, device_map, False, adapter=change)
+            return _boot(str(folder), TESTBED, place, dtype, None, device_map, False, **further)
     device = _placed(device, device_map)
     packaged = PACKAGED.get(str(name_or_path))
     path = Path(name_or_path).expanduser() if packaged is None else packaged.file()
@@ -84,11 +90,11 @@ def load_model(
             raise ValueError(f"{path} is a file. Give the folder that holds the checkpoint, or a .gguf file.")
         folder, source = converted(path, dtype)
         name = str(path) if packaged is None else str(name_or_path)
-        return _boot(str(folder), name, device, dtype, None, device_map, False, source, change)
+        return _boot(str(folder), name, device, dtype, None, device_map, False, source, **further)
     local = path.is_dir()
     if local:
         check_folder(path)
-        refuse_quantised_folder(path, json.loads((path / "config.json").read_text(encoding="utf-8")))
+        refuse_quantised_folder(path, read_json(path / "config.json"))
     name = str(path) if local else str(name_or_path)
     if trust_remote_code:
         warnings.warn(
@@ -99,8 +105,15 @@ def load_model(
             if not local:
                 refuse_quantised(name, config_of(name, revision))
             shown = str(name_or_path)
-            return _boot(name, shown, device, dtype, revision, device_map, trust_remote_code, adapter=change)
-    except (torch.OutOfMemoryError, IncompleteCheckpoint, QuantisedCheckpoint, WrongAdapter, FileNotFoundError):
+            return _boot(name, shown, device, dtype, revision, device_map, trust_remote_code, **further)
+    except (
+        torch.OutOfMemoryError,
+        IncompleteCheckpoint,
+        QuantisedCheckpoint,
+        WrongAdapter,
+        TemplateVariableError,
+        FileNotFoundError,
+    ):
         raise
     except _LOAD_ERRORS as error:
         if "trust_remote_code=True" in str(error):
@@ -151,13 +164,16 @@ def _boot(
     device_map: str | dict | None,
     trust_remote_code: bool,
     source: Mapping[str, Any] | None = None,
+    *,
     adapter: Adapter | None = None,
+    template: Mapping[str, Any] | None = None,
 ) -> Model:
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
         tokenizer = _load_tokenizer(path, **asked)
         if adapter is not None:
             tokenizer = _tokenizer_of(adapter, tokenizer)
+        checked_variables(tokenizer, template)  # before anything large is read
         hooked = bridge_class().boot_transformers(
             path,
             device=device,
@@ -177,7 +193,7 @@ def _boot(
     if adapter is not None:
         recipe["adapter"] = adapter.name
         source = dict(source or {}) | {"adapter": adapter.record}
-    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source)
+    return Model(hooked.eval(), tokenizer, name=name, recipe=recipe, source=source, template=template)
 
 
 def checkpoint_of(recipe: Mapping[str, Any]) -> str:
@@ -252,19 +268,29 @@ def _load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
 
 
 def wrap_model(
-    hooked: nn.Module, tokenizer: PreTrainedTokenizerBase | None = None, *, name: str | None = None
+    hooked: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    *,
+    name: str | None = None,
+    template: Mapping[str, Any] | None = None,
 ) -> Model:
     """Wraps a model that you already have; a hooked one's own tokenizer is used unless another is given.
+
+    TransformerLens changes a model's tokenizer so that raw texts always get a BOS token. It is read again as its
+    checkpoint defines it, so that a prompt has the same tokens whoever loaded the model.
 
     Args:
         hooked: a `TransformerBridge` (TransformerLens 3 and 4) or a `HookedTransformer` (3 and before). Its weights may
             be folded or centred, as that does not change what the model computes. Or a causal model of transformers,
             around which a bridge is put: the model itself is changed. A model that `torch.compile`, `DataParallel` or
             `DistributedDataParallel` has wrapped is unwrapped, which a warning says.
+        tokenizer: is used as it is.
+        template: as in `load_model`.
 
     Raises:
         TypeError: for any other kind of model, a sharded or quantised one, or one with an adapter that is not merged.
-        ValueError: if there is no tokenizer.
+        ValueError: if there is no tokenizer, the model is no causal language model, or for a variable that its chat
+            template does not read.
     """
     hooked = bare(hooked)
     if isinstance(hooked, PreTrainedModel):
@@ -277,7 +303,14 @@ def wrap_model(
             f"but a {type(hooked).__name__} arrived. Give its name or folder to load_model."
         )
     cfg: Any = hooked.cfg
-    return Model(hooked.eval(), _with_tokenizer(hooked, tokenizer), name=name or str(cfg.model_name))
+    config = getattr(getattr(hooked, "original_model", None), "config", None)
+    if config is not None:
+        try:
+            check_causal(config)
+        except ValueError as error:
+            raise ValueError(f"{name or cfg.model_name} cannot be wrapped: {error}.") from None
+    chosen = _with_tokenizer(hooked, tokenizer)
+    return Model(hooked.eval(), chosen, name=name or str(cfg.model_name), template=template)
 
 
 def load_again(recipe: Mapping[str, Any]) -> Model:
@@ -287,7 +320,8 @@ def load_again(recipe: Mapping[str, Any]) -> Model:
 
 
 def _with_tokenizer(hooked: Any, tokenizer: PreTrainedTokenizerBase | None) -> PreTrainedTokenizerBase:
-    tokenizer = tokenizer or hooked.tokenizer
-    if tokenizer is None:
+    if tokenizer is not None:
+        return tokenizer
+    if hooked.tokenizer is None:
         raise ValueError("The model has no tokenizer. Give one as the second argument.")
-    return tokenizer
+    return checkpoints_own(hooked.tokenizer)

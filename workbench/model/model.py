@@ -1,6 +1,7 @@
 """The model that all higher floors take: a TransformerLens model, its tokenizer, and what hooks need to know."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,9 +17,12 @@ from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
 from workbench.model.offloading import device_of, in_memory, state_of
 from workbench.model.passing import Pass
-from workbench.model.rendering import Rendering, as_prompts, render, rendering_of
+from workbench.model.rendering import Rendering, as_prompts, remarks, render, render_conversation, rendering_of
 from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
-from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, Axis, Site
+from workbench.model.sites import Blocks, written_in_place
+from workbench.model.template import checked_variables, template_text
+from workbench.model.text import added_before, answer_tokens
+from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, RESID_MID, Axis, Site
 
 
 class Model:
@@ -28,10 +32,10 @@ class Model:
         hooked: the TransformerLens model itself, for everything that is not wrapped here.
         tokenizer: the tokenizer.
         name: the name or path that it was loaded by.
-        recipe: what `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded.
         source: for weights that a GGUF file held quantised: kind, file, sha256, quantization and tensors; for a merged
             adapter: adapter, with its name, method, sha256 and the model that it was trained on; otherwise empty, as
             the weights are the checkpoint's own.
+        blocks: its blocks, and which sites each has.
         runner: its forward pass, for either generation of TransformerLens.
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
@@ -46,16 +50,48 @@ class Model:
         name: str,
         recipe: Mapping[str, Any] | None = None,
         source: Mapping[str, Any] | None = None,
+        template: Mapping[str, Any] | None = None,
     ) -> None:
         self.hooked = hooked
         self.tokenizer = tokenizer
         self.name = name
-        self.recipe = None if recipe is None else dict(recipe)
+        self._recipe = None if recipe is None else dict(recipe)
+        self._template = checked_variables(tokenizer, template)
         self.source = dict(source or {})
         self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
+        self.blocks = Blocks(hooked, name)
         self.per_row = 0
         self.shares_beginnings: bool | None = None
         self.current: Pass | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any] | None:
+        """What `load_again` needs to load the same model elsewhere; None if the model was wrapped, not loaded."""
+        return None if self._recipe is None else {**self._recipe, "template": self.template}
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """The variables that the chat template is given with every prompt, by name; see `templated`.
+
+        Example:
+            >>> import workbench as wb
+            >>> wb.load_model("testbed").template
+            {}
+        """
+        return dict(self._template)
+
+    @contextmanager
+    def templated(self, template: Mapping[str, Any] | None = None) -> Iterator["Model"]:
+        """Give the chat template further variables while the context is open, e.g. `{"enable_thinking": False}`.
+
+        Raises:
+            ValueError: for a variable that the template does not read, or a model without a template.
+        """
+        before, self._template = self._template, {**self._template, **checked_variables(self.tokenizer, template)}
+        try:
+            yield self
+        finally:
+            self._template = before
 
     @property
     def network(self) -> Any:
@@ -94,36 +130,27 @@ class Model:
         """Width of the residual stream."""
         return int(self.hooked.cfg.d_model)
 
+    @property
+    def neuron_layers(self) -> tuple[int, ...]:
+        """The layers whose MLP neurons are one axis: all but blocks without an MLP and mixtures of experts."""
+        return self.blocks.with_neurons
+
     @cached_property
     def d_mlp(self) -> int:
-        """Number of MLP neurons per layer, read from the down projection."""
-        return self._neurons(0)
+        """Number of MLP neurons of the first layer that has any, read from its down projection.
 
-    def _neurons(self, layer: int) -> int:
-        """How many neurons a layer has, even if its weights are offloaded or have no values yet."""
-        try:
-            return int(self._w_out(layer).shape[0])
-        except NotImplementedError:  # TransformerLens cannot read a weight that has no values
-            down = self.hooked.blocks[layer].mlp.out.original_component
-            return int(getattr(down, "in_features", down.weight.shape[0]))
+        Raises:
+            ValueError: if no layer has neurons that are one axis.
+        """
+        return self.blocks.neurons((self.neuron_layers or (0,))[0])
 
     def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
         """What each neuron of a layer writes to the residual stream per unit of activation.
 
         Raises:
-            ValueError: if the block has no single down projection (a mixture of experts, say).
+            ValueError: if the block has no single down projection: no MLP, or a mixture of experts.
         """
-        with in_memory(self.hooked.blocks[layer].mlp):
-            return self._w_out(layer)
-
-    def _w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
-        mlp = self.hooked.blocks[layer].mlp
-        if not hasattr(mlp, "W_out") or mlp.W_out.ndim != 2:
-            raise ValueError(
-                f"Layer {layer} has no single down projection ({type(mlp).__name__}): neurons of a "
-                "mixture of experts are not one axis, so hook_post cannot be read there."
-            )
-        return mlp.W_out.detach()
+        return self.blocks.w_out(layer)
 
     def w_o(self, layer: int) -> Float[Tensor, "heads_by_d_head d_model"]:
         """What each value of the site `z` of a layer, its attention heads side by side, writes to the residual stream.
@@ -140,14 +167,15 @@ class Model:
 
     def is_gated(self, layer: int) -> bool:
         """Whether a layer's MLP multiplies the activation function's output by a second projection."""
-        return HOOK_PRE_LINEAR.hook(layer) in self.hooked.hook_dict
+        return layer in self.neuron_layers and HOOK_PRE_LINEAR.hook(layer) in self.blocks.points
 
     def activation_function(self, layer: int) -> Callable[[Tensor], Tensor]:
         """The activation function that a layer applies to `hook_pre`.
 
         Raises:
-            ValueError: if the block does not name it.
+            ValueError: if the block does not name it, or has no neurons.
         """
+        self.blocks.point(HOOK_POST, layer)
         mlp = self.hooked.blocks[layer].mlp
         if getattr(mlp, "_use_processed_weights", False):  # a bridge that computes the MLP itself
             from transformer_lens.model_bridge.generalized_components.gated_mlp import resolve_activation_fn
@@ -170,23 +198,32 @@ class Model:
         self.width(HOOK_POST, chosen)
         return torch.stack([self.w_out(layer).float().norm(dim=1).cpu() for layer in chosen])
 
-    def width(self, site: Site, layers: Sequence[int] = (0,)) -> int:
+    def width(self, site: Site, layers: Sequence[int] = ()) -> int:
         """How many values a site has at each position, which must be the same in all of `layers`.
+
+        Args:
+            layers: by default the first layer that can have the site.
 
         Raises:
             ValueError: if the layers differ, or the neurons of one of them are not one axis.
         """
         if site.axis is Axis.RESIDUAL:
             return self.d_model
-        if site.axis is Axis.HEADS:
-            return int(self.hooked.cfg.n_heads) * int(self.hooked.cfg.d_head)
-        widths = {layer: self._neurons(layer) for layer in layers}
+        layers = layers or (self.neuron_layers[:1] if site.axis is Axis.NEURONS else ()) or (0,)
+        width_at = self._heads if site.axis is Axis.HEADS else self.blocks.neurons
+        widths = {layer: width_at(layer) for layer in layers}
         if len(set(widths.values())) > 1:
             raise ValueError(
                 f"Layers are read together only if they are equally wide, but the widths of {site.name} by layer are "
                 f"{widths}. Read layers of one width at a time with layers=."
             )
         return widths[layers[0]]
+
+    def _heads(self, layer: int) -> int:
+        """How wide the heads of a layer are side by side, which some models vary from layer to layer."""
+        output = getattr(getattr(self.hooked.blocks[layer], "attn", None), "o", None)
+        wide = getattr(getattr(output, "original_component", None), "in_features", None)
+        return int(self.hooked.cfg.n_heads) * int(self.hooked.cfg.d_head) if wide is None else int(wide)
 
     def hook_point(self, site: Site, layer: int) -> HookPoint:
         """TransformerLens' hook point of a site.
@@ -196,10 +233,7 @@ class Model:
         """
         if not 0 <= layer < self.n_layers:
             raise ValueError(f"Layers of {self.name} are 0 to {self.n_layers - 1}, but {layer} arrived.")
-        name = site.hook(layer)
-        if name not in self.hooked.hook_dict:
-            raise ValueError(f"{self.name} has no hook {name}; TransformerLens does not expose this site there.")
-        return self.hooked.hook_dict[name]
+        return self.blocks.point(site, layer)
 
     def layers(self, wanted: Sequence[int] | None = None) -> tuple[int, ...]:
         """`wanted`, ascending and without repeats; every layer if it is None.
@@ -216,9 +250,59 @@ class Model:
             raise ValueError("At least one layer is needed, but none arrived.")
         return tuple(sorted(set(wanted)))
 
-    def tokens(self, prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool = True) -> list[list[int]]:
-        """Token ids of each prompt, up to where the answer begins."""
-        return render(self.tokenizer, as_prompts(prompts, chat=chat))
+    def tokens(
+        self,
+        prompts: str | Prompt | Sequence[str | Prompt],
+        *,
+        chat: bool = True,
+        template: Mapping[str, Any] | None = None,
+    ) -> list[list[int]]:
+        """Token ids of each prompt, up to where the answer begins.
+
+        A chat prompt is written by the chat template, its special tokens included; a raw text gets those that the
+        checkpoint's tokenizer adds by itself. BOS begins a prompt once, even if its text brings one. A template that
+        asks for the day is told 26 July 2024.
+
+        Args:
+            template: variables of the chat template besides the model's own, e.g. `{"enable_thinking": False}`; those
+                of a `Prompt` come before both. `strftime_now` sets the day, where the template asks for one.
+
+        Raises:
+            ValueError: for a prompt without tokens or one that the template refuses, or for a variable that
+                the template does not read.
+        """
+        return render(self.tokenizer, as_prompts(prompts, chat=chat), self._with(template))
+
+    def answer_tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts that follow a prompt: no special token is added, and a BOS that begins one is left out.
+
+        Raises:
+            TypeError: for a single string.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"answer_tokens takes a list of texts, but the single text {texts!r} arrived.")
+        return answer_tokens(self.tokenizer, texts)
+
+    def conversation(self, messages: Sequence[Mapping[str, str]], *, open_turn: bool = True) -> str:
+        """The text that the chat template makes of turns with `role` and `content`; see `render_conversation`."""
+        return render_conversation(self.tokenizer, messages, self._template, open_turn=open_turn)
+
+    def _with(self, template: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {**self._template, **checked_variables(self.tokenizer, template)}
+
+    @property
+    def rendering_remarks(self) -> list[str]:
+        """What to know of how chat prompts are rendered, a line each: fallbacks, template variables, the day."""
+        return remarks(self.tokenizer, self._template)
+
+    @property
+    def rendering_digest(self) -> str:
+        """SHA-256 over what turns prompts into text: the chat template, its variables, and what raw text begins with.
+
+        Models with equal weights, tokenizers and digests read equal prompts as equal tokens.
+        """
+        depends = [template_text(self.tokenizer), self._template, added_before(self.tokenizer)]
+        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
     @property
     def rendering(self) -> Rendering:
@@ -229,7 +313,7 @@ class Model:
             >>> str(wb.load_model("testbed").rendering)
             'the chat template, system prompts included'
         """
-        return rendering_of(self.tokenizer)
+        return rendering_of(self.tokenizer, self._template)
 
     @cached_property
     def pad_token(self) -> int:
@@ -290,10 +374,24 @@ class Model:
 
         It gets them as `(batch, pos, width)`, with the heads of an attention site side by side. The hook is removed on
         leaving, whatever happens, and no other hook is touched.
+
+        Raises:
+            ValueError: if the model lacks the layer or the site; in a pass, if what TransformerLens hooks there is not
+                as wide as the site.
         """
         point = self.hook_point(site, layer)
+        in_place = site == RESID_MID and self.runner.copies_stream
+        width = self.width(site, (layer,))
 
         def run(tensor: Tensor, *, hook: HookPoint) -> Tensor | None:
+            if tensor.shape[2:].numel() != width and not tensor.ndim == 2:
+                raise ValueError(
+                    f"{site.hook(layer)} is {tensor.shape[2:].numel()} wide but the model's own width there is {width}. "
+                    f"TransformerLens does not show {site.name} of {self.name} alone there; choose another site."
+                )
+            if in_place:
+                changed = function(tensor.clone() if tensor.requires_grad else tensor)
+                return None if changed is None else written_in_place(tensor, changed)
             if tensor.ndim == 3:  # the usual case; this runs in every decode step
                 return function(tensor)
             changed = function(tensor.flatten(2))
@@ -316,6 +414,7 @@ class Model:
         chat: bool = True,
         seed: int = 0,
         streams: Sequence[int] | None = None,
+        template: Mapping[str, Any] | None = None,
         max_tokens: int = 16_384,
         max_rows: int = 256,
     ) -> list[list[int]]:
@@ -327,9 +426,10 @@ class Model:
             streams: the number of the stream of random draws that each prompt uses; by default its index. The draws
                 depend on the seed and the stream alone, so batching changes nothing, and prompts with the same stream
                 get the same draws.
+            template: variables of the chat template besides the model's own; see `tokens`.
             max_tokens, max_rows: bounds of one batch, padding counted.
         """
-        tokens = self.tokens(prompts, chat=chat)
+        tokens = self.tokens(prompts, chat=chat, template=template)
         if streams is not None and len(streams) != len(tokens):
             raise ValueError(f"Each of {len(tokens)} prompts needs a stream, but {len(streams)} arrived.")
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
@@ -344,6 +444,7 @@ class Model:
         chat: bool = True,
         seed: int = 0,
         streams: Sequence[int] | None = None,
+        template: Mapping[str, Any] | None = None,
         max_tokens: int = 16_384,
         max_rows: int = 256,
     ) -> list[str]:
@@ -355,14 +456,19 @@ class Model:
             chat=chat,
             seed=seed,
             streams=streams,
+            template=template,
             max_tokens=max_tokens,
             max_rows=max_rows,
         )
         return self.tokenizer.batch_decode(new, skip_special_tokens=True)
 
     def __repr__(self) -> str:
-        try:
-            inside = f"{self.d_mlp} neurons"
-        except ValueError:
+        if self.neuron_layers:
+            some = len(self.neuron_layers)
+            where = "" if some == self.n_layers else f" in {some} of them"
+            inside = f"{self.d_mlp} neurons{where}"
+        elif any(self.blocks.mlp(layer) is not None for layer in range(self.n_layers)):
             inside = "a mixture of experts"
+        else:
+            inside = "no MLP"
         return f"Model({self.name!r}, {self.n_layers} layers of {inside}, {self.dtype}, {self.device})"

@@ -1,18 +1,18 @@
 """Turns prompts into token ids; every floor renders prompts here, so that all render them alike."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
-from jinja2 import TemplateError
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
-
-_DAY = "26 Jul 2024"
+from workbench.model.template import CLOCK, DAY, apply_template, asks_the_day, checked_variables
+from workbench.model.text import rendered_tokens, text_tokens, without_bos
 
 
 def as_prompts(prompts: str | Prompt | Sequence[str | Prompt], *, chat: bool) -> list[Prompt]:
@@ -37,52 +37,77 @@ class Rendering(StrEnum):
         return self is not Rendering.TEMPLATE
 
 
-def rendering_of(tokenizer: PreTrainedTokenizerBase) -> Rendering:
+def rendering_of(tokenizer: PreTrainedTokenizerBase, variables: Mapping[str, Any] | None = None) -> Rendering:
     """How `render` turns chat prompts into text with this tokenizer."""
     if not tokenizer.chat_template:
         return Rendering.PLAIN
-    return Rendering.TEMPLATE if takes_system(tokenizer) else Rendering.SYSTEM_BEFORE_USER
+    return Rendering.TEMPLATE if takes_system(tokenizer, variables) else Rendering.SYSTEM_BEFORE_USER
 
 
-def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+def takes_system(tokenizer: PreTrainedTokenizerBase, variables: Mapping[str, Any] | None = None) -> bool:
     """Whether the chat template renders a system prompt; some templates refuse it and some drop it silently."""
+    if not tokenizer.chat_template:
+        return False
     probe = [{"role": "system", "content": "QQSYSTEMQQ"}, {"role": "user", "content": "Hello."}]
     try:
-        return "QQSYSTEMQQ" in str(tokenizer.apply_chat_template(probe, tokenize=False))
-    except (TemplateError, ValueError, TypeError):
+        return "QQSYSTEMQQ" in str(apply_template(tokenizer, probe, variables or {}, tokenize=False))
+    except ValueError:
         return False
 
 
-def render(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> list[list[int]]:
+def render(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], variables: Mapping[str, Any] | None = None
+) -> list[list[int]]:
     """Token ids of each prompt, up to where the answer begins.
 
-    A chat prompt is rendered and tokenised in one step by the tokenizer's template, so that no special token is
-    doubled. If the template takes no system prompt, it goes in front of the user's turn, with a blank line between.
-    Without a template, a chat prompt becomes `system`, blank line, `user`, newline. Raw texts get the special tokens
-    that the tokenizer adds by itself. Llama's templates from 3.1 on write a date, some of them today's; all are given
-    the date that they use when there is no clock, so that a prompt is the same on any day.
+    A chat prompt is written by the tokenizer's template, its special tokens included, and none is added. If the
+    template takes no system prompt, it goes in front of the user's turn, with a blank line between. Without a template,
+    a chat prompt becomes `system`, blank line, `user`, newline. Raw texts get the special tokens that the tokenizer
+    adds by itself. BOS begins a prompt once, even if its text brings one. A template that asks for the day is told
+    26 July 2024, so that a prompt is the same on any day; the variable `strftime_now` sets another.
+
+    Args:
+        variables: what the template is given besides, e.g. `{"enable_thinking": False}`; a prompt's own come before
+            these. Raw texts take none.
 
     Raises:
-        ValueError: for a prompt that renders to no tokens, or that the template refuses.
+        ValueError: for a prompt that renders to no tokens, or that the template refuses; for a variable that
+            the template does not read, or that the workbench sets itself.
     """
-    rendering = rendering_of(tokenizer)
-    rendered = [_render_one(tokenizer, prompt, rendering) for prompt in prompts]
-    for prompt, ids in zip(prompts, rendered, strict=True):
-        if not ids:
+    given = checked_variables(tokenizer, variables)
+    kinds: dict[str, Rendering] = {}
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    templated = []
+    for prompt in prompts:
+        own = {**given, **checked_variables(tokenizer, prompt.template)}
+        if prompt.chat and repr(own) not in kinds:
+            kinds[repr(own)] = rendering_of(tokenizer, own)
+        kind = kinds[repr(own)] if prompt.chat else Rendering.PLAIN
+        templated.append(kind is not Rendering.PLAIN)
+        texts[templated[-1]].append(_text_of(tokenizer, prompt, kind, own))
+    ids = {True: iter(rendered_tokens(tokenizer, texts[True])), False: iter(text_tokens(tokenizer, texts[False]))}
+    rendered = [next(ids[each]) for each in templated]
+    for prompt, tokens in zip(prompts, rendered, strict=True):
+        if not tokens:
             raise ValueError(f"A prompt must have tokens, but {prompt.user!r} renders to none.")
     return rendered
 
 
 def render_conversation(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], *, open_turn: bool = True
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Mapping[str, str]],
+    variables: Mapping[str, Any] | None = None,
+    *,
+    open_turn: bool = True,
 ) -> str:
     """The text that the chat template makes of a conversation, special tokens included.
 
-    Tokenise it without adding special tokens; a single user's turn then gives what `render` makes of the same prompt.
-    If the template takes no system prompt, it goes in front of the first user's turn.
+    `rendered_tokens` tokenises it; a single user's turn then gives what `render` makes of the same prompt. If the
+    template takes no system prompt, it goes in front of the first user's turn.
 
     Args:
         messages: turns with `role` and `content`.
+        variables: as in `render`.
         open_turn: whether the text ends where an answer begins. Otherwise the last turn, which is the assistant's, is
             left open so that it can be continued.
 
@@ -91,44 +116,67 @@ def render_conversation(
     """
     if not tokenizer.chat_template:
         raise ValueError("A conversation needs a chat template, but the tokenizer has none. Use chat=False.")
-    turns = [dict(message) for message in messages]
+    given = checked_variables(tokenizer, variables)
     ending = {"add_generation_prompt": open_turn, "continue_final_message": not open_turn}
-    return str(_templated(tokenizer, turns, rendering_of(tokenizer), tokenize=False, **ending))
+    return _conversation(tokenizer, messages, rendering_of(tokenizer, given), given, **ending)
 
 
-def _system_in_front(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+def remarks(tokenizer: PreTrainedTokenizerBase, variables: Mapping[str, Any]) -> list[str]:
+    """What a reader should know of how chat prompts are rendered here, a line each; nothing where all is plain."""
+    how = rendering_of(tokenizer, variables)
+    lines = [str(how)] if how.is_fallback else []
+    if how is Rendering.PLAIN:
+        return lines
+    set_here = {name: value for name, value in variables.items() if name != CLOCK}
+    if set_here:
+        lines.append(f"template variables {', '.join(f'{name}={json.dumps(each)}' for name, each in set_here.items())}")
+    if asks_the_day(tokenizer):
+        day = variables.get(CLOCK, DAY.isoformat())
+        lines.append(f"the chat template asks for the day and is told {day} on any day; {CLOCK} sets another")
+    if _opens_thinking(tokenizer, variables):
+        lines.append("the chat template opens the answer with <think>, so that thinking comes first")
+    return lines
+
+
+def _opens_thinking(tokenizer: PreTrainedTokenizerBase, variables: Mapping[str, Any]) -> bool:
+    try:
+        text = render_conversation(tokenizer, [{"role": "user", "content": "Hello."}], variables)
+    except ValueError:
+        return False
+    return text.rstrip().endswith("<think>")
+
+
+def _system_in_front(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """The messages with a leading system prompt moved into the first user's turn, followed by a blank line."""
     if len(messages) < 2 or messages[0]["role"] != "system":
-        return messages
+        return list(messages)
     first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
     return [first, *messages[2:]]
 
 
-def _templated(
-    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], rendering: Rendering, **settings: Any
-) -> Any:
-    """What the chat template makes of messages."""
-    turns = _system_in_front(messages) if rendering is Rendering.SYSTEM_BEFORE_USER else messages
-    try:
-        return tokenizer.apply_chat_template(turns, date_string=_DAY, **settings)
-    except TemplateError as error:
-        raise ValueError(
-            f"The chat template refuses {messages[-1]['content']!r}: {error}. Give raw texts with chat=False, or a "
-            "tokenizer with another template."
-        ) from error
+def _conversation(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Mapping[str, str]],
+    rendering: Rendering,
+    variables: Mapping[str, Any],
+    **settings: Any,
+) -> str:
+    """The text that the chat template makes of messages."""
+    turns = [{**turn, "content": without_bos(tokenizer, turn["content"])} for turn in messages]
+    turns = _system_in_front(turns) if rendering is Rendering.SYSTEM_BEFORE_USER else turns
+    asked = str(messages[-1]["content"])
+    return str(apply_template(tokenizer, turns, variables, asked=asked, tokenize=False, **settings))
 
 
-def _render_one(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, rendering: Rendering) -> list[int]:
-    if prompt.chat and rendering is not Rendering.PLAIN:
-        encoded = _templated(
-            tokenizer, prompt.messages, rendering, tokenize=True, add_generation_prompt=True, return_dict=True
-        )
-        return list(encoded["input_ids"])
-    text = prompt.user
-    if prompt.chat:
-        text = "\n\n".join(filter(None, (prompt.system, prompt.user))) + "\n"
-    encoded = tokenizer(text)
-    return list(encoded["input_ids"])
+def _text_of(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, rendering: Rendering, variables: Mapping[str, Any]
+) -> str:
+    """The text of a prompt: what the template writes, or else plain text."""
+    if not prompt.chat:
+        return prompt.user
+    if rendering is not Rendering.PLAIN:
+        return _conversation(tokenizer, prompt.messages, rendering, variables, add_generation_prompt=True)
+    return "\n\n".join(without_bos(tokenizer, turn["content"]) for turn in prompt.messages) + "\n"
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Int[Tensor, "batch pos"], Bool[Tensor, "batch pos"]]:

@@ -10,7 +10,7 @@ import transformer_lens
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 try:
@@ -71,9 +71,11 @@ class Runner(ABC):
 
     Attributes:
         network: the module that holds the weights.
+        copies_stream: whether what a hook returns at `resid_mid` reaches the MLP alone, not the stream that is added.
     """
 
     network: nn.Module
+    copies_stream: bool = False
 
     @abstractmethod
     def run(
@@ -134,10 +136,14 @@ class Runner(ABC):
 class BridgeRunner(Runner):
     """The transformers network inside a `TransformerBridge` (TransformerLens 3 and 4)."""
 
+    copies_stream = True
+
     def __init__(self, hooked: Any) -> None:
         self.network = hooked.original_model
         network: Any = self.network
-        self._decoder = network.get_decoder()
+        decoder = network.get_decoder()
+        # ModernBERT calls its output projection `decoder`.
+        self._decoder = decoder if isinstance(decoder, PreTrainedModel) else network.base_model
 
     def run(
         self,

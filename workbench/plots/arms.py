@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.legend import Legend
 from workbench.plots.palette import METHOD, ArmStyle
 from workbench.plots.panels import axes, axis, panels
@@ -18,6 +19,7 @@ ROW = 17
 _ACROSS = 4  # panels beside each other
 
 
+@literal_words
 def arms_compared(
     equal_dose: pd.DataFrame, *, legend: Legend | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:
@@ -64,6 +66,7 @@ def arms_compared(
     return drawn
 
 
+@literal_words
 def shift_beyond_controls(
     against: pd.DataFrame,
     *,

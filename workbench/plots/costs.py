@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.legend import SHIFT, Legend
 from workbench.plots.panels import axes, axis, give_room, panels
 from workbench.plots.tables import bars, check_columns, counted, one_trait, with_ends
@@ -15,6 +16,7 @@ from workbench.plots.theme import TEMPLATE, Look, figure
 _APART = 0.11  # decades between arms that edit about as many units
 
 
+@literal_words
 def trait_against_cost(
     tradeoff: pd.DataFrame,
     *,
@@ -89,6 +91,7 @@ def trait_against_cost(
     return drawn
 
 
+@literal_words
 def cost_by_breadth(
     cost: pd.DataFrame, *, legend: Legend | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

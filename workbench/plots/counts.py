@@ -3,10 +3,12 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import TEMPLATE, Look, figure
 
 
+@literal_words
 def neurons_per_layer(
     counts: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

@@ -1,16 +1,17 @@
 """Both criteria of the dual rule at once: the size of each neuron's mean difference against its Cohen's d."""
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.plots.neurons import EFFECTS, NEEDED, hovering, largest, marked_by
+from workbench.plots.drawing import literal_words
+from workbench.plots.neurons import EFFECTS, NEEDED, counted, evenly, hovering, largest, marked_by
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import GREY, TEMPLATE, Look, figure, translucent
 
-_MOST_POINTS = 6000
+_MOST_POINTS = 4000
 
 
+@literal_words
 def magnitude_against_d(
     effects: pd.DataFrame,
     *,
@@ -29,7 +30,7 @@ def magnitude_against_d(
             each layer, drawn as the band that they span, or as one line if they agree.
         neurons: the neurons to mark, as for `effect_map`.
 
-    At most 6,000 neurons that were not chosen are drawn, evenly taken; the chosen ones are all drawn. A neuron
+    At most 4,000 neurons that were not chosen are drawn, evenly taken; the chosen ones are all drawn. A neuron
     without any difference has no place on a log axis; an infinite d is drawn at the largest finite one.
 
     Raises:
@@ -45,7 +46,7 @@ def magnitude_against_d(
     rows = rows.assign(position=rows["cohens_d"].clip(-bound, bound))
     selected = rows["selected"] if "selected" in rows else pd.Series("", index=rows.index)
     others = rows[~selected.isin(["high", "low"])]
-    others = others.iloc[np.unique(np.linspace(0, len(others) - 1, min(len(others), _MOST_POINTS)).astype(int))]
+    points = evenly(others, _MOST_POINTS)
     look = Look.of(template)
     drawn = figure(
         alt=f"Scatter of the size of the mean difference against Cohen's d for neurons of {trait or 'one trait'}, with "
@@ -62,12 +63,12 @@ def magnitude_against_d(
         },
     )
     drawn.add_scattergl(
-        x=others["position"],
-        y=others["magnitude"],
+        x=points["position"],
+        y=points["magnitude"],
         mode="markers",
-        name="not chosen",
+        name=f"not chosen ({counted(points, others)})",
         marker={"size": 4, "color": translucent(look.colour(GREY), 0.35)},
-        **hovering(others),
+        **hovering(points),
     )
     for pole in ("high", "low"):
         chosen = rows[selected == pole]

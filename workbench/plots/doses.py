@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.legend import Legend
 from workbench.plots.panels import axes, axis, panels
 from workbench.plots.tables import bars, check_columns, counted, one_trait
@@ -12,6 +13,7 @@ DOSE = "gamma (dose, multiples of the mean difference)"
 _DASHES = {"increase": "solid", "decrease": "dash"}
 
 
+@literal_words
 def dose_curves(
     dose: pd.DataFrame,
     *,
@@ -73,6 +75,7 @@ def dose_curves(
     return drawn
 
 
+@literal_words
 def changes_by_dose(
     changes: pd.DataFrame, *, legend: Legend | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

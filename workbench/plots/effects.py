@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.neurons import EFFECTS, HOVER, HOVERED, NEEDED, hovering, largest, marked_by, names_of
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import TEMPLATE, Look, figure
@@ -15,6 +16,7 @@ _ORDERS = {
 }
 
 
+@literal_words
 def effect_map(
     effects: pd.DataFrame,
     *,

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.panels import axes, panels
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import BLUE, GREEN, GREY, TEMPLATE, VERMILLION, Look, figure, translucent
@@ -14,6 +15,7 @@ _MOST_PANELS, _ACROSS = 8, 4
 _NEEDED = ("layer", "pole", "pc1", "pc2", "ev1", "ev2")
 
 
+@literal_words
 def trait_pca(
     projection: pd.DataFrame,
     *,
@@ -100,6 +102,7 @@ def trait_pca(
     return drawn
 
 
+@literal_words
 def separability_by_layer(
     separability: pd.DataFrame,
     *,

@@ -1,5 +1,6 @@
 """What figures say of a study's arms and quantities: colours from roles, words and units from what was measured."""
 
+import html
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import pandas as pd
 
 from workbench.outcome.quantity import SHARE, Quantity
+from workbench.plots.literal import literal
 from workbench.plots.palette import ROLE_OF, ArmStyle, arm_styles
 
 SHIFT = "shift"
@@ -73,7 +75,8 @@ class Wording:
     def lines(self, width: int) -> str:
         """The label in lines of at most `width` characters, its unit in lines of its own."""
         parts = [self.label, f"({self.unit})"] if self.unit else [self.label]
-        return "<br>".join(line for part in parts for line in textwrap.wrap(part, width, break_on_hyphens=False))
+        lines = [line for part in parts for line in textwrap.wrap(html.unescape(part), width, break_on_hyphens=False)]
+        return "<br>".join(map(literal, lines))
 
 
 @dataclass(frozen=True)

@@ -56,3 +56,14 @@ def hovering(rows: pd.DataFrame, *, extra: str = "") -> dict[str, Any]:
         "customdata": rows[list(HOVERED)].to_numpy(np.float32),
         "hovertemplate": f"{HOVER}<extra>{extra}</extra>",
     }
+
+
+def evenly(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many of the rows, evenly taken from the first to the last."""
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
+
+
+def counted(drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """How many neurons there are, and of how many a point is drawn where that is not of all."""
+    whole = f"{len(rows):,}"
+    return whole if len(drawn) == len(rows) else f"{whole}, {len(drawn):,} drawn"

@@ -3,12 +3,14 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.tables import bars, check_columns, one_trait
 from workbench.plots.theme import BLUE, GREEN, ORANGE, TEMPLATE, VERMILLION, Look, figure, translucent
 
 _SHUFFLED = {"description": (BLUE, "descriptions dealt out anew"), "pair": (ORANGE, "poles of pairs swapped")}
 
 
+@literal_words
 def null_distribution(
     counts: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:
@@ -59,6 +61,7 @@ def null_distribution(
     return drawn
 
 
+@literal_words
 def stability_bars(
     stability: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:
@@ -99,6 +102,7 @@ def stability_bars(
     return drawn
 
 
+@literal_words
 def balance_love(
     balance: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
+from workbench.plots.neurons import counted, evenly
 from workbench.plots.tables import check_columns, one_trait, with_ends
 from workbench.plots.theme import GREY, POLE_COLOURS, PURPLE, TEMPLATE, Look, figure
 
-_MOST_POINTS = 4000
+_MOST_POINTS = 1500
 
 
+@literal_words
 def exclusivity_scatter(
     contrasts: pd.DataFrame,
     *,
@@ -25,7 +28,7 @@ def exclusivity_scatter(
             `d_low_neutral_high`) hovering tells them.
         min_d: tau_d. Right of it lies High, above it Low, above and right of it what both raise.
 
-    More than 4,000 neurons are thinned evenly, those beyond a threshold kept.
+    Of each kind at most 1,500 neurons are drawn, evenly taken; the legend counts them all and says how many are drawn.
 
     Raises:
         ValueError: for missing columns, or an unknown trait.
@@ -61,14 +64,12 @@ def exclusivity_scatter(
         else ("", "")
     )
     for name, (mask, colour, symbol) in groups.items():
-        points = rows[mask]
-        if name == "neither" or len(points) > _MOST_POINTS:
-            points = points.iloc[:: max(1, len(points) * 2 // _MOST_POINTS)]
+        points = evenly(rows[mask], _MOST_POINTS)
         drawn.add_scattergl(
             x=points["d_high_neutral"],
             y=points["d_low_neutral"],
             mode="markers",
-            name=f"{name} ({int(mask.sum()):,})",
+            name=f"{name} ({counted(points, rows[mask])})",
             marker={
                 "color": look.colour(colour),
                 "symbol": symbol,
@@ -85,6 +86,7 @@ def exclusivity_scatter(
     return drawn
 
 
+@literal_words
 def overlap_heatmap(
     overlap: pd.DataFrame, *, quantity: str = "lift", template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.panels import axes, axis, panels
 from workbench.plots.tables import check_columns, one_trait
 from workbench.plots.theme import (
@@ -28,6 +29,7 @@ _AXES = {
 }
 
 
+@literal_words
 def patching_by_layer(
     patching: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:

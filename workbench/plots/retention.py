@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.plots.arms import ROW, draw_rows, label_rows, round_step
+from workbench.plots.drawing import literal_words
 from workbench.plots.legend import Legend
 from workbench.plots.panels import axis, panels, rule
 from workbench.plots.tables import check_columns, counted, one_trait
@@ -13,6 +14,7 @@ _PERCENT = "~%"
 _FURTHEST = 5  # margins below zero at which a panel ends, so that a broken arm does not hide the others
 
 
+@literal_words
 def retention_by_task(
     tests: pd.DataFrame,
     *,

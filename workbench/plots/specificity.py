@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.panels import axes, panels
 from workbench.plots.tables import check_columns
 from workbench.plots.theme import TEMPLATE, Look
@@ -11,6 +12,7 @@ from workbench.plots.theme import TEMPLATE, Look
 _WAYS = {"increase": "increased", "decrease": "decreased"}
 
 
+@literal_words
 def specificity_heatmap(
     specificity: pd.DataFrame,
     *,

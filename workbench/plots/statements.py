@@ -5,6 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.plots.arms import ROW, label_rows
+from workbench.plots.drawing import literal_words
 from workbench.plots.legend import Legend
 from workbench.plots.panels import axes, axis, panels
 from workbench.plots.tables import check_columns, counted, one_trait
@@ -14,6 +15,7 @@ _TALL = 26
 """Pixels of an arm's row, in which points are strewn."""
 
 
+@literal_words
 def statement_shifts(
     items: pd.DataFrame,
     *,

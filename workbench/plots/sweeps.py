@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from workbench.plots.drawing import literal_words
 from workbench.plots.legend import SHIFT, Legend
 from workbench.plots.panels import axes, axis, panels, rule
 from workbench.plots.tables import bars, check_columns, one_trait, with_ends
 from workbench.plots.theme import BLUE, TEMPLATE, Look, figure, translucent
 
 
+@literal_words
 def threshold_sweep(
     sensitivity: pd.DataFrame, *, trait: str | None = None, template: go.layout.Template = TEMPLATE
 ) -> go.Figure:
@@ -51,6 +53,7 @@ def threshold_sweep(
     return drawn
 
 
+@literal_words
 def quantile_sweep(
     sweep: pd.DataFrame,
     *,

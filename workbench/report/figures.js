@@ -135,7 +135,7 @@ const reportFigures = (() => {
     return Math.max([0, 0, 480][panels] ?? panels * 165, cells ? 160 + cells * 42 : 0);
   };
 
-  const sourcesOf = (figure) => [...figure.querySelectorAll('script[type="application/json"]')];
+  const sourcesOf = (figure) => [...figure.querySelectorAll("script[data-key]")];
   const sourceOf = (figure) => {
     const sources = sourcesOf(figure);
     const keyed = (key) => sources.find((source) => source.dataset.key === key);
@@ -147,8 +147,12 @@ const reportFigures = (() => {
     const source = sourceOf(figure);
     const key = source.dataset.key;
     figure.dataset.key = key;
+    if (!packed.figureReady(source)) {
+      packed.figureTaken(source).then(() => { if (figure.dataset.key === key) draw(figure); }, complain);
+      return;
+    }
     try {
-      const { data, layout } = onScreen(JSON.parse(source.textContent));
+      const { data, layout } = onScreen(packed.figure(source));
       const room = roomOf({ data, layout });
       plot.style.minWidth = room && !state.printing ? `${room}px` : "";
       const stage = plot.parentElement;
@@ -187,18 +191,19 @@ const reportFigures = (() => {
   };
 
   // A figure as a file is on white paper, whatever the page's colours.
-  const save = (figure) => {
+  const save = async (figure) => {
     const source = sourceOf(figure);
     const key = source.dataset.key;
+    await packed.figureTaken(source);
     const colours = ink(["#ffffff", "#1d2125", "#d9d8d3", "#e6e5e1"]);
-    const { data, layout } = dressed(JSON.parse(source.textContent), { dark: false, printing: true, colours });
+    const { data, layout } = dressed(packed.figure(source), { dark: false, printing: true, colours });
     const filename = figure.dataset.figure + (key === ALL ? "" : `-${key.toLowerCase()}`);
-    return Plotly.downloadImage({ data, layout }, { format: "svg", filename, width: SAVED_WIDTH, height: layout.height }).catch(complain);
+    return Plotly.downloadImage({ data, layout }, { format: "svg", filename, width: SAVED_WIDTH, height: layout.height });
   };
   for (const figure of all) {
     const button = figure.querySelector(".save");
     button.hidden = false;
-    button.addEventListener("click", () => save(figure));
+    button.addEventListener("click", () => save(figure).catch(complain));
   }
 
   const observer = new IntersectionObserver((entries) => {
@@ -222,5 +227,7 @@ const reportFigures = (() => {
         else observer.observe(figure);
       }
     },
+    // Paper is printed at once: what it needs is taken out of the page before.
+    take: async () => { for (const figure of all) await packed.figureTaken(sourceOf(figure)); },
   };
 })();

@@ -1,12 +1,15 @@
 """A folder's figures as one page of Markdown: what was run, and each figure with its caption."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.measure.summarising import ALL
+from workbench.printable import one_line
 from workbench.report.study_figures import StudyFigure
 from workbench.study.study import Study
 
+_MARKUP = re.compile(r"[\\`*\[\]<>&#|~]|(?<!\w)_|_(?!\w)")
 _SHOWN = (".png", ".svg")  # formats that a page shows in place
 _FAVOURED = "Extraversion"  # the trait that is shown where a figure has one drawing a trait
 
@@ -43,19 +46,25 @@ def gallery(study: Study, figures: Sequence[StudyFigure], written: Mapping[tuple
 
 def ran(study: Study) -> str:
     """What was run, in a sentence or two."""
-    config, measured = study.config, study.quantities.drop_duplicates("name")["label"]
+    config, labels = study.config, study.quantities.drop_duplicates("name")["label"]
+    measured = ", ".join(map(_literal, labels))
     traits = "1 trait" if len(config.traits) == 1 else f"{len(config.traits)} traits"
     return (
-        f"The study of {study.method} on the model {study.manifest['model']}: {traits}, {config.pairs} pairs of "
-        f"personas a trait, scope {config.scope}, gamma {study.gamma:g} chosen on search questions, seed "
-        f"{config.seed}. On held-out questions and items were measured: {', '.join(measured)}."
+        f"The study of {_literal(study.method)} on the model {_literal(study.manifest['model'])}: {traits}, "
+        f"{config.pairs} pairs of personas a trait, scope {config.scope}, gamma {study.gamma:g} chosen on search "
+        f"questions, seed {config.seed}. On held-out questions and items were measured: {measured}."
     )
 
 
 def settings(study: Study) -> str:
     """The same, short enough to end a caption."""
     config = study.config
-    return f"{study.manifest['model']}, {config.pairs} pairs a trait, seed {config.seed}"
+    return f"{_literal(study.manifest['model'])}, {config.pairs} pairs a trait, seed {config.seed}"
+
+
+def _literal(text: object) -> str:
+    """A name as Markdown shows it literally."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
 
 
 def _favoured(traits: list[str]) -> str:
@@ -63,7 +72,7 @@ def _favoured(traits: list[str]) -> str:
 
 
 def _alt(figure: StudyFigure, trait: str) -> str:
-    return figure.alt(trait).replace("[", "(").replace("]", ")")
+    return one_line(figure.alt(trait)).replace("[", "(").replace("]", ")")
 
 
 def _named(figure: StudyFigure, files: Mapping[str, Sequence[Path]]) -> str:

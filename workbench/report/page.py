@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -19,9 +19,11 @@ from workbench.measure.summarising import ALL
 from workbench.plots import narrowed
 from workbench.report.cells import table_cells
 from workbench.report.contents import Report
+from workbench.report.packing import Pool, compressed, figure_block
 from workbench.whole import write_whole
 
-_SCRIPTS = ("figures.js", "tables.js", "report.js")
+_SCRIPTS = ("packed.js", "figures.js", "tables.js", "report.js")
+_FEW_ROWS = 12  # of a long table that are shown at first, as in tables.js
 _PHONE = 358  # pixels of text on a phone
 _FLAT = 12  # entries of a manifest's map that are read at a glance; longer ones are folded
 
@@ -29,8 +31,16 @@ _FLAT = 12  # entries of a manifest's map that are read at a glance; longer ones
 def render_report(report: Report) -> str:
     """The page as HTML; equal reports give equal pages."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals.update(figure_json=_figure_json, table_cells=table_cells)
-    scripts = [Markup(_script(source)) for source in (get_plotlyjs(), *map(_part, _SCRIPTS))]
+    pool = Pool()
+    environment.globals.update(
+        packed_figure=lambda figure: Markup(compressed(figure_block(_stored(figure), pool))),
+        packed_pool=lambda: Markup(compressed(pool.content())),
+        packed=lambda text: Markup(compressed(str(text))),
+        packed_plotly=lambda: Markup(_plotly()[1]),
+        table_cells=table_cells,
+    )
+    scripts = [Markup(_script(_part(name))) for name in _SCRIPTS]
+    drawing = [_plotly()[0]] if report.figures else []
     page = environment.from_string(_part("template.html.jinja")).render(
         report=report,
         all=ALL,
@@ -39,8 +49,10 @@ def render_report(report: Report) -> str:
         methods=Markup(report.methods),
         manifest=_manifest_parts(report.manifest),
         style=Markup(_part("report.css")),
+        few=_FEW_ROWS,
         scripts=scripts,
-        script_hashes=Markup(" ".join(_hash(script) for script in scripts)),
+        draws=bool(drawing),
+        script_hashes=Markup(" ".join(map(_hash, [*scripts, *drawing]))),
     )
     # A generated answer may hold half a surrogate pair, which no file can.
     return page.encode("utf-8", "replace").decode("utf-8")
@@ -60,6 +72,13 @@ def write_report(report: Report, path: str | Path) -> Path:
         raise OSError(error.errno, why, str(path)) from error
 
 
+@cache
+def _plotly() -> tuple[str, str]:
+    """Plotly's script as the page runs it, and compressed."""
+    source = _script(get_plotlyjs())
+    return source, compressed(source)
+
+
 def _part(name: str) -> str:
     return resources.files("workbench.report").joinpath(name).read_text(encoding="utf-8")
 
@@ -73,13 +92,9 @@ def _hash(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _figure_json(figure: go.Figure) -> Markup:
-    """A figure as JSON that may stand inside a script element, its numbers as exact as a drawing can be."""
-    stored = _lighter(json.loads(str(figure.to_json())))
-    stored["narrow"] = _narrow(figure)
-    text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
-    # Without a "<" nothing ends the element or opens a comment in it.
-    return Markup(text.replace("<", "\\u003c"))
+def _stored(figure: go.Figure) -> dict[str, Any]:
+    """A figure's JSON, and what differs of it on a phone."""
+    return json.loads(str(figure.to_json())) | {"narrow": _narrow(figure)}
 
 
 def _narrow(figure: go.Figure) -> dict[str, Any]:
@@ -87,16 +102,6 @@ def _narrow(figure: go.Figure) -> dict[str, Any]:
     drawn = json.loads(str(narrowed(figure, width=_PHONE).update_layout(template=None).to_json()))
     drawn["layout"].pop("template", None)
     return {"layout": drawn["layout"], "colorbars": [trace.get("colorbar") for trace in drawn["data"]]}
-
-
-def _lighter(node: Any) -> Any:
-    """Plotly's JSON with arrays of doubles as single floats, seven digits, which take half the room."""
-    if isinstance(node, list):
-        return [_lighter(each) if isinstance(each, dict | list) else each for each in node]
-    if node.get("dtype") == "f8" and "bdata" in node:
-        single = np.frombuffer(base64.b64decode(node["bdata"]), dtype="<f8").astype("<f4")
-        return node | {"dtype": "f4", "bdata": base64.b64encode(single.tobytes()).decode()}
-    return {name: _lighter(each) if isinstance(each, dict | list) else each for name, each in node.items()}
 
 
 def _manifest_parts(manifest: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, int, str]]]:

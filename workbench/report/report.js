@@ -116,6 +116,7 @@
     root.dataset.theme = "light";
     folded = [...document.querySelectorAll("details:not([open])")];
     folded.forEach((details) => { details.open = true; });
+    reportTables.unfold();
     reportFigures.print(true);
   });
   window.addEventListener("afterprint", () => {
@@ -133,4 +134,6 @@
   reportFigures.start();
   const place = reveal(location.hash.slice(1));
   if (place) place.scrollIntoView();
+  const later = window.requestIdleCallback || ((then) => setTimeout(then, 1000));
+  later(async () => { await reportFigures.take(); await reportTables.take(); });
 })();

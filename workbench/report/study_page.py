@@ -110,7 +110,7 @@ def _methods(study: Study) -> str:
     """How it was done, as HTML, with what this study measured."""
     rows = study.quantities.drop_duplicates("name").to_dict("records")
     items = [
-        f"<li><code>{row['name']}</code>: {escape(row['label'])}, in {escape(row['unit'])}, resampled by "
+        f"<li><code>{escape(row['name'])}</code>: {escape(row['label'])}, in {escape(row['unit'])}, resampled by "
         f"{escape(row['cluster'])}</li>"
         for row in rows
     ]

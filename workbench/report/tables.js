@@ -13,7 +13,8 @@ const reportTables = (() => {
     const table = box.querySelector("table");
     const headings = [...table.tHead.rows[0].cells];
     const names = headings.map((heading) => JSON.parse(heading.dataset.names));
-    const stored = [...table.tBodies[0].rows];
+    const rest = box.querySelector("script.rows"); // the rows that are held compressed
+    let stored = [...table.tBodies[0].rows];
     const traitAt = names.flatMap(([name], at) => (FOLLOWS.includes(name) ? [at] : []));
     const [which, done] = [".which", ".done"].map((part) => box.querySelector(part));
     const more = box.querySelector(".more");
@@ -33,6 +34,21 @@ const reportTables = (() => {
       more.hidden = own.length <= FEW;
       more.textContent = whole ? `Show the first ${FEW} rows` : `Show all ${sized(own.length)} rows`;
       more.setAttribute("aria-expanded", String(whole));
+    };
+
+    // All rows, at once if they were taken out of the page before.
+    const unfold = () => {
+      if (!rest || !rest.isConnected) return;
+      if (!packed.taken(rest)) {
+        packed.take(rest).then(unfold, complain);
+        return;
+      }
+      table.tBodies[0].insertAdjacentHTML("beforeend", packed.text(rest));
+      rest.remove();
+      stored = [...table.tBodies[0].rows];
+      rows = stored;
+      box.querySelector(".tools").hidden = false;
+      lay();
     };
 
     // A click on a heading sorts by it, a second click turns the order; gaps stay last.
@@ -77,7 +93,8 @@ const reportTables = (() => {
       }
     };
 
-    box.querySelector(".tools").hidden = false;
+    box.querySelector(".tools").hidden = Boolean(rest);
+    box.addEventListener("toggle", () => { if (box.open) unfold(); });
     box.querySelector(".download").addEventListener("click", download);
     box.querySelector(".copy").addEventListener("click", copy);
     more.addEventListener("click", () => { whole = !whole; lay(); });
@@ -88,9 +105,14 @@ const reportTables = (() => {
         target.title = [target.dataset.v, target.dataset.l, target.dataset.h].filter(Boolean).join(", ");
       }
     });
-    return { show: (trait) => { wanted = trait; lay(); } };
+    const take = () => (rest && rest.isConnected ? packed.take(rest) : null);
+    return { show: (trait) => { wanted = trait; lay(); }, unfold, take };
   };
 
   const tables = [...document.querySelectorAll("details.table")].map(tableOf);
-  return { show: (trait) => tables.forEach((table) => table.show(trait)) };
+  return {
+    show: (trait) => tables.forEach((table) => table.show(trait)),
+    unfold: () => tables.forEach((table) => table.unfold()),
+    take: async () => { for (const table of tables) await table.take(); },
+  };
 })();

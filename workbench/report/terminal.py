@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from rich.text import Text
 from workbench import select as selecting
 from workbench.outcome.quantity import SHARE, Quantity
 from workbench.plots import Legend
+from workbench.printable import one_line, printable
 from workbench.report.measured import has_dose, other_traits, shown_costs, standing_text
 from workbench.study.config import StudyConfig
 from workbench.study.study import Study
@@ -33,10 +33,10 @@ def print_study(study: Study, console: Console) -> None:
 def study_summary(study: Study, *, width: int) -> list[RenderableType]:
     """The parts of a study's summary, in reading order, in lines of `width` characters."""
     return [
-        Padding(Text.from_markup(_found(study)), (1, 0)),
+        Padding(_found(study), (1, 0)),
         *_equal_dose(study, width),
         *_equal_shift(study, width),
-        Text.from_markup(f"[dim]{_legend(study)}[/]"),
+        Text(printable(_legend(study)), style="dim"),
         Padding(_findings(study), (1, 0, 0, 0)),
     ]
 
@@ -53,7 +53,8 @@ def selection_table(selection: "selecting.Selection") -> Table:
         "low": "Low",
     }
     table = _table(*shown.values())
-    table.title, table.title_justify, table.title_style = f"{selection.trait}, rule {selection.rule}", "left", "bold"
+    table.title = Text(one_line(f"{selection.trait}, rule {selection.rule}"), style="bold")
+    table.title_justify = "left"
     for row in selection.layers.to_dict("records"):
         table.add_row(*(f"{row[key]:.4f}" if key == "threshold" else str(row[key]) for key in shown))
     return table
@@ -61,29 +62,33 @@ def selection_table(selection: "selecting.Selection") -> Table:
 
 def answers_table(title: str, answers: Sequence[dict[str, str]]) -> Table:
     """Answers side by side: a column per key, a row per prompt."""
-    table = Table(title=title, title_justify="left", show_lines=True, expand=True)
+    table = Table(title=Text(one_line(title)), title_justify="left", show_lines=True, expand=True)
     for column in answers[0]:
-        table.add_column(column, ratio=1)
+        table.add_column(Text(one_line(column)), ratio=1)
     for row in answers:
-        table.add_row(*map(Text, row.values()))
+        table.add_row(*(Text(printable(text)) for text in row.values()))
     return table
 
 
-def _found(study: Study) -> str:
+def _found(study: Study) -> Text:
     tables, config = study.tables, study.config
     selection = tables["selection"]
     chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
     traits = len(config.traits)
     each = f"for each of {traits} traits" if traits > 1 else f"for {', '.join(config.traits)}"
-    dose = f"gamma {study.gamma:g} of {escape(study.method)} was chosen on search questions; what follows was measured"
+    dose = f"gamma {study.gamma:g} of {study.method} was chosen on search questions; what follows was measured"
     if not has_dose(study):
-        dose = f"{escape(study.method)} has no dose; what follows was measured"
-    return (
-        f"[bold]{chosen / neurons:.2%} of the MLP neurons were chosen[/]: {chosen / traits:.0f} of "
-        f"{neurons // traits} {each}, by {chosen_by(config)}, from {config.pairs} pairs a trait.\n"
-        f"{dose} on held-out questions and items (scope {config.scope})."
-        + (f"\nLayers and min_d that its file does not give: {escape(study.preset)}." if study.preset else "")
-        + (f"\n[yellow]{escape(standing)}[/]" if (standing := standing_text(study)) else "")
+        dose = f"{study.method} has no dose; what follows was measured"
+    told = (
+        f": {chosen / traits:.0f} of {neurons // traits} {each}, by {chosen_by(config)}, from {config.pairs} pairs a "
+        f"trait.\n{dose} on held-out questions and items (scope {config.scope})."
+        + (f"\nLayers and min_d that its file does not give: {study.preset}." if study.preset else "")
+    )
+    standing = standing_text(study)
+    return Text.assemble(
+        (f"{chosen / neurons:.2%} of the MLP neurons were chosen", "bold"),
+        printable(told),
+        (printable(f"\n{standing}") if standing else "", "yellow"),
     )
 
 
@@ -97,10 +102,10 @@ def _legend(study: Study) -> str:
     target = Legend.of(study).quantity(study.target)
     text = (
         "Brackets: 95 % bootstrap intervals, clustered by what was asked. Shift: change of the "
-        f"{escape(target.label)} in the intended direction ({target.change_unit}). pp: percentage points. Costs: "
+        f"{target.label} in the intended direction ({target.change_unit}). pp: percentage points. Costs: "
         "change against the unedited model unless said."
     )
-    same = [f"* {escape(arm)}: the same edits as {escape(twin)}, value by value." for arm, twin in study.twins.items()]
+    same = [f"* {arm}: the same edits as {twin}, value by value." for arm, twin in study.twins.items()]
     return " ".join([text, *same])
 
 
@@ -125,13 +130,15 @@ def _equal_shift(study: Study, width: int) -> list[RenderableType]:
         return []
     never, itself = rows["gamma"].isna(), rows["arm"] == study.method
     needed = _column(rows, "gamma", signed=False)
-    needed = ["[dim]never as far[/]" if none else cell for none, cell in zip(never, needed, strict=True)]
-    needed = [cell.partition(" ")[0] if chosen else cell for chosen, cell in zip(itself, needed, strict=True)]
+    needed = [Text("never as far", style="dim") if none else cell for none, cell in zip(never, needed, strict=True)]
+    needed = [
+        Text(cell.plain.partition(" ")[0]) if chosen else cell for chosen, cell in zip(itself, needed, strict=True)
+    ]
     columns = {"gamma needed": needed}
     for cost in costs:
         cells = _column(rows, f"{cost.name}_against", cost.scale)
         compared = zip(cells, never | itself, strict=True)
-        columns[_heading(cost)] = [_MISSING if skipped else cell for cell, skipped in compared]
+        columns[_heading(cost)] = [Text(_MISSING) if skipped else cell for cell, skipped in compared]
     target = legend.quantity(study.target)
     shift = f"{target.scale * rows['shift'].iloc[0]:+.2f} {target.change_unit}"
     title = f"Arms at equal trait shift ({shift}), against {study.method} there"
@@ -145,23 +152,27 @@ def _findings(study: Study) -> RenderableType:
     for finding in study.findings:
         mark, colour = MARKS[finding.verdict]
         sentence = Text.assemble(
-            (finding.claim, "bold"), ": ", (finding.verdict, f"bold {colour}"), ". ", (finding.sentence, "default")
+            (printable(finding.claim), "bold"),
+            ": ",
+            (finding.verdict, f"bold {colour}"),
+            ". ",
+            (printable(finding.sentence), "default"),
         )
         grid.add_row(Text(mark, style=colour), sentence)
     return Group(Text("What the data say", style="bold underline"), grid)
 
 
 def _tables(
-    study: Study, title: str, arms: pd.Series, columns: Mapping[str, Sequence[str]], *, width: int
+    study: Study, title: str, arms: pd.Series, columns: Mapping[str, Sequence[Text]], *, width: int
 ) -> list[RenderableType]:
     """Columns beside the arms' names, in as many tables as lines of `width` characters need."""
-    names = [f"{escape(arm)} *" if arm in study.twins else escape(arm) for arm in arms]
-    heads = {column: "\n".join(textwrap.wrap(column, _HEAD)) for column in columns}
-    first = max(map(len, names))
+    names = [Text(one_line(f"{arm} *" if arm in study.twins else arm)) for arm in arms]
+    heads = {column: "\n".join(textwrap.wrap(one_line(column), _HEAD)) for column in columns}
+    first = max(name.cell_len for name in names)
     groups: list[list[str]] = []
     used = width
     for column, cells in columns.items():
-        wide = 1 + max(Text.from_markup(text).cell_len for text in (*cells, *heads[column].splitlines()))
+        wide = 1 + max(text.cell_len for text in (*cells, *map(Text, heads[column].splitlines())))
         if used + wide > width:
             groups.append([])
             used = first
@@ -172,14 +183,14 @@ def _tables(
         table = _table("arm", *(heads[column] for column in group))
         for name, *cells in zip(names, *(columns[column] for column in group), strict=True):
             table.add_row(name, *cells)
-        parts += [Text(f"{title}{', continued' if number else ''}", style="bold"), table]
+        parts += [Text(one_line(f"{title}{', continued' if number else ''}"), style="bold"), table]
     return parts
 
 
 def _table(*columns: str) -> Table:
     table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
-        table.add_column(escape(column), justify="right" if number else "left", no_wrap=True)
+        table.add_column(Text(column), justify="right" if number else "left", no_wrap=True)
     return table
 
 
@@ -188,7 +199,7 @@ def _heading(quantity: Quantity) -> str:
     return f"{quantity.label}, {'pp' if quantity.unit == SHARE else quantity.unit}"
 
 
-def _column(rows: pd.DataFrame, name: str, scale: float = 1.0, *, signed: bool = True) -> list[str]:
+def _column(rows: pd.DataFrame, name: str, scale: float = 1.0, *, signed: bool = True) -> list[Text]:
     """Estimates with their intervals, scaled; numbers of a percent have one decimal, others at least two."""
     values = [scale * rows[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high")]
     sizes = np.abs(values[0][np.isfinite(values[0]) & (values[0] != 0)])
@@ -196,10 +207,10 @@ def _column(rows: pd.DataFrame, name: str, scale: float = 1.0, *, signed: bool =
     decimals = 1 if scale != 1.0 else min(max(wanted, 2), 4)
     sign = "+" if signed else ""
     return [
-        _MISSING
+        Text(_MISSING)
         if math.isnan(value)
-        else f"{value:{sign}.{decimals}f}"
+        else Text(f"{value:{sign}.{decimals}f}")
         if math.isnan(low)
-        else f"{value:{sign}.{decimals}f} [dim]\\[{low:.{decimals}f},{high:.{decimals}f}][/]"
+        else Text.assemble(f"{value:{sign}.{decimals}f} ", (f"[{low:.{decimals}f},{high:.{decimals}f}]", "dim"))
         for value, low, high in zip(*values, strict=True)
     ]

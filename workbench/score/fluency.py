@@ -50,7 +50,7 @@ def fluency(
             f"Perplexity is measured under the unedited model, but {len(hooks)} hooks are on, e.g. {hooks[0]}. "
             "Leave `edited` first."
         )
-    tokens = [list(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in answers]  # type: ignore
+    tokens = model.answer_tokens(answers)
     with_tokens = [row for row, ids in enumerate(tokens) if ids]
     perplexity = np.full(len(tokens), np.nan)
     if with_tokens:

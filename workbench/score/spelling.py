@@ -14,10 +14,9 @@ def require_spelling(model: Model, texts: Iterable[str], *, by: str) -> None:
     Raises:
         ValueError: naming the first such text.
     """
-    unknown = model.tokenizer.unk_token_id
-    for text in texts:
-        ids = model.tokenizer(text, add_special_tokens=False)["input_ids"]
-        if unknown in ids:  # type: ignore[operator]
+    unknown, spelt = model.tokenizer.unk_token_id, list(texts)
+    for text, ids in zip(spelt, model.answer_tokens(spelt), strict=True):
+        if unknown in ids:
             raise ValueError(
                 f"The outcome {by} needs text that the model's tokenizer can spell, but {model.name}'s does not know "
                 f"all of {text!r}. Give a file in words that it knows, or leave the outcome out."

@@ -67,6 +67,7 @@ class Cell:
         """A hash of all that an outcome's rows depend on here."""
         return key_of(
             model=model.fingerprint,
+            rendering=model.rendering_digest,
             outcomes=[outcomes[name].key(self.split) for name in (*outcome.needs, outcome.name)],
             edits=[self.digest, *([_digest(self.further)] if outcome.name in self.drawn_by else [])],
             cell=(self.arm, self.gamma, self.scope, self.split),

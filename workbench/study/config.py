@@ -18,6 +18,7 @@ from workbench.score.judge.settings import JudgeConfig
 from workbench.select.settings import RuleSettings
 from workbench.study.toml import toml_of
 from workbench.testbed.speaking import named_speaks
+from workbench.textfile import read_text
 from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
 WORK = ("engine", "address", "workers")
@@ -39,6 +40,11 @@ class StudyConfig(BaseModel):
     )
     adapter: str | None = Field(
         default=None, description="A peft adapter's folder or name, e.g. a LoRA; it is merged into the model."
+    )
+    template: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Variables of the model's chat template, e.g. { enable_thinking = false }. A template that asks "
+        'for the day is told 26 July 2024, or what strftime_now says, e.g. { strftime_now = "2025-01-31" }.',
     )
     traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
     contrast: str = Field(
@@ -196,6 +202,14 @@ class StudyConfig(BaseModel):
             return {"contrast": "builtin", "questions": "builtin", **given}
         return given
 
+    @field_validator("template")
+    @classmethod
+    def _template(cls, template: dict[str, Any]) -> dict[str, Any]:
+        empty = [name for name, value in template.items() if value is None]
+        if empty:
+            raise ValueError(f"a study's template variables have values, but {empty[0]} has none")
+        return template
+
     @field_validator("traits")
     @classmethod
     def _traits(cls, traits: tuple[str, ...]) -> tuple[str, ...]:
@@ -279,15 +293,16 @@ class StudyConfig(BaseModel):
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is no TOML, or says something a study cannot be; names the entry.
+            ValueError: if it is no text, is no TOML, or says something a study cannot be; names the entry.
         """
         path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}.")
+        text = read_text(path)
         try:
-            return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls(**tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path.name} is no TOML: {error}.") from None
+        except RecursionError:
+            raise ValueError(f"{path.name} is nested too deeply to be read as a study's configuration.") from None
         except ValidationError as error:
             first = error.errors()[0]
             entry = ".".join(map(str, first["loc"])) or "the whole"

@@ -16,6 +16,8 @@ PUBLISHED = ("layers", "min_d")
 def fitted(plan: Plan, model: Model) -> tuple[Plan, Preset | None]:
     """The plan with what was published for a model of this architecture and size, where the file does not say it.
 
+    Its configuration has the template variables that the model runs with.
+
     Returns:
         The plan, and the preset if any of it is used.
 
@@ -24,6 +26,8 @@ def fitted(plan: Plan, model: Model) -> tuple[Plan, Preset | None]:
             this is another one.
     """
     _refuse(plan, model)
+    if model.template != plan.config.template:
+        plan = replace(plan, config=plan.config.model_copy(update={"template": model.template}))
     preset = preset_of(model)
     taken = {} if preset is None else _published(plan.config, preset)
     if not taken:

@@ -61,7 +61,8 @@ def run_study(
             outcomes of your own.
         arms: what is compared, instead of what the configuration names: names, or arms of your own. The
             configuration's `method` is one of them.
-        model: by default the configuration's.
+        model: by default the configuration's. Its template variables hold, and the configuration's before them; the
+            folder's study.toml has both.
         progress: is called with what has been done and the share of the work that is done.
 
     Raises:
@@ -76,11 +77,12 @@ def run_study(
         warn_unattainable(plan)
         if config.engine == "ray" and not _is_begun(Path(folder)):
             check_cluster(config.address)
-        model = model or load_model(config.model, adapter=config.adapter)
-        plan, preset = fitted(plan, model)
-        store = Store(folder)
-        store.manifest["preset"] = None if preset is None else str(preset)
-        return _run(plan, store, model, progress, warnings)
+        model = model or load_model(config.model, adapter=config.adapter, template=config.template)
+        with model.templated(config.template):
+            plan, preset = fitted(plan, model)
+            store = Store(folder)
+            store.manifest["preset"] = None if preset is None else str(preset)
+            return _run(plan, store, model, progress, warnings)
 
 
 def _is_begun(folder: Path) -> bool:
@@ -171,6 +173,9 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
         model=model.name,
         model_fingerprint=model.fingerprint,
         weights=model.weights,
+        template=model.template,
+        rendering=str(model.rendering),
+        rendering_remarks=model.rendering_remarks,
         method=plan.method.name,
         target=plan.target.name,
         quantities=[

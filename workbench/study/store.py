@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 
 from workbench.digest import VERSION, hash_file, key_of
+from workbench.textfile import read_json
 from workbench.whole import whole_file, write_whole
 
 MANIFEST = "manifest.json"
@@ -35,11 +36,13 @@ class Store:
         path = self.folder / MANIFEST
         if path.is_file():
             try:
-                self.manifest = json.loads(path.read_text(encoding="utf-8"))
-            except json.JSONDecodeError as error:
+                self.manifest = read_json(path)
+            except ValueError as error:
                 raise ValueError(
-                    f"{MANIFEST} of {self.folder} is damaged: {error}. Use another folder or remove this one."
+                    f"{MANIFEST} of {self.folder} is damaged: {error} Use another folder or remove this one."
                 ) from None
+            if not isinstance(self.manifest, dict) or not isinstance(self.manifest.get("steps"), dict):
+                raise ValueError(f"{MANIFEST} of {self.folder} is no study's: it has no steps. Use another folder.")
 
     def step(self, name: str, key: str, make: Callable[[], Mapping[str, Part]]) -> dict[str, Path]:
         """The files of a step by part; made if they are not kept under this key.

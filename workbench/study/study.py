@@ -1,6 +1,5 @@
 """A study that has been run, read from its folder."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from workbench.measure.summarising import ALL
 from workbench.outcome.finding import Finding
 from workbench.study.config import StudyConfig
 from workbench.study.store import MANIFEST, Store
+from workbench.textfile import read_json
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,9 @@ def load_study(folder: str | Path) -> Study:
     path = folder / MANIFEST
     if not path.is_file() or not (folder / "study.toml").is_file():
         raise FileNotFoundError(f"There is no study in {folder}: it has no {MANIFEST} and study.toml.")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or "steps" not in manifest:
+        raise ValueError(f"{path} is no study's manifest: it has no steps. Give the folder of a study.")
     if "findings" not in manifest:
         raise ValueError(f"The study in {folder} was not finished. Run it again: it continues where it stopped.")
     return Study(folder, StudyConfig.read(folder / "study.toml"), manifest)

@@ -1,5 +1,6 @@
 """A configuration written as TOML."""
 
+import json
 from collections.abc import Collection
 
 from pydantic import BaseModel
@@ -34,7 +35,7 @@ def _literal(value: object) -> str:
         inside = ", ".join(f"{_key(name)} = {_literal(each)}" for name, each in value.items())
         return f"{{ {inside} }}" if inside else "{}"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
 
 

@@ -169,8 +169,8 @@ def test_the_base_model_is_the_harness_own(model: wb.Model) -> None:
 
 
 def test_a_first_token_that_the_tokenizer_adds_is_never_doubled(model: wb.Model) -> None:
-    # TransformerLens' tokenizer begins every raw text; a wrapped model keeps the tokenizer that it is given.
-    wrapped = harness_model(wb.wrap_model(model.hooked))
+    # TransformerLens' tokenizer begins every raw text; a wrapped model keeps a tokenizer that it is given.
+    wrapped = harness_model(wb.wrap_model(model.hooked, model.hooked.tokenizer))
     begin: Any = model.tokenizer.bos_token_id
     assert wrapped.encode("What?")[0] == begin
     assert wrapped.encode("<|begin|>What?") == wrapped.encode("What?")

@@ -176,7 +176,7 @@ class _Settings:
         """A hash of all that a condition's results on some tasks depend on."""
         depends = {
             "model": model.fingerprint,
-            "template": model.tokenizer.chat_template if self.chat else None,
+            "template": model.rendering_digest,
             "does": intervention,
             "scope": self.scope if intervention else None,
             "chat": self.chat,

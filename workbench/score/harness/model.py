@@ -10,7 +10,7 @@ from workbench.edit.applying import EditedRun
 from workbench.model.generation import Sampling, Until, generate
 from workbench.model.likelihood import judge_answers
 from workbench.model.model import Model
-from workbench.model.rendering import render_conversation
+from workbench.model.text import rendered_tokens, text_tokens
 from workbench.score.harness.requests import Asked, Ledger, Wishes, require_harness, wishes_of
 
 if TYPE_CHECKING:
@@ -79,12 +79,11 @@ class HookedRequests:
         """
         if not self.chat:
             raise ValueError("The harness applies a chat template, but harness_model got chat=False. Use chat=True.")
-        return render_conversation(self.tokenizer, chat_history, open_turn=add_generation_prompt)
+        return self.hooked.conversation(chat_history, open_turn=add_generation_prompt)
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a context; special tokens are added unless the text has them, as a rendered conversation does."""
-        begun = self.tokenizer.bos_token is not None and text.startswith(self.tokenizer.bos_token)
-        return list(self.tokenizer(text, add_special_tokens=not (self.chat or begun))["input_ids"])
+        """Tokens of a context, of a conversation as the template wrote it or of raw text; BOS begins it once."""
+        return (rendered_tokens if self.chat else text_tokens)(self.tokenizer, [text])[0]
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         """The log-likelihood of each continuation, and whether greedy decoding would produce it."""
@@ -173,7 +172,7 @@ class HookedRequests:
         bare = context.rstrip()
         if not bare:
             continuation = context + continuation
-            answer = list(self.tokenizer(continuation, add_special_tokens=False)["input_ids"])
+            [answer] = self.hooked.answer_tokens([continuation])
             prefix = self.prefix_token_id
             tokens = answer if answer[:1] == [prefix] else [prefix, *answer]
             return Asked(tuple(tokens[:1]), self._nonempty(tokens[1:], continuation), 0)
@@ -194,8 +193,9 @@ class HookedRequests:
         """A text in windows, such that each token is scored once."""
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-        tokens = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        [tokens] = self.hooked.answer_tokens([text])
         prefix = self.prefix_token_id
+        tokens = tokens[1:] if tokens[:1] == [prefix] else tokens
         rolled = get_rolling_token_windows(tokens, prefix_token=prefix, max_seq_len=self.max_length, context_len=1)
         windows = [make_disjoint_window(window) for window in rolled]
         # The prompt of the first window is the token before the text; that of the others is text.

@@ -1,11 +1,10 @@
 """Read the rows of a task's file: a JSON list of objects, or JSON lines."""
 
-import json
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from workbench.contrast.banks import read_json_lines, read_utf8
+from workbench.textfile import parsed_json, read_json_lines, read_text
 
 T = TypeVar("T")
 
@@ -18,14 +17,11 @@ def read_rows(path: str | Path) -> list[dict]:
         ValueError: if the file is not UTF-8, is neither of the two, or holds no rows.
     """
     path = Path(path)
-    text = read_utf8(path)
+    text = read_text(path)
     if not text.lstrip().startswith("["):
         rows = read_json_lines(path)
     else:
-        try:
-            rows = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path.name} is no JSON: {error}.") from None
+        rows = parsed_json(text, path.name)
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
                 raise ValueError(

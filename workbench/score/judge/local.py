@@ -1,6 +1,5 @@
 """A judge that is a hooked model: its rating is the mean of the digits 1 to 5 weighted by their probabilities."""
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,13 +47,12 @@ class LocalJudge:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All that its ratings depend on: the weights, the chat template, the least mass."""
-        template = str(self.model.tokenizer.chat_template or "")
+        """All that its ratings depend on: the weights, the chat template and its variables, the least mass."""
         return {
             "judge": "local",
             "weights": self.model.fingerprint,
             "dtype": str(self.model.dtype),
-            "template": hashlib.sha256(template.encode()).hexdigest(),
+            "template": self.model.rendering_digest,
             "min_mass": self.min_mass,
             "replies": [DIGIT],
         }
@@ -137,9 +135,7 @@ def _spelt_digits(model: Model) -> list[list[list[int]]]:
     """Token ids of each digit with and without a space before it, except spellings that begin with another."""
     spelt: list[list[list[int]]] = []
     for level in LEVELS:
-        ways = [
-            list(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in (f"{level}", f" {level}")
-        ]  # type: ignore[arg-type]
+        ways = model.answer_tokens([f"{level}", f" {level}"])
         spelt.append([way for i, way in enumerate(ways) if way and way not in ways[:i]])
     flat = [way for several in spelt for way in several]
     return [[way for way in several if not any(way[: len(o)] == o for o in flat if o != way)] for several in spelt]

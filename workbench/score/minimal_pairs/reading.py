@@ -6,9 +6,9 @@ from io import StringIO
 from pathlib import Path
 from random import Random
 
-from workbench.contrast.banks import read_utf8
 from workbench.score.items.rows import read_rows
 from workbench.score.minimal_pairs.pair import MinimalPair
+from workbench.textfile import read_text
 
 _SENTENCES = (("sentence_good", "sentence_bad"), ("good", "bad"))
 _SUBJECTS = ("pair", "subject", "city", "item")
@@ -49,7 +49,7 @@ def read_minimal_pairs(path: str | Path, *, seed: int = 0) -> list[MinimalPair]:
 
 
 def _csv_rows(path: Path) -> list[dict]:
-    reader = csv.DictReader(StringIO(read_utf8(path), newline=""), strict=True)
+    reader = csv.DictReader(StringIO(read_text(path), newline=""), strict=True)
     try:
         rows = list(reader)
     except csv.Error as error:

@@ -199,7 +199,7 @@ def ask_questionnaire(
         for statement, number, order in questions
     ]
     prompts = model.tokens([condition.put(prompt) for condition in conditions for prompt in put])
-    answers = [[_tokens(model, text) for text in options.answers(order or ascending)] for _, _, order in questions]
+    answers = [model.answer_tokens(options.answers(order or ascending)) for _, _, order in questions]
     _refuse_overlap(answers[0], options)
     with _conditions_edited(model, conditions, len(questions), scope, record):
         likelihoods = log_likelihoods(model, prompts, answers * len(conditions))
@@ -229,11 +229,6 @@ def ask_questionnaire(
             }
         )
     return pd.DataFrame(rows)
-
-
-def _tokens(model: Model, text: str) -> list[int]:
-    encoded: list[int] = model.tokenizer(text, add_special_tokens=False)["input_ids"]  # type: ignore[assignment]
-    return list(encoded)
 
 
 def _refuse_overlap(answers: Sequence[Sequence[int]], options: Options) -> None:

@@ -1,6 +1,7 @@
 """Item keys of published questionnaires in IPIP's layout, trait scores of a model, and Cronbach's alpha."""
 
 import re
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.score.questionnaire.asking import Statement
+from workbench.textfile import read_text
 from workbench.vocabulary import BIG_FIVE
 
 _SIGN = re.compile(r"(?P<sign>[+-])\s*(?P<letter>[OCEAN])(?P<facet>\d*)")
@@ -50,7 +52,7 @@ def read_keys(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"An item key needs columns Sign and Item; missing {missing} from {list(raw.columns)}.")
     raw = raw[raw[columns["sign"]].notna()]
     signs = [parse_sign(str(text)) for text in raw[columns["sign"]]]
-    numbers = raw[columns["number"]].astype(int).tolist() if columns["number"] is not None else range(1, len(raw) + 1)
+    numbers = range(1, len(raw) + 1) if columns["number"] is None else _numbers(path, raw[columns["number"]])
     if len(set(numbers)) < len(raw):
         twice = next(number for number in numbers if list(numbers).count(number) > 1)
         raise ValueError(f"An item key numbers each item once, but {path.name} has number {twice} twice.")
@@ -69,12 +71,20 @@ def read_keys(path: str | Path) -> pd.DataFrame:
     return table.sort_values("number", ignore_index=True)
 
 
+def _numbers(path: Path, cells: pd.Series) -> list[int]:
+    numbers = pd.to_numeric(cells, errors="coerce")
+    strange = cells[~(numbers % 1 == 0)].tolist()
+    if strange:
+        raise ValueError(f"An item key numbers its items, but {path.name} has the number {str(strange[0])[:40]!r}.")
+    return numbers.astype(int).tolist()
+
+
 def _read(path: Path) -> pd.DataFrame:
     kind = path.suffix.casefold()
     try:
         if kind == ".xls":
             return _read_xls(path)
-        return pd.read_excel(path) if kind == ".xlsx" else pd.read_csv(path, encoding="utf-8-sig")
+        return pd.read_excel(path) if kind == ".xlsx" else pd.read_csv(StringIO(read_text(path)))
     except ImportError as error:
         needed = "xlrd" if kind == ".xls" else "openpyxl"
         raise ImportError(

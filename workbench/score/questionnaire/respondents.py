@@ -1,14 +1,12 @@
 """Released answers of people to a questionnaire, and the split into items that are known and items to predict."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.contrast.banks import read_utf8
+from workbench.textfile import read_json
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def read_respondents(path: str | Path) -> pd.DataFrame:
         Zhu et al. (2025), Personality Alignment of Large Language Models. Responses: Johnson (2014).
     """
     path = Path(path)
-    rows = _read_json(path)
+    rows = read_json(path)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{path.name} must hold a list of respondents, each an object, but it holds something else.")
     items = sorted((key for key in rows[0] if _is_item(key)), key=lambda item: int(item[1:]))
@@ -86,7 +84,7 @@ def read_split(path: str | Path) -> ItemSplit:
         ValueError: if it is no such object, or an item is on both sides.
     """
     path = Path(path)
-    content = _read_json(path)
+    content = read_json(path)
     sides = []
     for key in ("train_index", "test_index"):
         numbers = content.get(key) if isinstance(content, dict) else None
@@ -98,13 +96,6 @@ def read_split(path: str | Path) -> ItemSplit:
             )
         sides.append(tuple(f"i{number}" for number in dict.fromkeys(numbers)))
     return ItemSplit(*sides)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(read_utf8(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path.name} is no JSON: {error}.") from None
 
 
 def _is_item(key: str) -> bool:

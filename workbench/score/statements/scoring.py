@@ -64,8 +64,7 @@ def statement_scores(
     prompts = [Prompt(QUESTIONS[number], system) for number in used]
     if instruction is not None:
         prompts = [instruction.apply(prompt) for prompt in prompts]
-    encoded = model.tokenizer([each.text for each in statements], add_special_tokens=False)
-    tokens: list[list[int]] = [list(ids) for ids in encoded["input_ids"]]  # type: ignore[union-attr]
+    tokens = model.answer_tokens([each.text for each in statements])
     likelihoods = log_likelihoods(
         model, model.tokens(prompts), [[tokens[which] for which in dealt[number]] for number in used]
     )

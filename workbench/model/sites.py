@@ -1,0 +1,144 @@
+"""Which sites the blocks of a hooked model have, and in one line why a block lacks one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from workbench.model.offloading import in_memory
+from workbench.vocabulary import HOOK_POST, RESID_MID, Axis, Site
+
+_MIXERS = ("attn", "linear_attn", "mamba", "mixer", "ssm")
+"""What TransformerLens calls the part of a block that mixes positions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The blocks of a hooked model, of which some may have no MLP, no heads, or one expert of several for each token.
+
+    Attributes:
+        hooked: the TransformerLens model.
+        name: the model's name, for messages.
+    """
+
+    hooked: Any
+    name: str
+
+    def mlp(self, layer: int) -> nn.Module | None:
+        """A block's MLP; None where TransformerLens shows none."""
+        mlp = getattr(self.hooked.blocks[layer], "mlp", None)
+        bound = mlp is not None and getattr(mlp, "original_component", mlp) is not None
+        return mlp if bound else None
+
+    def kind(self, layer: int) -> str:
+        """What a block mixes positions with, e.g. `MambaMixer`; if that is not told, the block's own class."""
+        block = self.hooked.blocks[layer]
+        for part in (*(getattr(block, name, None) for name in _MIXERS), block):
+            inside = getattr(part, "original_component", None) or part
+            if inside is not None:
+                return type(inside).__name__
+        return type(block).__name__
+
+    @cached_property
+    def with_neurons(self) -> tuple[int, ...]:
+        """The layers whose neurons are one axis."""
+        points = self.points
+        layers = [layer for layer in range(len(self.hooked.blocks)) if HOOK_POST.hook(layer) in points]
+        return tuple(layer for layer in layers if self._has_neurons(layer))
+
+    def _has_neurons(self, layer: int) -> bool:
+        mlp: Any = self.mlp(layer)
+        try:
+            return hasattr(mlp, "W_out") and mlp.W_out.ndim == 2
+        except NotImplementedError:  # TransformerLens cannot read a weight that has no values
+            return True
+
+    def w_out(self, layer: int) -> Tensor:
+        """A block's down projection, `(d_mlp, d_model)`.
+
+        Raises:
+            ValueError: if it has none, or several.
+        """
+        if layer not in self.with_neurons:
+            raise ValueError(self._no_neurons(layer))
+        mlp: Any = self.mlp(layer)
+        with in_memory(mlp):
+            return mlp.W_out.detach()
+
+    def neurons(self, layer: int) -> int:
+        """How many neurons a block has, even if its weights are offloaded or have no values yet.
+
+        Raises:
+            ValueError: as `w_out`.
+        """
+        if layer not in self.with_neurons:
+            raise ValueError(self._no_neurons(layer))
+        mlp: Any = self.mlp(layer)
+        try:
+            return int(mlp.W_out.shape[0])
+        except NotImplementedError:  # TransformerLens cannot read a weight that has no values
+            down = mlp.out.original_component
+            return int(getattr(down, "in_features", down.weight.shape[0]))
+
+    @property
+    def points(self) -> dict[str, HookPoint]:
+        """TransformerLens' hook points by name."""
+        return self.hooked.hook_dict
+
+    def point(self, site: Site, layer: int) -> HookPoint:
+        """The hook point of a site in a block.
+
+        Raises:
+            ValueError: if the block has no such site, with the layers that have it.
+        """
+        if site.axis is Axis.NEURONS and layer not in self.with_neurons:
+            raise ValueError(self._no_neurons(layer))
+        points = self.points
+        if site.hook(layer) not in points:
+            have = [other for other in range(len(self.hooked.blocks)) if site.hook(other) in points]
+            raise ValueError(
+                f"Layer {layer} of {self.name} ({self.kind(layer)}) has no {site.name}: {self._why(site, layer)}. "
+                f"{_others(have, 'Another site there is resid_post.')}"
+            )
+        return points[site.hook(layer)]
+
+    def _why(self, site: Site, layer: int) -> str:
+        if site == RESID_MID and self.mlp(layer) is not None:
+            return "its attention and its MLP read the residual stream side by side"
+        if site == RESID_MID:
+            return "TransformerLens shows no MLP there that follows attention"
+        return f"TransformerLens has no hook {site.hook(layer)}"
+
+    def _no_neurons(self, layer: int) -> str:
+        mlp = self.mlp(layer)
+        if mlp is None:
+            return (
+                f"Layer {layer} of {self.name} ({self.kind(layer)}) has no MLP that TransformerLens shows, so it has "
+                f"no neurons. {_others(self.with_neurons, 'Its residual stream can be read: resid_post.')}"
+            )
+        return (
+            f"Layer {layer} has no single down projection ({type(mlp).__name__}): neurons of a mixture of experts are "
+            f"not one axis, so hook_post cannot be read there in {self.name}. "
+            f"{_others(self.with_neurons, 'Its residual stream can be read: resid_post.')}"
+        )
+
+
+def _others(layers: Sequence[int], otherwise: str) -> str:
+    """Which layers have what is asked for."""
+    if not layers:
+        return otherwise
+    listed = ", ".join(map(str, layers)) if len(layers) <= 12 else f"{layers[0]} to {layers[-1]}, {len(layers)} in all"
+    return f"Layers that have: {listed}; choose them with layers=."
+
+
+def written_in_place(stream: Tensor, changed: Tensor) -> Tensor:
+    """`stream` with the values of `changed`.
+
+    A block of transformers keeps the residual stream in a variable while a norm and the MLP read it, and adds the MLP's
+    output to that variable. A value returned from a hook in front of the norm reaches the MLP alone; written in place,
+    it reaches both, as the residual stream does.
+    """
+    return stream.copy_(changed)
