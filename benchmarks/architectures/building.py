@@ -115,6 +115,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "qwen2_5_vl_text": {"rope_parameters": _MROPE},
     "qwen3_5_moe_text": {"layer_types": _KINDS},
     "qwen3_5_text": {"layer_types": _KINDS},
+    "qwen3_vl_moe_text": {"sliding_window": _LEFT},  # its network has no window, but transformers' cache would
     "qwen3_next": {"layer_types": _KINDS},
     "recurrent_gemma": {"block_types": ["recurrent", "attention", "recurrent"]},
     "youtu": {"num_key_value_heads": HEADS},

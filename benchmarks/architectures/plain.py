@@ -132,11 +132,22 @@ class Plain:
         return None
 
     def act(self, layer: int) -> Any | None:
-        """The activation function, if it is a module."""
+        """The activation function, if it is a module of this block alone."""
         if self.down(layer) is None:
             return None
         mlp = self._mlp(layer)
-        return next((getattr(mlp, n) for n in _ACT if isinstance(getattr(mlp, n, None), nn.Module)), None)
+        found = next((getattr(mlp, name) for name in _ACT if isinstance(getattr(mlp, name, None), nn.Module)), None)
+        shared = any(
+            found is module for block in self.layers if block is not self.layers[layer] for module in block.modules()
+        )
+        return None if shared else found
+
+    def _ungated(self, layer: int) -> bool:
+        """Whether the down projection takes the activation function's output itself, as in GPT-1, GPT-2 and OPT."""
+        gate = self.gate(layer)
+        if gate is None or gate[1]:
+            return False
+        return not {"gate_proj", "w3"} & {name for name, _ in self._mlp(layer).named_children()}
 
     def heads(self, layer: int) -> Any | None:
         """The output projection of attention."""
@@ -253,14 +264,14 @@ class Plain:
         if site == "hook_pre":
             return self.gate(layer) is not None
         if site == "act":
-            return self.act(layer) is not None
+            return self.act(layer) is not None or self._ungated(layer)
         return self.down(layer) is not None
 
     def _handles(self, site: str, layer: int, change: Change) -> list[Any]:
         if not self.has(site, layer):
             return []
         block = self.layers[layer]
-        if site == "hook_post":
+        if site == "hook_post" or (site == "act" and self.act(layer) is None):
             return [_on_input(self.down(layer), layer, change)]
         if site == "z":
             return [_on_input(self.heads(layer), layer, change)]
