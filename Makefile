@@ -1,6 +1,6 @@
 # `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo real smollm2 test check format figures explore notebooks docs bench clean
+.PHONY: help setup demo real smollm2 test check fuzz format figures explore notebooks docs bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -53,6 +53,10 @@ check: $(READY) $(THREE)/.ready ## lint, types, floors and tests
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory $(REAL) || echo "the real model cannot be had here: its tests skip"
 	$(PYTEST)
+
+CASES ?= 2000
+fuzz: $(READY) ## run 2,000 command lines and files drawn at random, or CASES of them
+	OMP_NUM_THREADS=1 WORKBENCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz
 
 format: $(READY) ## put the code in order
 	$(BIN)/ruff check --fix .

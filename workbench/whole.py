@@ -37,7 +37,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.name in ("", "..") or path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "A file is needed, but this is a directory", str(path))
-    with _parents_of(path):
+    with parents_of(path):
         temporary = _name_beside(path)
         try:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
@@ -84,7 +84,7 @@ def whole_folder(folder: str | Path, *, mark: str | None = None) -> Iterator[Pat
     if Path.cwd().is_relative_to(folder.absolute()):
         raise FileExistsError(f"{folder} holds the folder that this runs in. Choose another output folder.")
     _refuse_other_content(folder, mark)
-    with _parents_of(folder):
+    with parents_of(folder):
         temporary = _name_beside(folder)
         try:
             temporary.mkdir(0o755)
@@ -142,7 +142,7 @@ def _name_beside(path: Path) -> Path:
 
 
 @contextmanager
-def _parents_of(path: Path) -> Iterator[None]:
+def parents_of(path: Path) -> Iterator[None]:
     """The parent folders of `path`, made where they are missing; those that were made go again after an exception."""
     missing = [parent for parent in path.parents if not parent.exists()]
     try:

@@ -17,6 +17,9 @@ from workbench import cli
 REMARKS = ("workbench: warning: ", "prompts: ", "loading ", "nothing is selected; asking ", "Images need ")
 """How lines begin that a command prints on standard error and that are no error."""
 
+PLAN = " tokens computed; "
+"""What a capture's plan says, with --json on standard error."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -56,7 +59,7 @@ def run(arguments: Sequence[str], folder: Path, state: Path) -> Ended:
         stream.flush()
     out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
     after = _held(folder)
-    errors = [line for line in err.split("\n") if line.strip() and not line.startswith(REMARKS)]
+    errors = [line for line in err.split("\n") if line.strip() and not line.startswith(REMARKS) and PLAN not in line]
     return Ended(status, out, errors, sorted(after - before), sorted(before - after))
 
 

@@ -125,7 +125,7 @@ def files(draw: st.DrawFn, *endings: str) -> File:
     every = {**text_files(), **binary_files()}
     kind = draw(st.sampled_from(endings if draw(st.integers(0, 5)) else tuple(every)))
     suffix = "." + kind.rpartition(".")[2]
-    stem = draw(st.sampled_from(("x", "x y", "[b]x[/b]", "é開", "-x", ".x", "x'\"")))
+    stem = draw(st.sampled_from(("x", "x y", "[bold]x", "é開", "-x", ".x", "x'\"")))
     text = every.get(kind) if kind in every else HOSTILE[0]
     if draw(st.integers(0, 4)) == 0:
         text = draw(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=200)))

@@ -116,8 +116,11 @@ def test_batching_changes_nothing(name: str, model: wb.Model, tmp_path: Path) ->
     prompts = prompts_of(ours)
     if name in WHOLE:
         with pytest.warns(UserWarning, match="each new token is computed with all that comes before it"):
-            assert not ours.loop.caches
-    endless = replace(ours.decoder, stop_tokens=frozenset())
+            decoder = ours.decoder
+        assert not ours.loop.caches
+    else:
+        decoder = ours.decoder
+    endless = replace(decoder, stop_tokens=frozenset())
     generated = generate(endless, prompts, Sampling(NEW, 0.0, 0), max_tokens=2000, max_rows=8)
     answers = [[ids[:3], ids[3:5]] for ids in prompts]
     logs = log_likelihoods(ours, prompts, answers)

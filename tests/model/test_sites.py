@@ -305,6 +305,7 @@ def test_a_gate_that_is_not_split_is_refused(model: wb.Model, tmp_path: Path) ->
             whole.generate(["Say it."], max_new_tokens=2)
 
 
+@pytest.mark.filterwarnings("ignore:.*does not continue from keys and values")
 def test_a_site_whose_hook_never_runs_is_refused(model: wb.Model, tmp_path: Path) -> None:
     first = wb.load_model(saved(
         small("OpenAIGPTLMHeadModel", len(model.tokenizer), n_positions=256, n_embd=HIDDEN, n_layer=LAYERS, n_head=4,

@@ -269,7 +269,7 @@ def test_what_is_packed_comes_out_as_it_went_in(opened: Callable[..., Any]) -> N
     assert cells["text"] == names.reshape(10, 12).tolist()
     assert (points["customdata"]["shape"], cells["customdata"]["shape"]) == ("120, 4", "10, 12, 4")
     assert numbers(points["y"]).tolist() == list(range(120))
-    close = {"rtol": 2**-13}
+    close: dict[str, Any] = {"rtol": 2**-13}
     np.testing.assert_allclose(numbers(points["x"]), values[:, 0], **close)
     np.testing.assert_allclose(numbers(points["customdata"]).reshape(120, 4), values[::-1], **close)
     np.testing.assert_allclose(numbers(cells["z"]), values[:, 1], **close)

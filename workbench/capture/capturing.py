@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from workbench.contrast.contrast import Contrast
 from workbench.model.model import Model
 from workbench.model.template import CLOCK, DAY, asks_the_day
 from workbench.vocabulary import HOOK_POST, Site, site_named
+from workbench.whole import parents_of
 
 log = logging.getLogger("workbench.capture")
 
@@ -110,10 +112,22 @@ def _captured(
 
 
 def _fill(folder: Path, run: CaptureRun, progress: Progress | None) -> None:
-    """Compute what a capture's folder still lacks."""
+    """Compute what a capture's folder still lacks. A new one goes again if it fails before anything is kept."""
+    planned = run.planned
+    keeps = [site.name for site in planned.sites] if run.settings.keep else []
+    fresh = not folder.exists()
+    with parents_of(folder):
+        store = CaptureFolder(folder, run.depends_on(), planned.plan, keeps=keeps)
+        try:
+            _fill_store(store, run, progress)
+        except (ValueError, OSError, RuntimeError):
+            if fresh and not store.done:
+                shutil.rmtree(folder, ignore_errors=True)  # nothing in it was worth a run
+            raise
+
+
+def _fill_store(store: CaptureFolder, run: CaptureRun, progress: Progress | None) -> None:
     settings, planned, contrast = run.settings, run.planned, run.contrast
-    keeps = [site.name for site in planned.sites] if settings.keep else []
-    store = CaptureFolder(folder, run.depends_on(), planned.plan, keeps=keeps)
     if store.finished:
         if progress is not None:
             progress(planned.plan.prompts, planned.plan.prompts)

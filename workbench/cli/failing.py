@@ -64,9 +64,12 @@ def is_mistake(error: BaseException) -> bool:
 
 
 def words(error: BaseException) -> str:
-    """What an error says; of a failed system call its reason and the file."""
+    """What an error says; of a failed system call its reason and the file, of a sign that cannot be written which."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.strerror}: {error.filename}"
+    if isinstance(error, UnicodeEncodeError):
+        sign = error.object[error.start : error.start + 1]
+        return f"A name or text holds {sign!r}, which cannot be written as {error.encoding}. Rename it, in UTF-8."
     return str(error) or type(error).__name__
 
 

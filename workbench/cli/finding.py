@@ -1,6 +1,7 @@
 """Commands on one trait: read activations, find its neurons, steer."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,9 +37,10 @@ from workbench.contrast.banks import EXPLICIT
 from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
-from workbench.whole import whole_folder
+from workbench.whole import is_empty, whole_folder
 
 _PRESET = "By default what was published for the model's architecture and size, where known; otherwise"
+_LEDGER = "capture.json"  # what a capture's folder calls it
 _RECORD = "located.json"  # what `write_located` calls it
 RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
 
@@ -189,7 +191,7 @@ def capture(
 ) -> None:
     settings = wb.CaptureSettings(
         layers=parse_layers(layers),
-        position=int(position) if position.removeprefix("-").isdigit() else position,
+        position=int(position) if re.fullmatch("-?[0-9]{1,9}", position) else position,
         keep=keep,
         keep_dtype=keep_dtype,
         clusters=None if cluster is None else tuple(kind for kind in cluster if kind != "none"),
@@ -204,6 +206,8 @@ def capture(
     if unknown:
         raise ValueError(f"There is no site {unknown[0]!r}. Choose one of {', '.join(SITES)}.")
     drawn = pairs_asked(trait, model, pairs, n, seed, style=style)
+    if not only_plan and out.exists() and not (out / _LEDGER).is_file() and not (out.is_dir() and is_empty(out)):
+        raise ValueError(f"{out} exists already and holds no capture. Choose another folder.")
     contrast = contrast_of(drawn, read=pairs is not None)
     if engine == "ray" and not only_plan:
         check_cluster(address)

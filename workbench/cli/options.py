@@ -21,6 +21,7 @@ from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.testbed.speaking import named_speaks
 from workbench.vocabulary import BIG_FIVE
 
+_LAYER = re.compile("[0-9]{1,5}")  # no model has more
 _MOST_BYTES = 100  # of a folder's name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last and alone on standard output.")]
@@ -191,9 +192,10 @@ def parse_layers(text: str | None) -> list[int] | None:
     wanted: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+        ends = (first, last) if dash else (first, first)
+        if not all(_LAYER.fullmatch(end) for end in ends) or int(ends[1]) < int(ends[0]):
             raise ValueError(f"Layers are written like 12-31 or 0,2,5-7, but {text!r} arrived.")
-        wanted += range(int(first), int(last or first) + 1)
+        wanted += range(int(ends[0]), int(ends[1]) + 1)
     return wanted
 
 

@@ -1,5 +1,6 @@
 """Commands on studies: run one, write its report and its figures."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,7 +132,7 @@ def figures(
     as_json: Json = False,
 ) -> None:
     text = width.removesuffix("mm").strip()
-    if not text.replace(".", "", 1).isdigit() or float(text) < 20:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]*)?", text) or float(text) < 20:
         raise ValueError(f"The width is 20mm or more, e.g. 85mm, but {width!r} arrived.")
     formats = in_order("Figures", FIGURE_FORMATS if "all" in format else format, FIGURE_FORMATS)
     try:

@@ -1,5 +1,6 @@
 """One prompt, before it is rendered and tokenised."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,8 @@ class Prompt:
             before the model's own.
 
     Raises:
-        ValueError: for an empty text, or a raw text with a system prompt or template variables.
+        ValueError: for an empty text, one with half a surrogate pair, or a raw text with a system prompt or template
+            variables.
     """
 
     user: str
@@ -28,6 +30,11 @@ class Prompt:
     def __post_init__(self) -> None:
         if not isinstance(self.user, str) or not self.user.strip():
             raise ValueError(f"A prompt needs a text, but {self.user!r} arrived.")
+        half = re.search("[\ud800-\udfff]", f"{self.user}{self.system or ''}")
+        if half:
+            raise ValueError(
+                f"A prompt holds whole characters, but {half[0]!r}, half a surrogate pair, arrived. Save it as UTF-8."
+            )
         if self.system and not self.chat:
             raise ValueError("A raw text takes no system prompt: put it into the text or set chat=True.")
         if self.template and not self.chat:

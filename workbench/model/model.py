@@ -356,8 +356,6 @@ class Model:
     def loop(self) -> Loop:
         """What the forward pass can be trusted with: padding, keys and values that are kept; tried once.
 
-        A model that keeps nothing right is run whole for every new token, and a warning says so.
-
         Raises:
             ValueError: in one line, for a model that cannot be run, such as one that is not causal.
         """
@@ -372,17 +370,20 @@ class Model:
                 device=self.device,
                 dtype=self.dtype,
             )
-            if not self._loop.caches:
-                warnings.warn(
-                    f"{self.name} does not continue from keys and values that were kept: each new token is computed "
-                    "with all that comes before it, which is slow.",
-                    stacklevel=3,
-                )
         return self._loop
 
     @property
     def decoder(self) -> Decoder:
-        """What generation needs of this model."""
+        """What generation needs of this model.
+
+        A model that does not continue from what it kept is run whole for every new token, and a warning says so.
+        """
+        if not self.loop.caches:
+            warnings.warn(
+                f"{self.name} does not continue from keys and values that were kept: each new token is computed with "
+                "all that comes before it, which is slow.",
+                stacklevel=3,
+            )
         return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop)
 
     @cached_property

@@ -6,6 +6,8 @@ from typing import Any
 
 from safetensors import safe_open
 
+from workbench.model.checkpoint import weight_files
+
 _NAMES = {
     "bitsandbytes": "bitsandbytes",
     "bitsandbytes_4bit": "bitsandbytes",
@@ -73,7 +75,9 @@ def refuse_quantised_folder(folder: Path, config: Mapping[str, Any]) -> None:
         QuantisedCheckpoint: as `refuse_quantised`.
     """
     refuse_quantised(str(folder), config)
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in weight_files(folder, config):
+        if file.suffix != ".safetensors":
+            continue
         with safe_open(file, framework="pt") as opened:
             method = method_of_tensors(opened.keys())
         if method is not None:

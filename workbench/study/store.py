@@ -93,11 +93,21 @@ class Store:
             ValueError: if a file's content is no longer what was written.
         """
         step = self.manifest["steps"].get(name)
-        paths = {} if step is None else {part: self.folder / entry["file"] for part, entry in step["files"].items()}
+        try:
+            files = (
+                {}
+                if step is None
+                else {part: (entry["file"], entry["sha256"]) for part, entry in step["files"].items()}
+            )
+            paths = {part: self.folder / file for part, (file, _) in files.items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{MANIFEST} of {self.folder} is damaged: the step {name!r} names no files ({error}). Copy it again."
+            ) from None
         if step is None or not all(path.is_file() for path in paths.values()):
             return None
         for part, path in paths.items():
-            if hash_file(path) != step["files"][part]["sha256"]:
+            if hash_file(path) != files[part][1]:
                 raise ValueError(
                     f"{path} is not as the study wrote it (its hash differs). Remove it to compute it again."
                 )

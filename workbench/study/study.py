@@ -15,6 +15,17 @@ from workbench.study.config import StudyConfig
 from workbench.study.store import MANIFEST, Store
 from workbench.textfile import read_json
 
+TABLES = "tables/"
+"""The step that makes a study's tables."""
+
+_ENTRIES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("model", "method", "target"), str),
+    **dict.fromkeys(("findings", "quantities"), list),
+    **dict.fromkeys(("twins", "left_out"), dict),
+    "gamma": (int, float),
+}
+"""What the manifest of a finished study holds."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -113,7 +124,7 @@ class Study:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by name; a table that is not as it was written is refused."""
-        paths = Store(self.folder).files_of("tables/") or {}
+        paths = Store(self.folder).files_of(TABLES) or {}
         return {name: pd.read_parquet(path) for name, path in paths.items()}
 
     def edit(self, trait: str, direction: str) -> "edits.Edit | edits.Composite":
@@ -129,16 +140,35 @@ def load_study(folder: str | Path) -> Study:
     """The study in a folder.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it was never finished.
+        FileNotFoundError: if there is none, or its tables are gone.
+        ValueError: if it was never finished, or its manifest is damaged.
     """
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file() or not (folder / "study.toml").is_file():
         raise FileNotFoundError(f"There is no study in {folder}: it has no {MANIFEST} and study.toml.")
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or "steps" not in manifest:
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("steps"), dict):
         raise ValueError(f"{path} is no study's manifest: it has no steps. Give the folder of a study.")
     if "findings" not in manifest:
         raise ValueError(f"The study in {folder} was not finished. Run it again: it continues where it stopped.")
-    return Study(folder, StudyConfig.read(folder / "study.toml"), manifest)
+    config = StudyConfig.read(folder / "study.toml")
+    _check_manifest(path, manifest)
+    if Store(folder).files_of(TABLES) is None:
+        raise FileNotFoundError(f"The study in {folder} lacks tables. Run it again: it makes what is not there.")
+    return Study(folder, config, manifest)
+
+
+def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    """Refuse a manifest that no finished study wrote, with what is wrong in it."""
+    for name, kind in _ENTRIES.items():
+        if not isinstance(manifest.get(name), kind):
+            found = f"is {manifest[name]!r:.40}" if name in manifest else "is missing"
+            raise ValueError(f"{path} is damaged: {name} {found}. Copy the study's folder again.")
+    try:
+        for entry in manifest["findings"]:
+            Finding.of_entry(entry)
+        for entry in manifest["quantities"]:
+            _ = [entry[name] for name in ("outcome", "cluster", "name", "role", "label", "unit")]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: a finding or a quantity is none ({error}). Copy it again.") from None

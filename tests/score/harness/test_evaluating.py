@@ -438,6 +438,12 @@ def test_an_unknown_task_is_said(model: wb.Model, conditions: list[Condition]) -
         evaluate_harness(model, conditions, ["gsm9k"])
 
 
+def test_a_task_that_cannot_be_read_is_said(model: wb.Model, conditions: list[Condition], tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("task: [open\n")
+    with pytest.raises(ValueError, match=r"The task 'mine' cannot be loaded \(ParserError: .*line 1.*Check it"):
+        evaluate_harness(model, conditions, [tmp_path / "mine.yaml"])
+
+
 def test_what_cannot_be_evaluated_is_said(model: wb.Model, conditions: list[Condition], folder: Path) -> None:
     with pytest.raises(ValueError, match="needs conditions and tasks, but 0 and 1 arrived"):
         evaluate_harness(model, [], ["gsm8k"])

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from workbench.digest import hash_file
+from workbench.printable import one_line
 from workbench.score.harness.quiet import datasets_in, quiet, seeded
 from workbench.score.harness.requests import require_harness
 
@@ -172,18 +173,31 @@ def loaded_tasks(
     with TemporaryDirectory(prefix="workbench-harness-", ignore_cleanup_errors=True) as temporary:
         loaded = []
         for spec in specs:
-            folder = Path(cache or temporary) if cache or _is_local(index, spec) else None
+            with _telling_which(spec):
+                folder = Path(cache or temporary) if cache or _is_local(index, spec) else None
             with datasets_in(folder), seeded(seed):
-                try:
+                with _telling_which(spec):
                     harness = index.load([dict(spec) if isinstance(spec, Mapping) else str(spec)])
-                except KeyError as error:
-                    raise ValueError(
-                        f"The harness has no task {name_of(spec)!r} ({error.args[0]}). `lm-eval ls tasks` lists them."
-                    ) from None
                 for task in harness["tasks"].values():
                     _configure(task, fewshot, new_tokens)
                 loaded.append(Loaded(harness, _digest(harness, limit)))
         yield loaded
+
+
+@contextmanager
+def _telling_which(spec: TaskSpec) -> Iterator[None]:
+    """Say which task cannot be loaded; what a file of YAML, its templates or its data set off is of many kinds."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(
+            f"The harness has no task {name_of(spec)!r} ({error.args[0]}). `lm-eval ls tasks` lists them."
+        ) from None
+    except (OSError, ValueError, ImportError):
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {one_line(error, most=200).rstrip('.')}"
+        raise ValueError(f"The task {name_of(spec)!r} cannot be loaded ({why}). Check it.") from error
 
 
 def _stands_alone(spec: TaskSpec, index: Mapping[str, Any]) -> bool:
