@@ -1,7 +1,6 @@
 """What a model's forward pass can be trusted with, tried once on a few tokens before anything rests on it."""
 
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -230,12 +229,15 @@ def _texts(tokenizer: PreTrainedTokenizerBase, d_vocab: int) -> tuple[list[int],
 
 @contextmanager
 def _unhooked(modules: Sequence[Any]) -> Iterator[None]:
-    """Nothing that is hooked sees the passes inside."""
-    kept = [(module, module._forward_hooks, module._forward_pre_hooks) for module in modules]
+    """Nothing hooked before sees the passes inside; what TransformerLens hooks in its first pass stays hooked."""
+    tables = [table for module in modules for table in (module._forward_hooks, module._forward_pre_hooks)]
+    kept = [(table, dict(table)) for table in tables]
     try:
-        for module, _, _ in kept:
-            module._forward_hooks, module._forward_pre_hooks = OrderedDict(), OrderedDict()
+        for table in tables:
+            table.clear()
         yield
     finally:
-        for module, after, before in kept:
-            module._forward_hooks, module._forward_pre_hooks = after, before
+        for table, before in kept:
+            added = dict(table)
+            table.clear()
+            table.update(before | added)
