@@ -182,6 +182,8 @@ def patch_cell(case: Case, cell: Cell) -> None:
 
         with case.plain.changing("hook_post", insert):
             theirs.append(float(case.plain.run(torch.tensor([ids]))[-1, 7]))
+    if difference(torch.tensor(ours["base"].to_numpy()), torch.tensor(theirs)) < TOLERANCE:
+        cell.bugs.append("what is patched does not show")
     cell.differs("patched logits", difference(torch.tensor(ours["patched"].to_numpy()), torch.tensor(theirs)))
 
 

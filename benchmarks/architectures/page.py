@@ -1,5 +1,6 @@
 """The page of the table of architectures."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -46,7 +47,7 @@ def page(rows: Sequence[Row]) -> str:
         "`python -m benchmarks.architectures` with " + ", ".join(f"{name} {version(name)}" for name in _PACKAGES) + ".",
         "",
         f"A number is the largest difference, as a share of the largest value; {TOLERANCE:g} is allowed. What is "
-        "refused is refused in one line, which the number in brackets leads to. "
+        "refused is refused in one line, which the number in brackets leads to; there … stands for the model. "
         "*Capture* and *edit* are of the MLP's neurons: "
         "`hook_post`, `hook_pre` and, for edits, `act`, and what an edit is said to write to the residual stream. "
         "*Generate* compares greedy answers, bare and edited in two scopes. *Patch* inserts neurons from a matched "
@@ -79,6 +80,7 @@ def _text(row: Row, column: str, notes: dict[str, int]) -> str:
     parts = [] if cell.worst is None else ["equal" if cell.worst == 0 else f"{cell.worst:.0e}"]
     numbers: dict[int, list[str]] = {}
     for what, message in cell.refused.items():
+        message = re.sub(r"^The model is a \S+:", "The model is a …:", message.replace(row.name, "…"))
         number = notes.setdefault(message.replace("|", "\\|"), len(notes) + 1)
         numbers.setdefault(number, []).append(what)
     for number, several in numbers.items():

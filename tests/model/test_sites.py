@@ -260,6 +260,27 @@ def test_a_hybrid_says_which_layers_have_neurons(model: wb.Model, tmp_path: Path
         hybrid.generate(["Say it."], max_new_tokens=2)
 
 
+def test_a_hook_that_transformer_lens_sets_up_in_its_first_pass_runs_in_every_pass(
+    model: wb.Model, tmp_path: Path
+) -> None:
+    folder = saved(
+        small("GraniteForCausalLM", len(model.tokenizer), residual_multiplier=0.4), model.tokenizer, tmp_path
+    )
+    granite = wb.load_model(folder)
+    granite.generate(["Say it."], max_new_tokens=1)  # tries the loop before anything is hooked
+    found = wb.capture(granite, CONTRAST, site="mlp_out", keep=True)
+    assert isinstance(found, Activations)
+    written: list[torch.Tensor] = []
+    plain: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
+    with ExitStack() as hooks, torch.no_grad():
+        for block in plain.model.layers:
+            hooks.callback(
+                block.mlp.register_forward_hook(lambda _, args, output: written.append(output[0, -1])).remove
+            )
+        plain(torch.tensor([granite.tokens(CONTRAST.poles[Pole.HIGH])[0]]))
+    torch.testing.assert_close(found.activations[Pole.HIGH][0], 0.4 * torch.stack(written), atol=1e-5, rtol=1e-5)
+
+
 def test_an_edit_has_the_width_of_its_own_layers(model: wb.Model, tmp_path: Path) -> None:
     network = small(
         "Gemma4ForCausalLM", len(model.tokenizer), head_dim=8, num_kv_shared_layers=1, use_double_wide_mlp=True,

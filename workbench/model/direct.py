@@ -13,6 +13,9 @@ from transformer_lens.hook_points import HookPoint
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
+_FORKS = ("use_split_qkv_input", "use_attn_in", "use_hook_mlp_in")
+"""The settings that ask for them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Wrapper:
@@ -36,6 +39,7 @@ class Direct:
 
     def __init__(self, network: nn.Module) -> None:
         self._wrappers = tuple(_wrappers_in(network))
+        self._blocks = [each.bridge for each in self._wrappers if hasattr(each.bridge, "_capture_hook_handles")]
         watched = {id(one): one for each in self._wrappers for one in each.watched}
         # The dictionaries themselves, as all of them are looked through before every pass.
         self._hooks = [(getattr(one, name), key) for key, one in watched.items() for name in _HOOKS]
@@ -54,13 +58,20 @@ class Direct:
                 each.parent._modules[each.name] = each.bridge
 
     def _idle(self) -> Sequence[Wrapper]:
-        hooked = frozenset([key for hooks, key in self._hooks if hooks])
+        own = _hooked_by_blocks(self._blocks)
+        hooked = frozenset([key for hooks, key in self._hooks if hooks and not own.issuperset(hooks)])
         if hooked not in self._known:
             if len(self._known) > 64:
                 self._known.clear()
             needed = [not hooked.isdisjoint(map(id, each.watched)) for each in self._wrappers]
             self._known[hooked] = [each for each, keep in zip(self._wrappers, needed, strict=True) if not keep]
         return self._known[hooked]
+
+
+def _hooked_by_blocks(blocks: Sequence[Any]) -> set[int]:
+    """The ids of hooks by which TransformerLens' blocks keep inputs that nobody has asked for."""
+    idle = (block for block in blocks if not any(getattr(block.config, name, False) for name in _FORKS))
+    return {handle.id for block in idle for handle in block._capture_hook_handles}
 
 
 def _wrappers_in(parent: nn.Module) -> Iterator[Wrapper]:

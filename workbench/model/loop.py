@@ -262,12 +262,15 @@ def _texts(tokenizer: PreTrainedTokenizerBase, d_vocab: int) -> tuple[list[int],
 
 @contextmanager
 def _unhooked(modules: Sequence[Any]) -> Iterator[None]:
-    """Nothing that is hooked sees the passes inside."""
-    kept = [(hooks, dict(hooks)) for one in modules for hooks in (one._forward_hooks, one._forward_pre_hooks) if hooks]
+    """Nothing hooked before sees the passes inside; what TransformerLens hooks in its first pass stays hooked."""
+    tables = [table for module in modules for table in (module._forward_hooks, module._forward_pre_hooks)]
+    kept = [(table, dict(table)) for table in tables]
     try:
-        for hooks, _ in kept:
-            hooks.clear()
+        for table in tables:
+            table.clear()
         yield
     finally:
-        for hooks, before in kept:
-            hooks.update(before)
+        for table, before in kept:
+            added = dict(table)
+            table.clear()
+            table.update(before | added)

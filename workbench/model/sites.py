@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from workbench.vocabulary import HOOK_POST, RESID_MID, Axis, Site
+from workbench.vocabulary import HOOK_POST, RESID_MID, RESID_POST, Axis, Site, Z
 
 _MIXERS = ("attn", "linear_attn", "mamba", "mixer", "ssm")
 """What TransformerLens calls the part of a block that mixes positions."""
@@ -91,15 +91,21 @@ class Blocks:
             have = [other for other in range(len(self.hooked.blocks)) if site.hook(other) in points]
             raise ValueError(
                 f"Layer {layer} of {self.name} ({self.kind(layer)}) has no {site.name}: {self._why(site, layer)}. "
-                f"{_others(have, 'Another site there is resid_post.')}"
+                f"{_others(have, self._instead(site, layer))}"
             )
         return points[site.hook(layer)]
 
+    def _instead(self, site: Site, layer: int) -> str:
+        shown = [other.name for other in (RESID_POST, Z) if other != site and other.hook(layer) in self.points]
+        return f"Another site there is {shown[0]}." if shown else "No site of that layer can be read."
+
     def _why(self, site: Site, layer: int) -> str:
-        if site == RESID_MID and self.mlp(layer) is not None:
+        block = type(self.hooked.blocks[layer]).__name__
+        parallel = "Parallel" in block or getattr(self.hooked.cfg, "parallel_attn_mlp", False)
+        if site == RESID_MID and parallel:
             return "its attention and its MLP read the residual stream side by side"
         if site == RESID_MID:
-            return "TransformerLens shows no MLP there that follows attention"
+            return "TransformerLens shows no single residual stream there between attention and an MLP"
         return f"TransformerLens has no hook {site.hook(layer)}"
 
     def _no_neurons(self, layer: int) -> str:
@@ -107,12 +113,12 @@ class Blocks:
         if mlp is None:
             return (
                 f"Layer {layer} of {self.name} ({self.kind(layer)}) has no MLP that TransformerLens shows, so it has "
-                f"no neurons. {_others(self.with_neurons, 'Its residual stream can be read: resid_post.')}"
+                f"no neurons. {_others(self.with_neurons, self._instead(HOOK_POST, layer))}"
             )
         return (
             f"Layer {layer} has no single down projection ({type(mlp).__name__}): neurons of a mixture of experts are "
             f"not one axis, so hook_post cannot be read there in {self.name}. "
-            f"{_others(self.with_neurons, 'Its residual stream can be read: resid_post.')}"
+            f"{_others(self.with_neurons, self._instead(HOOK_POST, layer))}"
         )
 
 
