@@ -4,9 +4,10 @@ A wrapper calls the module that it wraps and runs hook points around it, which c
 decode step, also where no hook is set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from transformer_lens.hook_points import HookPoint
@@ -43,17 +44,27 @@ class Direct:
         watched = {id(one): one for each in self._wrappers for one in each.watched}
         # The dictionaries themselves, as all of them are looked through before every pass.
         self._hooks = [(getattr(one, name), key) for key, one in watched.items() for name in _HOOKS]
+        self._configs = _configs_that_may_fuse(network, self._wrappers)
         self._known: dict[frozenset[int], list[Wrapper]] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, the network calls what is wrapped itself, but for the wrappers that a hook needs."""
         idle = self._idle()
+        # TransformerLens asks for eager attention, whose pattern can be hooked; where none is, it is fused as usual.
+        fused = (
+            self._configs if len(idle) == len(self._wrappers) or not _attends(set(self._wrappers) - set(idle)) else []
+        )
+        asked = [config._attn_implementation for config in fused]
+        for config in fused:
+            config._attn_implementation = "sdpa"
         for each in idle:
             each.parent._modules[each.name] = each.original
         try:
             yield
         finally:
+            for config, implementation in zip(fused, asked, strict=True):
+                config._attn_implementation = implementation
             for each in idle:
                 each.parent._modules[each.name] = each.bridge
 
@@ -72,6 +83,22 @@ def _hooked_by_blocks(blocks: Sequence[Any]) -> set[int]:
     """The ids of hooks by which TransformerLens' blocks keep inputs that nobody has asked for."""
     idle = (block for block in blocks if not any(getattr(block.config, name, False) for name in _FORKS))
     return {handle.id for block in idle for handle in block._capture_hook_handles}
+
+
+def _attends(wrappers: Iterable[Wrapper]) -> bool:
+    return any("Attention" in type(each.bridge).__name__ for each in wrappers)
+
+
+def _configs_that_may_fuse(network: Any, wrappers: Sequence[Wrapper]) -> list[Any]:
+    """The configurations that say how attention is computed, if transformers would fuse it by itself.
+
+    Fused attention knows no cap on its logits.
+    """
+    configs = [getattr(each.original, "config", None) for each in wrappers if _attends([each])]
+    configs = list({id(one): one for one in [network.config, *configs] if one is not None}.values())
+    eager = all(getattr(one, "_attn_implementation", None) == "eager" for one in configs)
+    capped = any(getattr(one, "attn_logit_softcapping", None) for one in configs)
+    return configs if eager and not capped and getattr(network, "_supports_sdpa", False) else []
 
 
 def _wrappers_in(parent: nn.Module) -> Iterator[Wrapper]:

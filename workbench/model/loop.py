@@ -123,9 +123,7 @@ def tried(
         return Loop(name, lengths)
     trial = _Trial(runner, texts, pad_token, device, TOLERANCE.get(dtype, NARROW_TOLERANCE))
     with torch.inference_mode(), _unhooked(modules):
-        loop = trial.loop(Loop(name, lengths))
-        runner.direct = trial.is_direct(points)
-    return loop
+        return trial.loop(Loop(name, lengths), points)
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ class _Trial:
     device: torch.device
     tolerance: float
 
-    def loop(self, loop: Loop) -> Loop:
+    def loop(self, loop: Loop, points: Sequence[Any]) -> Loop:
         runner = self.runner
         long, short = self.texts
         whole, alone = (runner.bare_logits(self._ids([text])) for text in (long, short))
@@ -165,6 +163,7 @@ class _Trial:
                 f"{loop.name} cannot be run here: {self._why(error)}. Use another checkpoint, or another version of "
                 "TransformerLens."
             )
+        runner.direct = self.is_direct(points)
         ends = [whole[0, -1], alone[0, -1]]
         loop = replace(loop, pads=self._error([long, short], ends) <= self.tolerance)
         both = slice(0, 2 if loop.pads else 1)
