@@ -146,7 +146,8 @@ COMMANDS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def one_model(model: wb.Model) -> Iterator[None]:
-    binary_files(), text_files()
+    binary_files()
+    text_files()
     with embedded(model):
         yield
 
@@ -157,7 +158,12 @@ def one_model(model: wb.Model) -> Iterator[None]:
     deadline=None,
     derandomize=not ASKED,
     database=None,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+        HealthCheck.large_base_example,
+    ],
 )
 @given(command_lines())
 def test_a_command_is_done_or_refused_in_one_line_without_a_trace(case: tuple[list[str], list[File]]) -> None:

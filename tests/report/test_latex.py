@@ -70,3 +70,12 @@ def test_text_is_escaped() -> None:
     assert escaped(r"\input{x} ~ ^ # $ `a_b`") == (
         r"\textbackslash{}input\{x\} \textasciitilde{} \textasciicircum{} \# \$ \texttt{a\_b}"
     )
+
+
+def test_a_name_with_line_breaks_and_controls_stays_one_cell() -> None:
+    frame = pd.DataFrame({"arm": ["a\n\nb \x1b[31m \\end{table} $x$ %"], "shift": [0.5]})
+    table = latex_table(frame, caption="A\n\ncaption \x07 of `x\ny`.", label="tab:s")
+    assert r"a b \textbackslash{}x1b[31m \textbackslash{}end\{table\} \$x\$ \% & 0.5 " in table
+    assert "\n\n" not in table
+    assert "\x1b" not in table
+    assert "\x07" not in table

@@ -8,6 +8,7 @@ import pytest
 
 from workbench.study import store as storing
 from workbench.study.store import Store
+from workbench.study.study import load_study
 
 TABLE = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", None]})
 
@@ -80,3 +81,39 @@ def test_a_damaged_manifest_is_reported(tmp_path: Path) -> None:
         Store(tmp_path)
     Store(tmp_path / "new").describe(model="m")
     assert json.loads((tmp_path / "new" / "manifest.json").read_text())["model"] == "m"
+
+
+WHOLE = {
+    "steps": {"tables/": {"key": "k", "files": {}}},
+    "findings": [],
+    "quantities": [],
+    "model": "m",
+    "method": "DPN-LE",
+    "target": "trait_score",
+    "gamma": 1.0,
+    "twins": {},
+    "left_out": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steps": 5}, "is no study's manifest: it has no steps"),
+        ({"gamma": None}, "manifest.json is damaged: gamma is None"),
+        ({"findings": {"a": 1}}, "manifest.json is damaged: findings is {'a': 1}"),
+        ({"findings": [1]}, "a finding or a quantity is none"),
+        ({"quantities": [{"name": "x"}]}, "a finding or a quantity is none"),
+        ({"steps": {}}, "lacks tables. Run it again"),
+        ({"steps": {"tables/": {"files": {"arms": {"file": "tables/arms.parquet", "sha256": "0"}}}}}, "lacks tables"),
+        ({"steps": {"tables/": {"files": {"arms": 7}}}}, "the step 'tables/' names no files"),
+    ],
+)
+def test_a_manifest_that_no_study_wrote_is_refused_with_what_is_wrong(tmp_path: Path, change: dict, said: str) -> None:
+    (tmp_path / "study.toml").write_text('traits = ["Openness"]\n')
+    (tmp_path / "manifest.json").write_text(json.dumps(WHOLE))
+    load_study(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps(WHOLE | change))
+    with pytest.raises((ValueError, FileNotFoundError), match=said) as told:
+        load_study(tmp_path)
+    assert "\n" not in str(told.value)

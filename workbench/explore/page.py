@@ -12,6 +12,7 @@ from workbench.explore.callbacks import PageCallbacks
 from workbench.explore.explorer import Explorer
 from workbench.explore.guarding import guard
 from workbench.explore.layout import TITLE, whole_page
+from workbench.printable import one_line
 
 _CHOICE = ("trait", "layers", "quantile", "min_d", "rule")
 _DOSE = ("gamma", "scope", "temperature", "seed")
@@ -157,5 +158,5 @@ def _message(name: str, *, again: bool = False) -> Output:
 
 def _failed(error: Exception) -> None:
     """Say on the page, and in the terminal, that something failed that no rule foresees."""
-    sys.stderr.write(f"workbench explore: {type(error).__name__}: {error}\n")
+    sys.stderr.write(one_line(f"workbench explore: {type(error).__name__}: {error}") + "\n")
     set_props("map-message", {"children": f"Something failed: {type(error).__name__}: {error}"})

@@ -104,6 +104,7 @@ def tried(
     pad_token: int,
     lengths: Lengths,
     modules: Sequence[Any],
+    points: Sequence[Any],
     device: torch.device,
     dtype: torch.dtype,
 ) -> Loop:
@@ -111,6 +112,7 @@ def tried(
 
     Args:
         modules: every module of the model; what is hooked there does not see these passes.
+        points: hook points of each kind of site, at which it is tried whether wrappers can be left out.
 
     Raises:
         ValueError: if the network gives other logits to a beginning when more follows it, or if no way to run it gives
@@ -121,7 +123,9 @@ def tried(
         return Loop(name, lengths)
     trial = _Trial(runner, texts, pad_token, device, TOLERANCE.get(dtype, NARROW_TOLERANCE))
     with torch.inference_mode(), _unhooked(modules):
-        return trial.loop(Loop(name, lengths))
+        loop = trial.loop(Loop(name, lengths))
+        runner.direct = trial.is_direct(points)
+    return loop
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,35 @@ class _Trial:
         loop = replace(loop, pads=self._error([long, short], ends) <= self.tolerance)
         both = slice(0, 2 if loop.pads else 1)
         return replace(loop, caches=self._stepped_error(self.texts[both], ends[both]) <= self.tolerance)
+
+    def is_direct(self, points: Sequence[Any]) -> bool:
+        """Whether the logits are the same without wrappers, both where nothing is hooked and where something is."""
+        runner, [text] = self.runner, self.texts[:1]
+        ids, real = self._ids([text]), self._real([text])
+
+        def moved(tensor: Tensor, *, hook: Any) -> Tensor:
+            return tensor + tensor.abs().mean()
+
+        def found(direct: bool) -> Tensor:
+            runner.direct = direct
+            logits = runner.run(ids, real, logits=True)
+            assert logits is not None
+            return logits[0]
+
+        added: list[Any] = []
+        try:
+            errors = [_relative(found(True), found(False))]
+            for point in points:
+                point.add_hook(moved)
+                added.append(point)
+            errors.append(_relative(found(True), found(False)))
+        except _CANNOT:
+            return False
+        finally:
+            runner.direct = False
+            for point in added:
+                point.fwd_hooks.pop().hook.remove()
+        return max(errors) <= self.tolerance
 
     def _why(self, error: float) -> str:
         if error < float("inf"):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
 from workbench.model.sites import Blocks, written_in_place
 from workbench.model.template import checked_variables, template_text
 from workbench.model.text import added_before, answer_tokens
-from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, RESID_MID, Axis, Site
+from workbench.vocabulary import HOOK_POST, HOOK_PRE_LINEAR, RESID_MID, SITES, Axis, Site
 
 
 class Model:
@@ -367,10 +367,20 @@ class Model:
                 pad_token=self.pad_token,
                 lengths=self.lengths,
                 modules=list({id(one): one for top in (self.hooked, self.network) for one in top.modules()}.values()),
+                points=self._points_of_each_site(),
                 device=self.device,
                 dtype=self.dtype,
             )
         return self._loop
+
+    def _points_of_each_site(self) -> list[HookPoint]:
+        """A hook point of each site that the model has, each in another layer where there are so many."""
+        points = []
+        for number, site in enumerate(SITES.values()):
+            layer = number % self.n_layers
+            with suppress(ValueError):
+                points.append(self.hook_point(site, layer))
+        return points
 
     @property
     def decoder(self) -> Decoder:

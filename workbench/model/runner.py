@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from workbench.model.direct import Direct
 from workbench.model.lengths import Lengths
 
 try:
@@ -76,11 +78,13 @@ class Runner(ABC):
         network: the module that holds the weights.
         copies_stream: whether what a hook returns at `resid_mid` reaches the MLP alone, not the stream that is added.
         bare: whether texts without padding are run without a mask, as some networks take a mask of ones for more.
+        direct: whether wrappers without hooks are left out, which must give the same.
     """
 
     network: nn.Module
     copies_stream: bool = False
     bare: bool = False
+    direct: bool = False
 
     @abstractmethod
     def run(
@@ -157,6 +161,7 @@ class BridgeRunner(Runner):
         # A bridge's own modules show their originals' attributes, but not as buffers of theirs.
         self._rotary = [one for one in network.modules() if any(name.endswith("inv_freq") for name in one._buffers)]
         self._original = Lengths.of(network).original
+        self._wrapped = Direct(network)
 
     def run(
         self,
@@ -182,7 +187,8 @@ class BridgeRunner(Runner):
         if cache is not None:
             given["past_key_values"] = cache
         takes = self._takes[module]
-        return module(input_ids=tokens, **{k: v for k, v in given.items() if takes is None or k in takes})
+        with self._wrapped.running() if self.direct else nullcontext():
+            return module(input_ids=tokens, **{k: v for k, v in given.items() if takes is None or k in takes})
 
     def last_logits(
         self,

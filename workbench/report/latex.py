@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+from workbench.printable import printable
 from workbench.report.cells import MINUS, MISSING, Column, table_cells
 
 _LONG = 40  # rows that a page bears; more go over several pages
@@ -30,6 +31,7 @@ _SPECIAL = {
     "≤": r"$\leq$",
     "\u00a0": "~",
 }
+_BREAK = re.compile(r"[\t\r\n]+")
 _CODE = re.compile(r"`([^`]*)`")
 _POWER = re.compile(r"((?:\$-\$)?\d\.\d)e((?:\$-\$)?\d+)(?![\w.])")
 
@@ -127,7 +129,8 @@ def escaped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return "".join(_SPECIAL.get(sign, sign) for sign in text)
+    """Signs as LaTeX shows them; a line break, of which an empty line would end a cell, is a blank."""
+    return "".join(_SPECIAL.get(sign, sign) for sign in printable(_BREAK.sub(" ", text), keep=""))
 
 
 def _cell(text: str) -> str:

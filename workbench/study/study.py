@@ -167,8 +167,8 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
             raise ValueError(f"{path} is damaged: {name} {found}. Copy the study's folder again.")
     try:
         for entry in manifest["findings"]:
-            Finding.of_entry(entry)
+            Finding.of_entry(dict(entry))
         for entry in manifest["quantities"]:
-            _ = [entry[name] for name in ("outcome", "cluster", "name", "role", "label", "unit")]
-    except (KeyError, TypeError, AttributeError) as error:
+            _ = [dict(entry)[name] for name in ("outcome", "cluster", "name", "role", "label", "unit")]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: a finding or a quantity is none ({error}). Copy it again.") from None
