@@ -7,6 +7,7 @@ decode step, also where no hook is set.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from transformer_lens.hook_points import HookPoint
