@@ -182,7 +182,9 @@ def patch_cell(case: Case, cell: Cell) -> None:
 
         with case.plain.changing("hook_post", insert):
             theirs.append(float(case.plain.run(torch.tensor([ids]))[-1, 7]))
-    if difference(torch.tensor(ours["base"].to_numpy()), torch.tensor(theirs)) < TOLERANCE:
+    own = captured(case.plain, "hook_post", prompts[Pole.LOW])
+    differ = any(difference(own[layer][:, :12], donor[layer][:, :12]) > TOLERANCE for layer in layers)
+    if differ and difference(torch.tensor(ours["base"].to_numpy()), torch.tensor(theirs)) < TOLERANCE:
         cell.bugs.append("what is patched does not show")
     cell.differs("patched logits", difference(torch.tensor(ours["patched"].to_numpy()), torch.tensor(theirs)))
 

@@ -120,10 +120,14 @@ def _wrappers_in(parent: nn.Module) -> Iterator[Wrapper]:
 def _watched_by(bridge: nn.Module, original: nn.Module) -> Iterator[nn.Module]:
     """The wrapper and its own hook points; for all but blocks and MLPs those of what it wraps as well.
 
-    Blocks and MLPs call what they wrap as it is. Attention may compute itself what is hooked inside.
+    Blocks and MLPs call what they wrap as it is. Attention may compute itself what is hooked inside, and a block with a
+    pass of its own may prepare it: OPT's tells the hooks inside how many prompts the flattened positions are of.
     """
+    from transformer_lens.model_bridge.generalized_components.block import BlockBridge
+
     yield bridge
     yield from (one for one in bridge._modules.values() if isinstance(one, HookPoint))
     kind = type(bridge).__name__
-    if not kind.endswith(("BlockBridge", "MLPBridge")):
+    own = isinstance(bridge, BlockBridge) and type(bridge).forward is not BlockBridge.forward
+    if own or not kind.endswith(("BlockBridge", "MLPBridge")):
         yield from (one for one in original.modules() if one is not original)
