@@ -45,16 +45,14 @@ class Direct:
         # The dictionaries themselves, as all of them are looked through before every pass.
         self._hooks = [(getattr(one, name), key) for key, one in watched.items() for name in _HOOKS]
         self._configs = _configs_that_may_fuse(network, self._wrappers)
-        self._known: dict[frozenset[int], list[Wrapper]] = {}
+        self._known: dict[frozenset[int], tuple[list[Wrapper], bool]] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, the network calls what is wrapped itself, but for the wrappers that a hook needs."""
-        idle = self._idle()
+        idle, attention_too = self._idle()
         # TransformerLens asks for eager attention, whose pattern can be hooked; where none is, it is fused as usual.
-        fused = (
-            self._configs if len(idle) == len(self._wrappers) or not _attends(set(self._wrappers) - set(idle)) else []
-        )
+        fused = self._configs if attention_too else []
         asked = [config._attn_implementation for config in fused]
         for config in fused:
             config._attn_implementation = "sdpa"
@@ -68,14 +66,16 @@ class Direct:
             for each in idle:
                 each.parent._modules[each.name] = each.bridge
 
-    def _idle(self) -> Sequence[Wrapper]:
+    def _idle(self) -> tuple[list[Wrapper], bool]:
+        """The wrappers that no hook needs, and whether all of attention's are among them."""
         own = _hooked_by_blocks(self._blocks)
         hooked = frozenset([key for hooks, key in self._hooks if hooks and not own.issuperset(hooks)])
         if hooked not in self._known:
             if len(self._known) > 64:
                 self._known.clear()
-            needed = [not hooked.isdisjoint(map(id, each.watched)) for each in self._wrappers]
-            self._known[hooked] = [each for each, keep in zip(self._wrappers, needed, strict=True) if not keep]
+            kept = [each for each in self._wrappers if not hooked.isdisjoint(map(id, each.watched))]
+            idle = [each for each in self._wrappers if each not in kept]
+            self._known[hooked] = (idle, not _attends(kept))
         return self._known[hooked]
 
 
