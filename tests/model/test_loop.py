@@ -170,10 +170,17 @@ def test_a_prompt_and_its_answer_fit_into_the_positions(model: wb.Model, tmp_pat
     assert n > 64
     with pytest.raises(ValueError, match=f"has positions for 64 tokens, but prompt 3 has {n} tokens. Shorten it"):
         wb.capture(small, wb.Contrast.from_texts("x", high=[short.user, short.user], low=[short.user, long.user]))
-    with pytest.raises(ValueError, match="positions for 64 tokens, but prompt 0 has .* may get 40 new ones"):
+    with pytest.raises(ValueError, match="positions for 64 tokens, but prompt 0 has .* and 40 may follow"):
         small.generate_tokens([short], max_new_tokens=40)
+    asked = [small.tokens([short])[0][:8], small.tokens([short])[0]]
+    with pytest.raises(ValueError, match=f"but prompt 1 has {len(asked[1])} tokens and 40 may follow"):
+        log_likelihoods(small, asked, [[[5]], [list(range(40))]])
+    contrast = wb.Contrast.from_texts("x", high=[long.user] * 2, low=[short.user] * 2)
+    passes: list[int] = []
+    small.network.register_forward_hook(lambda *_: passes.append(1))
     with pytest.raises(ValueError, match="positions for 64 tokens"):
-        log_likelihoods(small, small.tokens([short]), [[list(range(40))]])
+        wb.patch(small, contrast, wb.NeuronSet.of([(0, 1)]), direction="increase")
+    assert passes == []
     n = len(small.tokens([short])[0])
     assert len(small.generate_tokens([short], max_new_tokens=65 - n)[0]) <= 65 - n
 
@@ -187,6 +194,7 @@ def test_beyond_what_it_was_made_for_a_model_warns(model: wb.Model, tmp_path: Pa
     ours = wb.load_model(folder)
     with pytest.warns(UserWarning, match="was made for texts of 48 tokens, but prompt 0 has"):
         ours.generate_tokens([Prompt("word " * 60, chat=False)], max_new_tokens=2)
+    ours.generate_tokens([Prompt("word " * 61, chat=False)], max_new_tokens=2)  # said once
 
 
 def test_a_network_that_looks_ahead_is_refused(

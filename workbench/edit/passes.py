@@ -107,6 +107,8 @@ def run_poles(
         ValueError: if neurons or positions do not fit, or both runs agree.
     """
     tokens = {pole: model.tokens(contrast.poles[pole]) for pole in poles}
+    for rows in tokens.values():
+        model.loop.check([len(ids) for ids in rows])
     check_neurons(model, neurons)
     check_positions(positions, [row for rows in tokens.values() for row in rows])
     logits: dict[Pole, list[Tensor]] = {}

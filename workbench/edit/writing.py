@@ -225,6 +225,7 @@ def _read(
 ) -> dict[tuple[Half, int], Float[Tensor, "prompt d_model"]]:
     """What each norm takes in at the last position of each prompt, in float32."""
     tokens = model.tokens(list(prompts))
+    model.loop.check([len(ids) for ids in tokens])
     seen: dict[tuple[Half, int], list[Tensor]] = {place: [] for place in norms}
 
     def reader(place: tuple[Half, int]):

@@ -130,7 +130,7 @@ def judge_answers(
     rows = max(1, min(max_rows, _MOST_LOGITS // (longest * int(model.hooked.cfg.d_vocab))))
     asked = _Asked(model, prompts, alternatives, lasts, judged)
     loop = model.loop
-    loop.check([len(each.tokens) for each in fed])
+    loop.check([len(prompt) for prompt in prompts], [max(map(len, each), default=0) for each in alternatives])
     long = {each.prompt for each in fed if loop.lengths.group(len(each.tokens))}
     several = [number for number, n in Counter(each.prompt for each in fed).items() if n > 1 and number not in long]
     for numbers in shareable(model, prompts, several, max_tokens=max_tokens):

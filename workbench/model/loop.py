@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -35,12 +35,14 @@ class Loop:
         lengths: its limits.
         pads: whether a text that is padded gives what it gives alone.
         caches: whether a token after kept keys and values (or states) gives what it gives in a whole pass.
+        warned: what was said already of texts that are longer than those that the model was made for.
     """
 
     name: str
     lengths: Lengths
     pads: bool = True
     caches: bool = True
+    warned: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def batches(
         self,
@@ -68,32 +70,32 @@ class Loop:
             batches += [[rows[i] for i in batch] for batch in cut(widths, max_tokens=max_tokens, max_rows=max_rows)]
         return batches
 
-    def check(self, lengths: Sequence[int], answer: int = 0) -> None:
-        """Refuse texts that are longer than the model has positions for; warn where it was made for shorter ones.
+    def check(self, lengths: Sequence[int], answers: int | Sequence[int] = 0) -> None:
+        """Refuse texts that are longer than the model has positions for; warn once where it was made for shorter ones.
 
         Args:
             lengths: tokens of each prompt.
-            answer: how many new tokens each may get.
+            answers: how many tokens may follow each, of which the last is never computed from.
 
         Raises:
             ValueError: with both lengths.
         """
-        longest = max(range(len(lengths)), key=lambda row: lengths[row], default=None)
-        if longest is None:
-            return
-        # The last new token is chosen, but nothing is computed from it.
-        needed = lengths[longest] + max(0, answer - 1)
+        after = [answers] * len(lengths) if isinstance(answers, int) else list(answers)
+        needed = [length + max(0, new - 1) for length, new in zip(lengths, after, strict=True)]
+        longest = max(range(len(needed)), key=lambda row: needed[row], default=None)
         limit = self.lengths.most or self.lengths.trained
-        if limit is None or needed <= limit:
+        if longest is None or limit is None or needed[longest] <= limit:
             return
         asked = f"prompt {longest} has {lengths[longest]:,} tokens"
-        asked += f" and may get {answer:,} new ones" if answer else ""
+        asked += f" and {after[longest]:,} may follow" if after[longest] else ""
         if self.lengths.most is not None:
             raise ValueError(
                 f"{self.name} has positions for {limit:,} tokens, but {asked}. Shorten it"
-                + (" or ask for fewer new tokens." if answer else ".")
+                + (" or ask for fewer new tokens." if after[longest] else ".")
             )
-        warnings.warn(f"{self.name} was made for texts of {limit:,} tokens, but {asked}.", stacklevel=3)
+        if not self.warned:
+            self.warned.append(asked)
+            warnings.warn(f"{self.name} was made for texts of {limit:,} tokens, but {asked}.", stacklevel=3)
 
 
 def tried(
