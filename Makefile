@@ -85,10 +85,12 @@ bench: $(READY) ## measure speed and memory beside peers and a floor, and how of
 	$(BIN)/python -m benchmarks.capture
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.decode
+	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.bank
+	$(BIN)/python -m benchmarks.architectures
 
 clean: ## remove what was made, apart from studies
 	rm -rf $(VENV) docs/_build docs/reference/api *.egg-info .pytest_cache .ruff_cache
