@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workbench.study.config import StudyConfig
-from workbench.textfile import read_json, read_json_lines, read_text
+from workbench.textfile import decoded, read_json, read_json_lines, read_text
 
 TEXT = "trait = 'Offenheit für Neues'\r\n# 開放性\n"
 
@@ -112,3 +112,7 @@ def test_a_study_that_is_no_toml_is_told(tmp_path: Path, content: bytes, message
         return
     with pytest.raises(ValueError, match=message):
         StudyConfig.read(tmp_path / "study.toml")
+
+
+def test_a_mark_inside_a_mark_is_no_text() -> None:
+    assert decoded("\ufeffa = 1\n".encode("utf-16"), "study.toml") == "a = 1\n"

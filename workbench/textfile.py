@@ -58,7 +58,8 @@ def decoded(content: bytes, name: str) -> str:
             f"{name} is no text: line {line} holds a zero byte, as binary files and UTF-16 without a byte order mark "
             "do. Save it as UTF-8."
         )
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # A file that was converted may have kept a mark inside its new one.
+    return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(path: str | Path) -> Any:
