@@ -123,7 +123,8 @@ def generate(
     decoder.loop.check(lengths, new)
     for batch in decoder.loop.batches(lengths, answer=new, max_tokens=max_tokens, max_rows=max_rows):
         draws = torch.stack([sampling.draws(row if streams is None else streams[row]) for row in batch])
-        _generate_batch(decoder, prompts, batch, sampling, draws, until, answers)
+        with decoder.runner.holding():
+            _generate_batch(decoder, prompts, batch, sampling, draws, until, answers)
     return answers
 
 

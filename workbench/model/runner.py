@@ -2,8 +2,8 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +115,11 @@ class Runner(ABC):
     ) -> Float[Tensor, "batch last d_vocab"]:
         """Logits in float32 at the last `last` of the positions of `tokens`; the other arguments are those of `run`."""
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Inside, no hook is set or removed, so that what depends on hooks is worked out once for many passes."""
+        yield
+
     @abstractmethod
     def bare_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """What the network gives at every position of texts without padding, called as by itself."""
@@ -162,6 +167,7 @@ class BridgeRunner(Runner):
         self._rotary = [one for one in network.modules() if any(name.endswith("inv_freq") for name in one._buffers)]
         self._original = Lengths.of(network).original
         self._wrapped = Direct(network)
+        self._held = False
 
     def run(
         self,
@@ -176,6 +182,18 @@ class BridgeRunner(Runner):
             return None
         return self._called(self.network, tokens, attended, cache, logits_to_keep=1).logits[:, -1].float()
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        if self._held or not self.direct:
+            yield
+            return
+        with self._wrapped.running():
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
     def _called(self, module: Any, tokens: Tensor, attended: Tensor, cache: Any, **more: Any) -> Any:
         past = attended.shape[1] - tokens.shape[1]
         if self._original is not None and (not past or int(attended.sum(1).max()) <= self._original):
@@ -187,7 +205,7 @@ class BridgeRunner(Runner):
         if cache is not None:
             given["past_key_values"] = cache
         takes = self._takes[module]
-        with self._wrapped.running() if self.direct else nullcontext():
+        with self._wrapped.running() if self.direct and not self._held else nullcontext():
             return module(input_ids=tokens, **{k: v for k, v in given.items() if takes is None or k in takes})
 
     def last_logits(
