@@ -1,8 +1,8 @@
 """Greedy answers beside transformers' own `generate`, edited and not: `python -m benchmarks.generation`.
 
-The same weights, prompts and threads, in interleaved turns; no token ends an answer, and both give the same tokens where
-nothing is edited. The edit is one of 1 % of the neurons of every layer; its time includes setting and removing its hooks
-and counting what they edited.
+The same weights, prompts and threads, in interleaved turns; no token ends an answer, and both give the same tokens
+where nothing is edited. The edit is one of 1 % of the neurons of every layer; its time includes setting and removing
+its hooks and counting what they edited.
 """
 
 import argparse
