@@ -28,8 +28,10 @@ def widths(effects: wb.Effects) -> torch.Tensor:
 
 
 def test_three_pairs_said_forty_times_are_no_surer(model: wb.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    once, often = (wb.effect_sizes(wb.capture(model, said(times))) for times in (1, 40))
-    torch.testing.assert_close(often.mean_difference, once.mean_difference, atol=2e-5, rtol=1e-5)
+    often = wb.effect_sizes(wb.capture(model, said(40)))
+    exact = wb.load_model(dtype=torch.float64)  # single precision rounds with the shape of a batch
+    means = [wb.effect_sizes(wb.capture(exact, said(times))).mean_difference for times in (1, 40)]
+    torch.testing.assert_close(means[1], means[0], atol=1e-6, rtol=1e-5)
     assert often.errors is not None
     assert often.errors.clusters == {"description": 3}
     named = replace(said(1), descriptions=dict.fromkeys((Pole.HIGH, Pole.LOW), ("a", "b", "c")))

@@ -217,3 +217,27 @@ def test_hooks_see_nothing_of_the_trial(model: wb.Model, tmp_path: Path) -> None
         assert ours.loop.caches
         assert ours.loop.pads
     assert seen == []
+
+
+def test_wrappers_are_left_out_but_for_those_that_a_hook_needs(model: wb.Model, tmp_path: Path) -> None:
+    folder = saved(lambda v: LlamaForCausalLM(LlamaConfig(vocab_size=v, **GATED)), model.tokenizer, tmp_path)
+    ours, plain = wb.load_model(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = torch.tensor(ours.tokens(["Hello"]))
+    real = torch.ones_like(ids, dtype=torch.bool)
+    assert ours.loop.caches
+    assert ours.runner.direct
+    blocks = ours.network.model.layers
+    seen: list[tuple[str, str, str]] = []
+
+    def look(*_: Any) -> None:
+        mlp = blocks[1].mlp
+        kinds = (type(blocks[1]).__name__, type(mlp).__name__, type(mlp.down_proj).__name__)
+        seen.append(kinds)
+
+    plain.model.layers[1].mlp.down_proj.register_forward_pre_hook(lambda module, args: (args[0] + 1.0,))
+    with torch.no_grad(), ours.hooked_at(HOOK_POST, 1, lambda h: look() or h + 1.0):
+        logits = ours.runner.run(ids, real, logits=True)
+        torch.testing.assert_close(logits, plain(input_ids=ids).logits[:, -1], atol=1e-5, rtol=1e-5)
+    assert seen == [("LlamaDecoderLayer", "LlamaMLP", "LinearBridge")]
+    assert type(blocks[1]).__name__ == "BlockBridge"  # and put back
+    assert ours.network.config._attn_implementation == "eager"

@@ -97,7 +97,7 @@ def _configs_that_may_fuse(network: Any, wrappers: Sequence[Wrapper]) -> list[An
     configs = [getattr(each.original, "config", None) for each in wrappers if _attends([each])]
     configs = list({id(one): one for one in [network.config, *configs] if one is not None}.values())
     eager = all(getattr(one, "_attn_implementation", None) == "eager" for one in configs)
-    capped = any(getattr(one, "attn_logit_softcapping", None) for one in configs)
+    capped = any("att" in name and "cap" in name and value for one in configs for name, value in vars(one).items())
     return configs if eager and not capped and getattr(network, "_supports_sdpa", False) else []
 
 
