@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 from transformer_lens.hook_points import HookPoint
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -26,6 +27,7 @@ class Wrapper:
         parent, name: the module that calls it, and under which name.
         bridge, original: the wrapper, and what it wraps.
         watched: the modules whose hooks need it.
+        inside: the wrappers that it is in.
     """
 
     parent: nn.Module
@@ -33,6 +35,23 @@ class Wrapper:
     bridge: nn.Module
     original: nn.Module
     watched: tuple[nn.Module, ...]
+    inside: tuple[nn.Module, ...]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a network runs under the hooks that are set.
+
+    Attributes:
+        idle: the wrappers that no hook needs.
+        read: linear layers' wrappers, inside none that is kept, of which only the input is hooked: the hooks run
+            before what they wrap. A kept wrapper may call them itself.
+        fused: whether all of attention's wrappers are idle.
+    """
+
+    idle: Sequence[Wrapper]
+    read: Sequence[Wrapper]
+    fused: bool
 
 
 class Direct:
@@ -45,29 +64,32 @@ class Direct:
         # The dictionaries themselves, as all of them are looked through before every pass.
         self._hooks = [(getattr(one, name), key) for key, one in watched.items() for name in _HOOKS]
         self._configs = _configs_that_may_fuse(network, self._wrappers)
-        self._known: dict[frozenset[int], tuple[list[Wrapper], bool]] = {}
+        self._known: dict[frozenset[int], Way] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, the network calls what is wrapped itself, but for the wrappers that a hook needs."""
-        idle, attention_too = self._idle()
+        way = self._way()
         # TransformerLens asks for eager attention, whose pattern can be hooked; where none is, it is fused as usual.
-        fused = self._configs if attention_too else []
+        fused = self._configs if way.fused else []
         asked = [config._attn_implementation for config in fused]
         for config in fused:
             config._attn_implementation = "sdpa"
-        for each in idle:
+        for each in (*way.idle, *way.read):
             each.parent._modules[each.name] = each.original
+        handles = [_run_before(each) for each in way.read]
         try:
             yield
         finally:
+            for handle in handles:
+                handle.remove()
             for config, implementation in zip(fused, asked, strict=True):
                 config._attn_implementation = implementation
-            for each in idle:
+            for each in (*way.idle, *way.read):
                 each.parent._modules[each.name] = each.bridge
 
-    def _idle(self) -> tuple[list[Wrapper], bool]:
-        """The wrappers that no hook needs, and whether all of attention's are among them."""
+    def _way(self) -> "Way":
+        """What is left out, under the hooks that are set now."""
         own = _hooked_by_blocks(self._blocks)
         hooked = frozenset([key for hooks, key in self._hooks if hooks and not own.issuperset(hooks)])
         if hooked not in self._known:
@@ -75,8 +97,38 @@ class Direct:
                 self._known.clear()
             kept = [each for each in self._wrappers if not hooked.isdisjoint(map(id, each.watched))]
             idle = [each for each in self._wrappers if each not in kept]
-            self._known[hooked] = (idle, not _attends(kept))
+            left_out = {id(each.bridge) for each in idle}
+            read = [each for each in kept if _only_reads(each, hooked) and left_out.issuperset(map(id, each.inside))]
+            self._known[hooked] = Way(idle, read, fused=not _attends(kept))
         return self._known[hooked]
+
+
+def _only_reads(wrapper: Wrapper, hooked: frozenset[int]) -> bool:
+    """Whether a linear layer's wrapper is needed for the hooks on its input alone."""
+    from transformer_lens.model_bridge.generalized_components.linear import LinearBridge
+
+    bridge: Any = wrapper.bridge
+    if type(bridge) is not LinearBridge:
+        return False
+    others = (one for one in wrapper.watched if one is not bridge.hook_in)
+    point = bridge.hook_in
+    plain = not (point._forward_pre_hooks or point._backward_hooks or point._backward_pre_hooks)
+    return plain and hooked.isdisjoint(map(id, others))
+
+
+def _run_before(wrapper: Wrapper) -> RemovableHandle:
+    """Run the hooks on a wrapper's input before what it wraps, which is what the wrapper does."""
+    bridge: Any = wrapper.bridge
+    point: HookPoint = bridge.hook_in
+
+    def run(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        value = given[0]
+        for hook in tuple(point._forward_hooks.values()):
+            changed: Any = hook(point, (value,), value)
+            value = value if changed is None else changed
+        return None if value is given[0] else (value, *given[1:])
+
+    return wrapper.original.register_forward_pre_hook(run)
 
 
 def _hooked_by_blocks(blocks: Sequence[Any]) -> set[int]:
@@ -101,7 +153,7 @@ def _configs_that_may_fuse(network: Any, wrappers: Sequence[Wrapper]) -> list[An
     return configs if eager and not capped and getattr(network, "_supports_sdpa", False) else []
 
 
-def _wrappers_in(parent: nn.Module) -> Iterator[Wrapper]:
+def _wrappers_in(parent: nn.Module, inside: tuple[nn.Module, ...] = ()) -> Iterator[Wrapper]:
     """The wrappers that a network calls, from the outside in."""
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
@@ -109,12 +161,12 @@ def _wrappers_in(parent: nn.Module) -> Iterator[Wrapper]:
         if child is None:
             continue
         if not isinstance(child, GeneralizedComponent):
-            yield from _wrappers_in(child)
+            yield from _wrappers_in(child, inside)
             continue
         original = child._modules.get("_original_component")
         if isinstance(original, nn.Module):
-            yield Wrapper(parent, name, child, original, tuple(_watched_by(child, original)))
-            yield from _wrappers_in(original)
+            yield Wrapper(parent, name, child, original, tuple(_watched_by(child, original)), inside)
+            yield from _wrappers_in(original, (*inside, child))
 
 
 def _watched_by(bridge: nn.Module, original: nn.Module) -> Iterator[nn.Module]:

@@ -172,7 +172,7 @@ class _Trial:
         return replace(loop, caches=self._stepped_error(self.texts[both], ends[both]) <= self.tolerance)
 
     def is_direct(self, points: Sequence[Any]) -> bool:
-        """Whether the logits are the same without wrappers, both where nothing is hooked and where something is."""
+        """Whether the logits are the same without wrappers: where nothing is hooked, one point, and every one."""
         runner, [text] = self.runner, self.texts[:1]
         ids, real = self._ids([text]), self._real([text])
 
@@ -188,10 +188,11 @@ class _Trial:
         added: list[Any] = []
         try:
             errors = [_relative(found(True), found(False))]
-            for point in points:
-                point.add_hook(moved)
-                added.append(point)
-            errors.append(_relative(found(True), found(False)))
+            for some in (points[:1], points[1:]):
+                for point in some:
+                    point.add_hook(moved)
+                    added.append(point)
+                errors.append(_relative(found(True), found(False)))
         except _CANNOT:
             return False
         finally:

@@ -73,9 +73,9 @@ class Blocks:
         mlp: Any = self.mlp(layer)
         return mlp.W_out.detach()
 
-    @property
+    @cached_property
     def points(self) -> dict[str, HookPoint]:
-        """TransformerLens' hook points by name."""
+        """TransformerLens' hook points by name, which a bridge puts together anew at each look."""
         return self.hooked.hook_dict
 
     def point(self, site: Site, layer: int) -> HookPoint:
