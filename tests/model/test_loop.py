@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Sampling, generate
 from workbench.model.likelihood import log_likelihoods
 from workbench.model.quiet import quiet
-from workbench.vocabulary import HOOK_POST
+from workbench.vocabulary import HOOK_POST, HOOK_PRE, MLP_OUT, RESID_MID, RESID_POST, Z
 
 LIMIT = 48
 LENGTHS = (77, 32, 50, 48, 40, 45)
@@ -238,6 +239,22 @@ def test_wrappers_are_left_out_but_for_those_that_a_hook_needs(model: wb.Model, 
     with torch.no_grad(), ours.hooked_at(HOOK_POST, 1, lambda h: look() or h + 1.0):
         logits = ours.runner.run(ids, real, logits=True)
         torch.testing.assert_close(logits, plain(input_ids=ids).logits[:, -1], atol=1e-5, rtol=1e-5)
-    assert seen == [("LlamaDecoderLayer", "LlamaMLP", "LinearBridge")]
+    assert seen == [("LlamaDecoderLayer", "LlamaMLP", "Linear")]  # the layer itself, its input's hooks before it
     assert type(blocks[1]).__name__ == "BlockBridge"  # and put back
     assert ours.network.config._attn_implementation == "eager"
+
+
+def test_each_hook_runs_once_whatever_else_is_hooked(model: wb.Model, tmp_path: Path) -> None:
+    folder = saved(lambda v: LlamaForCausalLM(LlamaConfig(vocab_size=v, **GATED)), model.tokenizer, tmp_path)
+    ours = wb.load_model(folder)
+    assert ours.loop.caches
+    assert ours.runner.direct
+    ran: list[str] = []
+    for others in ((), (MLP_OUT,), (RESID_POST,), (Z,), (HOOK_PRE, Z, RESID_MID)):
+        ran.clear()
+        with ExitStack() as hooks:
+            for site in (HOOK_POST, *others):
+                hooks.enter_context(ours.hooked_at(site, 1, lambda _, name=site.name: ran.append(name)))
+            ours.generate_tokens(["Hello"], max_new_tokens=1)
+        assert sorted(ran) == sorted(site.name for site in (HOOK_POST, *others))
+    assert not ours.network.model.layers[1].mlp.down_proj.original_component._forward_pre_hooks
