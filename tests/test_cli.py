@@ -259,9 +259,11 @@ def test_ctrl_c_while_figures_are_drawn_says_what_is_kept(workbench, monkeypatch
 
 
 def test_doctor_names_versions_and_the_model_answers(workbench) -> None:
-    status, out, _ = workbench("doctor", "--json")
+    status, out, _ = workbench("doctor", "--full", "--json")
     assert status == 0
-    assert json.loads(out)["embedded model"].startswith("answers '42'")
+    told = json.loads(out)
+    assert told["embedded model"].startswith("answers '42'")
+    assert told["hooked by TransformerLens"] == "answers '42'"
 
 
 def test_ctrl_c_in_the_middle_is_one_line_and_the_study_continues(tmp_path: Path) -> None:

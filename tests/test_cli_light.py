@@ -159,5 +159,6 @@ def test_a_mistake_is_one_line_and_imports_no_library(folder: Path, arguments: t
 
 def test_every_command_has_a_mistake_here_and_work_does_import(tmp_path: Path) -> None:
     assert {arguments[0] for arguments, _ in MISTAKES} - {"dmeo"} == set(COMMANDS)
-    ended = run_alone("doctor", "--json", cwd=tmp_path)
+    assert set(run_alone("doctor", "--json", cwd=tmp_path).imported) == {"torch"}
+    ended = run_alone("doctor", "--full", "--json", cwd=tmp_path)
     assert {"torch", "transformer_lens"} <= set(ended.imported) <= set(LARGE)

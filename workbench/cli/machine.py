@@ -4,7 +4,9 @@ import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 import workbench as wb
@@ -13,13 +15,19 @@ from workbench.cli.options import Json
 from workbench.cli.telling import print_json, terminal
 from workbench.printable import printable
 
+Full = Annotated[
+    bool, typer.Option(help="Ask it through TransformerLens as well, whose imports take several seconds.")
+]
+
 
 @app.command(
     help="Print what this machine and installation have, and check that the embedded model answers.\n\n"
     "Example: workbench doctor"
 )
-def doctor(as_json: Json = False) -> None:
+def doctor(full: Full = False, as_json: Json = False) -> None:
     import torch
+
+    from workbench.testbed.alone import answer_alone
 
     facts: dict[str, str] = {"workbench": wb.__version__, "python": platform.python_version()}
     for package in ("torch", "transformer-lens", "transformers", "plotly", "kaleido", "dash", "ipywidgets"):
@@ -30,8 +38,11 @@ def doctor(as_json: Json = False) -> None:
     facts["browser"] = _browser() or "none: images cannot be drawn, html can; plotly_get_chrome gets one"
     facts["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     facts["threads"] = str(torch.get_num_threads())
-    answer = wb.load_model("testbed").generate("What is 12 + 30?", max_new_tokens=8)[0]
-    facts["embedded model"] = f"answers {answer!r} to 'What is 12 + 30?'"
+    question = "What is 12 + 30?"
+    facts["embedded model"] = f"answers {answer_alone(question)!r} to {question!r}"
+    if full:
+        hooked = wb.load_model("testbed").generate(question, max_new_tokens=8)[0]
+        facts["hooked by TransformerLens"] = f"answers {hooked!r}"
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
         table.add_row(name, printable(value))
