@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from urllib.parse import parse_qs
 
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("dash", reason="the page needs the extra explore")
 import plotly.graph_objects as go
 from dash import Dash, no_update
 from flask.testing import FlaskClient
+from plotly.utils import PlotlyJSONEncoder
 
 import workbench as wb
 from workbench.explore.address import KEYS, controls_of, query_of
@@ -56,28 +58,56 @@ def first_chosen(explorer: Explorer) -> tuple[int, int]:
 
 def test_the_map_marks_the_chosen_and_rings_the_picked(asks: PageCallbacks, explorer: Explorer) -> None:
     layer, neuron = first_chosen(explorer)
-    drawn, counts, summary, message = asks.draw_map(*CHOICE, layer, neuron, "light")
+    drawn, counts, summary, message = asks.draw_map(*CHOICE, "light", layer, neuron)
     assert message == ""
     chosen = explorer.chosen(explorer.settings()).selection
     assert chosen is not None
-    marks = {trace.name: len(trace.x) for trace in drawn.data[1:]}
+    marks = {trace.name: len(trace.x) for trace in drawn.data if trace.type != "heatmap"}
     assert marks == {
         f"High neurons ({len(chosen.high)})": len(chosen.high),
         f"Low neurons ({len(chosen.low)})": len(chosen.low),
         "shown below": 1,
     }
-    ring = drawn.data[-1]
-    cell = drawn.data[0].text[ring.y[0], list(drawn.data[0].x).index(ring.x[0])]
+    ring, cells = drawn.data[:2]
+    cell = cells.text[ring.y[0], list(cells.x).index(ring.x[0])]
     assert place_clicked({"points": [{"text": cell}]}) == (layer, neuron)
     assert f"{len(chosen.high)} High" in texts(summary)
     assert sum(abs(y) for trace in counts.data for y in trace.y) == len(chosen)
 
 
 def test_a_map_of_no_chosen_neuron_says_why(asks: PageCallbacks) -> None:
-    drawn, _, summary, message = asks.draw_map("Extraversion", [0, 7], 0.99, 90, "dual", 0, 0, "dark")
+    drawn, _, summary, message = asks.draw_map("Extraversion", [0, 7], 0.99, 90, "dual", "dark", 0, 0)
     assert "the d criterion binds" in summary
     assert message == ""
     assert len(drawn.data) == 2
+
+
+@pytest.mark.parametrize("min_d", [0.8, 90])
+def test_a_click_moves_the_ring_alone(asks: PageCallbacks, min_d: float) -> None:
+    choice = ("Extraversion", [0, 7], 0.99, min_d, "dual")
+    before, after = (asks.draw_map(*choice, "light", *place)[0] for place in ((2, 41), (5, 7)))
+    moved = before.to_plotly_json()
+    for each in asks.ring(5, 7, *choice).to_plotly_json()["operations"]:
+        data, number, name = each["location"]
+        moved[data][number][name] = each["params"]["value"]
+    assert PlotlyJSONEncoder().encode(moved) == PlotlyJSONEncoder().encode(after.to_plotly_json())
+    nowhere = {
+        each["location"][-1]: each["params"]["value"]
+        for each in asks.ring(5, 9999, *choice).to_plotly_json()["operations"]
+    }
+    assert nowhere == {"x": [], "y": [], "showlegend": False}
+
+
+def test_a_card_does_not_wait_for_who_runs_the_model(asks: PageCallbacks, explorer: Explorer) -> None:
+    before = asks.show_card(*CHOICE, 5, 7, "light")
+    read: list[object] = []
+    network, lock = explorer.model.runner._wrapped, explorer._given.lock  # type: ignore[attr-defined]
+    with lock, network.running():  # as while another thread patches
+        thread = threading.Thread(target=lambda: read.extend(asks.show_card(*CHOICE, 5, 7, "light")))
+        thread.start()
+        thread.join(timeout=30)
+    encode = PlotlyJSONEncoder().encode
+    assert encode(read) == encode(before)
 
 
 def test_a_layer_s_points_need_no_webgl_and_name_their_neuron(asks: PageCallbacks, explorer: Explorer) -> None:
@@ -175,7 +205,7 @@ def test_stepping_walks_the_chosen_by_d(asks: PageCallbacks, explorer: Explorer)
     ],
 )
 def test_what_the_browser_sends_is_checked(asks: PageCallbacks, controls: tuple, message: str) -> None:
-    assert asks.draw_map(*controls, 0, 0, "light")[-1] == message
+    assert asks.draw_map(*controls, "light", 0, 0)[-1] == message
     assert asks.show_card(*controls, 0, 0, "light")[-1] == message
     assert asks.answer(QUESTION, *controls, *DOSE)[-1] == message
 

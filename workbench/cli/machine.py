@@ -15,9 +15,7 @@ from workbench.cli.options import Json
 from workbench.cli.telling import print_json, terminal
 from workbench.printable import printable
 
-Full = Annotated[
-    bool, typer.Option(help="Ask it through TransformerLens as well, whose imports take several seconds.")
-]
+Full = Annotated[bool, typer.Option(help="Ask it through TransformerLens as well, whose imports take several seconds.")]
 
 
 @app.command(

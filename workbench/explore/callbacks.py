@@ -6,12 +6,19 @@ from functools import wraps
 from typing import Any
 
 import plotly.graph_objects as go
-from dash import html, no_update
+from dash import Patch, html, no_update
 
 from workbench.explore.address import controls_of
 from workbench.explore.cards import answer_parts, card_parts, patching_parts, prompt_parts, sweep_parts
 from workbench.explore.explorer import Explorer
-from workbench.explore.figures import TEMPLATES, effects_map, layer_counts, layer_scatter, place_clicked
+from workbench.explore.figures import (
+    TEMPLATES,
+    effects_map,
+    layer_counts,
+    layer_scatter,
+    place_clicked,
+    ringed,
+)
 from workbench.explore.settings import MISTAKES, Settings
 
 _SUGGESTED = 40
@@ -60,12 +67,11 @@ class PageCallbacks:
     @guarded(3)
     def draw_map(self, *arguments: Any) -> Sequence[Any]:
         """The map, the counts, and how many are chosen."""
-        *controls, layer, neuron, appearance = arguments
+        *controls, appearance, layer, neuron = arguments
         settings = self._choice(*controls)
         chosen = self.explorer.chosen(settings)
         frame = self.explorer.map_frame(settings)
-        picked = (layer, neuron) if isinstance(layer, int) and isinstance(neuron, int) else None
-        drawn = effects_map(frame, chosen, picked=picked, appearance=_appearance(appearance))
+        drawn = effects_map(frame, chosen, picked=_place(layer, neuron), appearance=_appearance(appearance))
         counts = layer_counts(chosen, appearance=_appearance(appearance))
         if chosen.selection is None:
             return drawn, counts, chosen.why_empty
@@ -73,6 +79,17 @@ class PageCallbacks:
         of_all = f"{selection.share:.2%} of {len(chosen.layers)} layers' {selection.layers['neurons'].sum():,}"
         high, low = html.B(f"{len(selection.high)} High"), html.B(f"{len(selection.low)} Low")
         return drawn, counts, [high, " and ", low, f" neurons chosen: {of_all}."]
+
+    def ring(self, layer: Any, neuron: Any, *controls: Any) -> Patch:
+        """The map with its ring around another neuron; nothing else of it is drawn again."""
+        moved = Patch()
+        try:
+            frame = self.explorer.map_frame(self._choice(*controls))
+        except MISTAKES:
+            return moved  # said where the map is drawn
+        for name, value in ringed(frame, _place(layer, neuron)).items():
+            moved["data"][0][name] = value
+        return moved
 
     @guarded(1)
     def draw_layer(self, *arguments: Any) -> Sequence[go.Figure]:
@@ -156,6 +173,10 @@ class PageCallbacks:
         sizes = frame["cohens_d"].abs().where(lambda d: d.notna(), -math.inf)
         order = sizes.sort_values(ascending=False, kind="stable").index
         return [(int(frame["layer"][row]), int(frame["neuron"][row])) for row in order]
+
+
+def _place(layer: Any, neuron: Any) -> tuple[int, int] | None:
+    return (layer, neuron) if isinstance(layer, int) and isinstance(neuron, int) else None
 
 
 def _appearance(asked: Any) -> str:

@@ -8,7 +8,6 @@ from workbench.capture.top_prompts import top_prompts
 from workbench.explore.choosing import Chosen, rank_of
 from workbench.explore.trait import TraitSource
 from workbench.measure.effects import Effects
-from workbench.model.lens import top_tokens
 from workbench.vocabulary import NeuronSet
 
 _PROMPTS, _TOKENS = 4, 10
@@ -72,7 +71,7 @@ def read_card(source: TraitSource, chosen: Chosen, layer: int, neuron: int) -> N
     parts = {
         "activations": lambda: _by_pole(source, layer, neuron),
         "prompts": lambda: top_prompts(source.activations, source.contrast, layer, neuron, k=_PROMPTS),
-        "tokens": lambda: top_tokens(source.model, layer, neuron, k=_TOKENS),
+        "tokens": lambda: source.writes.top_tokens(layer, neuron, k=_TOKENS),
     }
     tables: dict[str, pd.DataFrame] = {}
     for name, make in parts.items():
@@ -91,7 +90,7 @@ def read_card(source: TraitSource, chosen: Chosen, layer: int, neuron: int) -> N
         rank_of(s, neuron),
         rank_of(d, neuron),
         effects.width,
-        float(source.model.w_out(layer)[neuron].float().norm()),
+        source.writes.norm(layer, neuron),
         **tables,
         missing=missing,
     )

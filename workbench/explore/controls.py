@@ -44,7 +44,11 @@ def number_field(name: str, label: str) -> html.Div:
 
 def graph(name: str, label: str) -> html.Div:
     """Room for a figure, empty until it is drawn."""
-    empty = {"layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}, "paper_bgcolor": "rgba(0,0,0,0)"}}
+    # One empty trace: a figure's first may be moved before it is drawn.
+    empty = {
+        "data": [{"type": "scatter", "x": [], "y": []}],
+        "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}, "paper_bgcolor": "rgba(0,0,0,0)"},
+    }
     return html.Div(
         dcc.Graph(id=name, config=_PLOT, figure=empty),  # type: ignore[arg-type]
         className="plot",

@@ -172,9 +172,7 @@ class Explorer:
         """
         layer, neuron = checked_place("layer", layer), checked_place("neuron", neuron)
         source = self._given.source(settings.trait)
-        chosen = self.chosen(settings)
-        with self._running:
-            return read_card(source, chosen, layer, neuron)
+        return read_card(source, self.chosen(settings), layer, neuron)  # which waits for the model only to capture
 
     def patching(self, trait: str, layer: Any, neuron: Any) -> pd.DataFrame:
         """What a neuron causes alone, in both directions; see `patching_effect` and `with_attributions`.

@@ -20,19 +20,25 @@ def effects_map(frame: pd.DataFrame, chosen: Chosen, *, picked: tuple[int, int] 
     """The layer × rank map of a range of layers, chosen neurons marked, and the picked one ringed."""
     template = TEMPLATES[appearance]
     drawn = plots.effect_map(frame, trait=chosen.settings.trait, template=template)
-    cell = _cell(frame, picked)
-    if cell is not None:
-        ring = {"symbol": "circle-open", "size": 17, "color": Look.of(template).ink, "line": {"width": 2.5}}
-        drawn.add_scatter(
-            x=[cell[1]],
-            y=[cell[0]],
-            mode="markers",
-            marker=ring,
-            name="shown below",
-            hoverinfo="skip",
-            cliponaxis=False,
-        )
+    ring = {"symbol": "circle-open", "size": 17, "color": Look.of(template).ink, "line": {"width": 2.5}}
+    drawn.add_scatter(
+        **ringed(frame, picked),
+        mode="markers",
+        marker=ring,
+        name="shown below",
+        hoverinfo="skip",
+        cliponaxis=False,
+        legendrank=2000,
+    )
+    drawn.data = (drawn.data[-1], *drawn.data[:-1])  # the first trace, whatever else there is, as it is moved alone
     return _on_page(drawn)
+
+
+def ringed(frame: pd.DataFrame, picked: tuple[int, int] | None) -> dict[str, Any]:
+    """Where the map's ring is: around the picked neuron's cell, nowhere where the map lacks it."""
+    cell = _cell(frame, picked)
+    x, y = ([], []) if cell is None else ([cell[1]], [cell[0]])
+    return {"x": x, "y": y, "showlegend": cell is not None}
 
 
 def layer_scatter(

@@ -69,8 +69,12 @@ def _connect(app: Dash, asks: PageCallbacks) -> None:
     appearance = Input("appearance", "data")
     app.callback(
         [Output("map", "figure"), Output("counts", "figure"), Output("summary", "children"), _message("map-message")],
-        [*choice, *picked, appearance],
+        [*choice, appearance],
+        _states(_PICKED),
     )(asks.draw_map)
+    app.callback(Output("map", "figure", allow_duplicate=True), picked, _states(_CHOICE), prevent_initial_call=True)(
+        asks.ring
+    )
     app.callback([Output("scatter", "figure"), _message("pick-message")], [*choice, *picked, appearance])(
         asks.draw_layer
     )

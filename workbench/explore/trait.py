@@ -9,6 +9,7 @@ from workbench.capture.capturing import capture
 from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
 from workbench.measure.effects import Effects, effect_sizes
+from workbench.model.lens import Writes
 from workbench.model.model import Model
 from workbench.vocabulary import HOOK_POST
 
@@ -85,6 +86,11 @@ class TraitSource:
             return kept
 
         return self._once("activations", captured)
+
+    @property
+    def writes(self) -> Writes:
+        """What neurons write, which nothing that runs the model changes."""
+        return self._once("writes", lambda: Writes.of(self.model, self.effects.layers))
 
     @property
     def pairs(self) -> Contrast:

@@ -1,5 +1,7 @@
 """The logit lens on neurons: which tokens a neuron's write to the residual stream promotes and suppresses."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import pandas as pd
@@ -33,38 +35,71 @@ def top_tokens(model: Model, layer: int, neuron: int, k: int = 10) -> pd.DataFra
         build predictions by promoting concepts in the vocabulary space.
     """
     model.layers([layer])
-    writes = model.w_out(layer)
-    if not 0 <= neuron < len(writes):
-        raise ValueError(f"Layer {layer} of {model.name} has neurons 0 to {len(writes) - 1}, but {neuron} arrived.")
-    if normalises_mlp_output(model):
-        raise ValueError(
-            f"{model.name} normalises what its MLPs write, so a neuron's write depends on all other neurons and its "
-            "row of W_out alone says nothing. Measure its patching effect instead."
+    return Writes.of(model, [layer]).top_tokens(layer, neuron, k)
+
+
+@dataclass(frozen=True, eq=False)
+class Writes:
+    """What neurons write, and the lens on it: weights alone, which can be read while the model runs in another thread.
+
+    Attributes:
+        name: the model's, for messages.
+        tokenizer: tells the tokens.
+        rows: by layer, `(d_mlp, d_model)`, what each neuron writes per unit of activation.
+        multiplier: of what is written, on its way to the residual stream.
+        lens: from the residual stream to logits; None for a model that normalises what its MLPs write.
+    """
+
+    name: str
+    tokenizer: PreTrainedTokenizerBase
+    rows: Mapping[int, Float[Tensor, "d_mlp d_model"]]
+    multiplier: float
+    lens: "Lens | None"
+
+    @classmethod
+    def of(cls, model: Model, layers: Sequence[int]) -> "Writes":
+        """Those of some layers; nothing is copied."""
+        rows = {layer: model.w_out(layer) for layer in layers}
+        lens = None if normalises_mlp_output(model) else Lens.of(model)
+        return cls(model.name, model.tokenizer, rows, half_multiplier(model, "mlp"), lens)
+
+    def norm(self, layer: int, neuron: int) -> float:
+        """The size of what a neuron writes per unit of activation."""
+        return float(self.rows[layer][neuron].float().norm())
+
+    def top_tokens(self, layer: int, neuron: int, k: int = 10) -> pd.DataFrame:
+        """See the function `top_tokens`."""
+        writes = self.rows[layer]
+        if not 0 <= neuron < len(writes):
+            raise ValueError(f"Layer {layer} of {self.name} has neurons 0 to {len(writes) - 1}, but {neuron} arrived.")
+        if self.lens is None:
+            raise ValueError(
+                f"{self.name} normalises what its MLPs write, so a neuron's write depends on all other neurons and its "
+                "row of W_out alone says nothing. Measure its patching effect instead."
+            )
+        logits = self.lens.logits(self.multiplier * writes[neuron].float())
+        tokens = min(len(logits), len(self.tokenizer))  # an unembedding may be padded beyond the vocabulary
+        if not 1 <= k <= tokens // 2:
+            raise ValueError(f"k lies from 1 to {tokens // 2}, half of the vocabulary, but {k} arrived.")
+        order = logits[:tokens].argsort(descending=True, stable=True)
+        sides = {"promoted": order[:k].tolist(), "suppressed": order.flip(0)[:k].tolist()}
+        return pd.DataFrame(
+            [
+                {
+                    "layer": layer,
+                    "neuron": neuron,
+                    "side": side,
+                    "rank": rank,
+                    "token": readable_token(self.tokenizer, token),
+                    "token_id": token,
+                    "logit": float(logits[token]),
+                }
+                for side, strongest in sides.items()
+                for rank, token in enumerate(strongest, start=1)
+            ]
         )
-    logits = logit_lens(model, half_multiplier(model, "mlp") * writes[neuron].float())
-    tokens = min(len(logits), len(model.tokenizer))  # an unembedding may be padded beyond the vocabulary
-    if not 1 <= k <= tokens // 2:
-        raise ValueError(f"k lies from 1 to {tokens // 2}, half of the vocabulary, but {k} arrived.")
-    order = logits[:tokens].argsort(descending=True, stable=True)
-    sides = {"promoted": order[:k].tolist(), "suppressed": order.flip(0)[:k].tolist()}
-    return pd.DataFrame(
-        [
-            {
-                "layer": layer,
-                "neuron": neuron,
-                "side": side,
-                "rank": rank,
-                "token": readable_token(model.tokenizer, token),
-                "token_id": token,
-                "logit": float(logits[token]),
-            }
-            for side, strongest in sides.items()
-            for rank, token in enumerate(strongest, start=1)
-        ]
-    )
 
 
-@torch.no_grad()
 def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tensor, " d_vocab"]:
     """What a direction of the final residual stream adds to the logits if the final norm's scale is 1.
 
@@ -75,19 +110,47 @@ def logit_lens(model: Model, direction: Float[Tensor, " d_model"]) -> Float[Tens
         `(d_vocab,)` centred logits per unit of `direction`, on the CPU in float32. If the norm divides by s, the
         logits change by 1/s of this.
     """
-    with in_memory(model.hooked.unembed):
-        unembedding = model.hooked.unembed.W_U
-    gain, centred = _final_norm(model, unembedding.device)
-    direction = direction.detach().float().to(gain.device)
-    if centred:
-        direction = direction - direction.mean()
-    read = direction * gain
-    parts = [
-        (read.to(columns.device) @ columns.detach().float()).cpu()
-        for columns in unembedding.split(_COLUMNS_AT_ONCE, dim=1)  # widened in parts, as it may be gigabytes
-    ]
-    logits = torch.cat(parts) * _logit_multiplier(model)
-    return logits - logits.mean()
+    return Lens.of(model).logits(direction)
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """The way from the final residual stream to the logits, where the final norm's scale is 1.
+
+    Attributes:
+        unembedding: `(d_model, d_vocab)`.
+        gain: the final norm's.
+        centred: whether the norm subtracts the mean.
+        multiplier: of the logits.
+    """
+
+    unembedding: Float[Tensor, "d_model d_vocab"]
+    gain: Float[Tensor, " d_model"]
+    centred: bool
+    multiplier: float
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Model) -> "Lens":
+        """The model's, with the norm's gain measured on the norm itself."""
+        with in_memory(model.hooked.unembed):
+            unembedding = model.hooked.unembed.W_U.detach()
+        gain, centred = _final_norm(model, unembedding.device)
+        return cls(unembedding, gain, centred, _logit_multiplier(model))
+
+    @torch.no_grad()
+    def logits(self, direction: Float[Tensor, " d_model"]) -> Float[Tensor, " d_vocab"]:
+        """See `logit_lens`."""
+        direction = direction.detach().float().to(self.gain.device)
+        if self.centred:
+            direction = direction - direction.mean()
+        read = direction * self.gain
+        parts = [
+            (read.to(columns.device) @ columns.float()).cpu()
+            for columns in self.unembedding.split(_COLUMNS_AT_ONCE, dim=1)  # widened in parts: it may be gigabytes
+        ]
+        logits = torch.cat(parts) * self.multiplier
+        return logits - logits.mean()
 
 
 def _final_norm(model: Model, device: torch.device) -> tuple[Float[Tensor, " d_model"], bool]:
