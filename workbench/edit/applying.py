@@ -61,11 +61,14 @@ def edited(
     run = EditedRun(scope, places, assigned)
     begun = model.begun
     with ExitStack() as hooks:
+        others = model.hooks()
         for number, (site, layer) in enumerate(order):
             hook = _Hook(model, stages[number], run, number)
             hooks.enter_context(hooked_at(model, site_named(site), layer, hook))
         if rows is not None:
             hooks.enter_context(model.rows_apart())
+        if scope != "all":
+            hooks.enter_context(model.sparing_beginnings(model.hooks() - others))
         yield run
     if order and not run.passes and model.begun > begun:
         _refuse_dead(model, order)
