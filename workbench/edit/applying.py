@@ -58,7 +58,7 @@ def edited(
     order = sorted(reached, key=lambda pair: (_ALONG_THE_PASS.index(pair[0]), pair[1]))
     stages = [stages_at(parts, site, layer) for site, layer in order]
     places = [_place(*pair, several, len(edits)) for pair, several in zip(order, stages, strict=True)]
-    run = EditedRun(scope, places, assigned)
+    run = EditedRun(scope, places, assigned, edits)
     begun = model.begun
     with ExitStack() as hooks:
         others = model.hooks()

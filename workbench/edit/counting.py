@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from workbench.edit.edit import AnyEdit
 from workbench.edit.reach import Reach
 from workbench.model.passing import Pass
 
@@ -37,14 +38,20 @@ class EditedRun:
             that the first new token is steered; `decode`, decode steps alone, as published, so that it is not.
         places: the sites and layers that it edits.
         assigned: for each prompt of the run, the index of its edit, or -1 for none; None where all have one edit.
+        edits: the edits themselves.
     """
 
     def __init__(
-        self, scope: str, places: Sequence[Place] = (), assigned: Int[Tensor, " prompt"] | None = None
+        self,
+        scope: str,
+        places: Sequence[Place] = (),
+        assigned: Int[Tensor, " prompt"] | None = None,
+        edits: Sequence[AnyEdit] = (),
     ) -> None:
         self.scope = scope
         self.places = tuple(places)
         self.assigned = assigned
+        self.edits = tuple(edits)
         self._pairs: Counter[str] = Counter()
         self._passes: Counter[str] = Counter()
         self._by_edit: Counter[tuple[str, int]] = Counter()

@@ -14,7 +14,7 @@ from workbench.model.runner import KeyValues
 LEAST = 3
 """Prompts shorter than this are not shared: a pass of their own would cost more than it saves."""
 
-_HELD = 4096  # tokens whose keys and values are held at once
+HELD = 4096  # tokens whose keys and values are held at once
 
 
 def is_shareable(model: Model, prompt: Sequence[int]) -> bool:
@@ -33,12 +33,18 @@ def shareable(
     worth = sorted((number for number in several if len(prompts[number]) >= LEAST), key=lambda n: len(prompts[n]))
     if not worth or not continues(model, prompts[worth[-1]]):
         return
-    yield from _chunks(prompts, worth, min(max_tokens, _HELD))
+    yield from _chunks(prompts, worth, min(max_tokens, HELD))
 
 
 @torch.inference_mode()
 def beginnings(
-    model: Model, prompts: Sequence[Sequence[int]], numbers: Sequence[int], lasts: Sequence[int], *, tail: int = 1, hidden: bool = False
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    numbers: Sequence[int],
+    lasts: Sequence[int],
+    *,
+    tail: int = 1,
+    hidden: bool = False,
 ) -> dict[int, KeyValues]:
     """The keys and values of some prompts without their last `tail` tokens, in one pass.
 
@@ -73,7 +79,7 @@ def common_beginnings(model: Model, prompts: Sequence[Sequence[int]]) -> dict[tu
     asked = list(dict.fromkeys(tuple(prompt) for prompt in prompts))
     if model.kept is None:
         found: dict[tuple[int, ...], KeyValues] = {}
-        for numbers in _chunks(asked, sorted(range(len(asked)), key=lambda n: len(asked[n])), _HELD):
+        for numbers in _chunks(asked, sorted(range(len(asked)), key=lambda n: len(asked[n])), HELD):
             computed = beginnings(model, asked, numbers, [len(ids) for ids in asked], hidden=True)
             found |= {asked[number]: values for number, values in computed.items()}
         return found
@@ -85,6 +91,19 @@ def common_beginnings(model: Model, prompts: Sequence[Sequence[int]]) -> dict[tu
             model.kept.put(prompt[:-1], values)
         found[prompt] = values
     return found
+
+
+def begun(model: Model, prompts: Sequence[Sequence[int]]) -> list[KeyValues] | None:
+    """Each prompt's beginning for a batch that goes on from there; None where the model shares none of them now."""
+    if model.kept is None or not model.spares_beginnings or not all(is_shareable(model, ids) for ids in prompts):
+        return None
+    different = {tuple(ids) for ids in prompts}
+    example = common_beginnings(model, prompts[:1])[tuple(prompts[0])]
+    # They are in memory beside the batch's own copy.
+    if sum(map(len, different)) * example.bytes / (len(prompts[0]) - 1) > model.kept.budget:
+        return None
+    found = common_beginnings(model, prompts)
+    return [found[tuple(ids)] for ids in prompts]
 
 
 def _chunks(prompts: Sequence[Sequence[int]], numbers: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -173,7 +173,9 @@ def _difference(model: Model, prompt: list[int]) -> float:
         gathered = KeyValues.gathered([kept, None], past) if start else None
         after = None if gathered is None else model.runner.new_cache(gathered, batch=2)
         with unseen(model, batch.real):
-            logits = model.runner.branching_logits(batch.tokens, batch.seen, batch.positions, after, last=tree.answering)
+            logits = model.runner.branching_logits(
+                batch.tokens, batch.seen, batch.positions, after, last=tree.answering
+            )
         shift = logits.shape[1] - len(tree.tokens)
         for which, alone in enumerate(wanted):
             found = logits[0, [place + shift for place in tree.judged[which]]]

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from workbench.contrast.prompt import Prompt
-from workbench.model.beginnings import beginnings, common_beginnings, is_shareable, shareable
+from workbench.model.beginnings import HELD, beginnings, common_beginnings, is_shareable, shareable
 from workbench.model.branching import Branched, Tree, branches, trees_of
 from workbench.model.model import Model
 from workbench.model.passing import Pass
@@ -215,7 +215,7 @@ class _Asked:
         turn: list[int] = []
         tokens = 0
         for prompt, equal in by_prompt.items():
-            if turn and tokens + len(prompt) > self.max_tokens:
+            if turn and tokens + len(prompt) > min(self.max_tokens, HELD):
                 yield turn
                 turn, tokens = [], 0
             turn += equal

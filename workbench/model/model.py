@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -400,7 +400,10 @@ class Model:
                 "all that comes before it, which is slow.",
                 stacklevel=3,
             )
-        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop)
+        from workbench.model.beginnings import begun  # which takes a model
+
+        shared = partial(begun, self)
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop, shared)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -469,9 +472,10 @@ class Model:
             self.kept = before
 
     def hooks(self) -> frozenset[int]:
-        """The ids of all hooks that are on the model, but for those by which TransformerLens keeps inputs unasked."""
+        """The ids of all hooks on the model, but for those by which libraries keep what nobody has asked for."""
         idle = self.runner.idle_hooks()
-        return frozenset([key for table in self._hook_tables for key in table if key not in idle])
+        found = (item for table in self._hook_tables for item in table.items())
+        return frozenset([key for key, hook in found if key not in idle and not _is_of_transformers(hook)])
 
     @cached_property
     def _hook_tables(self) -> list[Mapping[int, Any]]:
@@ -601,3 +605,8 @@ class Model:
         else:
             inside = "no MLP"
         return f"Model({self.name!r}, {self.n_layers} layers of {inside}, {self.dtype}, {self.device})"
+
+
+def _is_of_transformers(hook: Any) -> bool:
+    """Whether transformers itself has set a hook, which looks at outputs and changes none."""
+    return str(getattr(hook, "__module__", "")).startswith("transformers.")

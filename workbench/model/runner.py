@@ -262,7 +262,9 @@ class BridgeRunner(Runner):
     ) -> Float[Tensor, "batch last d_vocab"]:
         network: Any = self.network
         if self._windowed or self._original is not None:
-            raise NotImplementedError("a sliding window, or frequencies that depend on length, beside a mask of its own")
+            raise NotImplementedError(
+                "a sliding window, or frequencies that depend on length, beside a mask of its own"
+            )
         takes = self._takes[network]
         if takes is not None and not {"attention_mask", "position_ids"} <= takes:
             raise NotImplementedError("a network that takes no positions")
