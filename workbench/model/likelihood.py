@@ -247,7 +247,7 @@ class _Asked:
         numbers = torch.tensor([tree.prompt for tree in trees])
         gathered = KeyValues.gathered([before[tree.prompt] for tree in trees], past) if past else None
         cache = None if gathered is None else model.runner.new_cache(gathered, batch=len(trees))
-        last, width = max(tree.answering for tree in trees), batch.tokens.shape[1]
+        last = max(tree.answering for tree in trees)
         with model.passing(Pass("prompt", batch.real, numbers, steps)):
             logits = model.runner.branching_logits(batch.tokens, batch.seen, batch.positions, cache, last=last)
         places = [

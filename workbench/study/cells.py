@@ -167,8 +167,8 @@ def _counts(runs: Sequence[EditedRun], edits: Collection[int] | None) -> pd.Data
     for run in runs:
         numbers = {number for number, edit in enumerate(run.edits) if edits is None or id(edit) in edits}
         pairs, passes = run.share_of(numbers)
-        for phase in ("prompt", "decode") if numbers else ():
-            rows.append({"phase": phase, "edited_pairs": pairs[phase], "passes": passes[phase]})
+        phases = ("prompt", "decode") if numbers else ()
+        rows += [{"phase": phase, "edited_pairs": pairs[phase], "passes": passes[phase]} for phase in phases]
     return pd.DataFrame(rows, columns=["phase", "edited_pairs", "passes"])
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from workbench.model.model import Model
 from workbench.study.cells import Cell
@@ -15,6 +15,7 @@ _TABLES = 256 * 2**20  # bytes of edits that are ready to run at once
 _TASKS = 3  # groups for each worker of a cluster, so that none waits long for the last
 
 
+@runtime_checkable
 class _HasCell(Protocol):
     @property
     def cell(self) -> Cell: ...
