@@ -97,12 +97,12 @@ def begun(model: Model, prompts: Sequence[Sequence[int]]) -> list[KeyValues] | N
     """Each prompt's beginning for a batch that goes on from there; None where the model shares none of them now."""
     if model.kept is None or not model.spares_beginnings or not all(is_shareable(model, ids) for ids in prompts):
         return None
-    different = {tuple(ids) for ids in prompts}
-    example = common_beginnings(model, prompts[:1])[tuple(prompts[0])]
+    first, *others = list(dict.fromkeys(tuple(ids) for ids in prompts))
+    found = common_beginnings(model, [first])
     # They are in memory beside the batch's own copy.
-    if sum(map(len, different)) * example.bytes / (len(prompts[0]) - 1) > model.kept.budget:
+    if sum(map(len, [first, *others])) * found[first].bytes / (len(first) - 1) > model.kept.budget:
         return None
-    found = common_beginnings(model, prompts)
+    found |= common_beginnings(model, others)
     return [found[tuple(ids)] for ids in prompts]
 
 
