@@ -65,6 +65,7 @@ class Direct:
         self._hooks = [(getattr(one, name), key) for key, one in watched.items() for name in _HOOKS]
         self._configs = _configs_that_may_fuse(network, self._wrappers)
         self._known: dict[frozenset[int], Way] = {}
+        self._standing: list[RemovableHandle] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -77,16 +78,23 @@ class Direct:
             config._attn_implementation = "sdpa"
         for each in (*way.idle, *way.read):
             each.parent._modules[each.name] = each.original
-        handles = [_run_before(each) for each in way.read]
+        self._standing = [_run_before(each) for each in way.read]
         try:
             yield
         finally:
-            for handle in handles:
+            for handle in self._standing:
                 handle.remove()
+            self._standing = []
             for config, implementation in zip(fused, asked, strict=True):
                 config._attn_implementation = implementation
             for each in (*way.idle, *way.read):
                 each.parent._modules[each.name] = each.bridge
+
+    def idle_hooks(self) -> set[int]:
+        """The ids of hooks that nobody has set: those by which TransformerLens' blocks keep inputs that nobody has asked
+        for, and those that stand for a wrapper's while a pass runs.
+        """
+        return _hooked_by_blocks(self._blocks) | {handle.id for handle in self._standing}
 
     def _way(self) -> "Way":
         """What is left out, under the hooks that are set now."""
