@@ -91,8 +91,8 @@ class Direct:
                 each.parent._modules[each.name] = each.bridge
 
     def idle_hooks(self) -> set[int]:
-        """The ids of hooks that nobody has set: those by which TransformerLens' blocks keep inputs unasked, and those that
-        stand for a wrapper's while a pass runs.
+        """The ids of hooks that nobody has set: TransformerLens' blocks keep inputs unasked, and while a pass runs some
+        stand for a wrapper's.
         """
         return _hooked_by_blocks(self._blocks) | {handle.id for handle in self._standing}
 
