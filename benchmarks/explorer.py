@@ -61,7 +61,8 @@ def clicks(explorer: Explorer, browser: str, *, turns: int) -> dict[str, list[fl
                     box = tab.locator("#map .nsewdrag").first.bounding_box()
                     share = (turn + 1) / (turns + 3)
                     tab.mouse.click(box["x"] + share * box["width"], box["y"] + share * box["height"])
-                tab.wait_for_function(f"window.times.length > {before}", timeout=120_000)
+                while tab.evaluate("window.times.length") == before:
+                    tab.wait_for_timeout(20)
                 if turn > 1:
                     found.setdefault(what, []).append(tab.evaluate("window.times.at(-1)"))
                 tab.wait_for_timeout(1_000)
