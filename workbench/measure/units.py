@@ -1,7 +1,7 @@
-"""Effects of a sample that is weighted, relabelled or flipped, by rows or by whole clusters of rows.
+"""Effects of a sample whose rows, or whole clusters of rows, are weighted.
 
 A unit is a row or a cluster of rows. Bootstraps count each unit as often as its weight says; permutations assign whole
-units to the other pole.
+units to the other pole (see `Labelled`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -237,56 +237,6 @@ def reweighted(
         counts.append(count)
     difference = means[0] - means[1]
     pooled = ((deviations[0] + deviations[1]) / (counts[0] + counts[1] - 2)[:, None]).sqrt()
-    return difference, _ratio(difference, pooled)
-
-
-def relabelled(
-    high: Stack, low: Stack, to_high: Float[Tensor, "b unit"], layer: int
-) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer when units are assigned to other poles.
-
-    Args:
-        to_high: 1 for a unit that goes to the high pole, 0 for one that goes to the low pole; units of high come first.
-
-    Returns:
-        as `reweighted`. A single matrix product is enough, as the sum over all units stays the same.
-    """
-    mean = torch.cat([high.at(layer)[0], low.at(layer)[0]])
-    count = torch.cat([high.count, low.count])
-    centre = (mean * count[:, None]).sum(0) / count.sum()
-    shifted = mean - centre
-    square = (shifted.square() * count[:, None]).sum(0) + high.at(layer)[1].sum(0) + low.at(layer)[1].sum(0)
-    weights = to_high.double() * count
-    in_high = weights.sum(1)
-    in_low = count.sum() - in_high
-    first = weights @ shifted
-    difference = first / in_high[:, None] + first / in_low[:, None]  # the low pole's sum is minus the high pole's
-    within = square - first.square() / in_high[:, None] - first.square() / in_low[:, None]
-    pooled = (within.clamp_min(0) / (count.sum() - 2)).sqrt()
-    return difference, _ratio(difference, pooled)
-
-
-def flipped(
-    high: Stack, low: Stack, signs: Float[Tensor, "b pair"], layer: int
-) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer when the poles of some pairs are swapped.
-
-    Unit i of high and unit i of low are a pair, and have equally many rows.
-
-    Args:
-        signs: 1 for a pair that stays as it is, -1 for one whose poles are swapped.
-
-    Returns:
-        as `reweighted`.
-    """
-    (high_mean, high_within), (low_mean, low_within) = high.at(layer), low.at(layer)
-    size = high.count[:, None]
-    rows = float(high.count.sum())
-    centre = (size * (high_mean + low_mean)).sum(0) / (2 * rows)
-    difference = signs.double() @ (size * (high_mean - low_mean)) / rows
-    between = (high_mean - centre).square() + (low_mean - centre).square()
-    square = (size * between + high_within + low_within).sum(0)
-    pooled = ((square - rows * difference.square() / 2).clamp_min(0) / (2 * rows - 2)).sqrt()
     return difference, _ratio(difference, pooled)
 
 
