@@ -1,5 +1,7 @@
 """Weightings of units against the same statistics of rows that were repeated, left out or swapped by hand."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -25,7 +27,7 @@ def effects_under(
     labels: torch.Tensor, high: Stack, low: Stack, layer: int, *, paired: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     labelled = Labelled(high, low, labels, paired=paired)
-    return labelled.effects(labelled.layer(layer), torch.arange(len(labels)))
+    return labelled.effects(next(islice(labelled.layers(), layer, None)), torch.arange(len(labels)))
 
 
 @pytest.fixture(scope="module")

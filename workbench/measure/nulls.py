@@ -154,14 +154,12 @@ def permuted(
     labelled = Labelled(high, low, labellings, paired=unit != "description")
     observed, at_least, largest = [], [], []
     counts = torch.zeros(permutations + 1, dtype=torch.int64)
-    for index in range(high.mean.shape[1]):
-        layer = labelled.layer(index)
-        compared = labelled.compare(layer)
-        observed.append(compared.correlation)
-        at_least.append(compared.at_least)
-        largest.append(compared.largest)
+    for layer in labelled.layers():
+        observed.append(layer.correlation)
+        at_least.append(layer.at_least)
+        largest.append(layer.largest)
         if count is not None:
-            for chosen in labelled.reaching(least_d, compared.largest):
+            for chosen in labelled.reaching(least_d, layer.largest):
                 counts[chosen] += count(*labelled.effects(layer, chosen))
     correlation = torch.stack(observed)
     by_layer = torch.stack(largest)[:, 1:]

@@ -222,21 +222,40 @@ def reweighted(
     Returns:
         `(b, d_mlp)` each, in activation units and in pooled standard deviations.
     """
-    means, deviations, counts = [], [], []
-    for stack, weights in ((high, high_weights), (low, low_weights)):
-        mean, m2 = stack.at(layer)
-        weighted = (weights.double() * stack.count).to(dtype)
-        count = weighted.sum(1)
+    weighted = weighted_counts(high, high_weights, dtype), weighted_counts(low, low_weights, dtype)
+    return weighted_effects(high, low, *weighted, layer, slice(None))
+
+
+def weighted_counts(stack: Stack, weights: Float[Tensor, "b u"], dtype: torch.dtype) -> Float[Tensor, "b u"]:
+    """How many rows each unit stands for in each reweighted sample."""
+    return (weights.double() * stack.count).to(dtype)
+
+
+def weighted_effects(
+    high: Stack,
+    low: Stack,
+    in_high: Float[Tensor, "b high"],
+    in_low: Float[Tensor, "b low"],
+    layer: int,
+    neurons: slice,
+) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]]:
+    """`reweighted` of some neurons, from the rows that `weighted_counts` gives, in their precision."""
+    dtype = in_high.dtype
+    difference = pooled = torch.zeros((), dtype=dtype)
+    for stack, weighted, sign in ((high, in_high, 1), (low, in_low, -1)):
+        mean = stack.mean[:, layer, neurons].double()
         centre = mean.mean(0)
-        shifted = (mean - centre).to(dtype)
-        first = weighted @ shifted / count[:, None]
-        within = shifted.square() if stack.m2 is None else shifted.square() + (m2 / stack.count[:, None]).to(dtype)
-        second = weighted @ within
-        means.append(first + centre.to(dtype))
-        deviations.append((second - count[:, None] * first.square()).clamp_min(0))
-        counts.append(count)
-    difference = means[0] - means[1]
-    pooled = ((deviations[0] + deviations[1]) / (counts[0] + counts[1] - 2)[:, None]).sqrt()
+        shifted = mean.sub_(centre).to(dtype)
+        count = weighted.sum(1, keepdim=True)
+        first = (weighted @ shifted).div_(count)
+        within = shifted.square_()
+        if stack.m2 is not None:
+            within += (stack.m2[:, layer, neurons].double() / stack.count[:, None]).to(dtype)
+        second = (weighted @ within).sub_(first.square().mul_(count)).clamp_min_(0)
+        difference = first.add_(centre.to(dtype)).mul_(sign).add_(difference)
+        pooled = second.add_(pooled)
+    total = in_high.sum(1, keepdim=True) + in_low.sum(1, keepdim=True)
+    pooled = pooled.div_(total - 2).sqrt_()
     return difference, _ratio(difference, pooled)
 
 
