@@ -105,8 +105,7 @@ def kept_rows(layers: int, width: int, rows: int) -> Rows:
         for row in values:
             row[:] = torch.randn(layers, width, generator=generator)
     source = Rows.__new__(Rows)  # without its moments, which this does not need
-    ids = {"description": {pole: tuple(f"{pole}{i}" for i in range(rows)) for pole in activations}}
-    for name, value in (("activations", activations), ("ids", ids), ("layers", tuple(range(layers)))):
+    for name, value in (("activations", activations), ("ids", {}), ("layers", tuple(range(layers)))):
         object.__setattr__(source, name, value)
     return source
 
@@ -149,9 +148,7 @@ def bootstrap_cost(layers: int, width: int, rows: int, resamples: int, turns: in
         "width": width,
         "rows": rows,
         "resamples": resamples,
-        **beside(
-            lambda: bootstrap_errors(source, kinds=["description"], resamples=resamples), product, turns, products=4
-        ),
+        **beside(lambda: bootstrap_errors(source, kinds=["row"], resamples=resamples), product, turns, products=4),
     }
 
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from workbench.measure.units import BLOCK_VALUES, Stack, blocks
+from workbench.measure.units import Stack, blocks
 
 _NEURONS = 256  # at once: with a thousand labellings, a megabyte
 _LABELLINGS = 4096  # at once

@@ -18,6 +18,7 @@ from workbench.vocabulary import Pole
 
 KINDS = ("row", "description", "question")
 BLOCK_VALUES = 8_000_000  # replicates times neurons in memory at once
+_NEURONS = 256  # grouped at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,15 +174,23 @@ def grouped(stack: Stack, kind: str) -> Stack:
         total = torch.zeros(len(names), *values.shape[1:], dtype=torch.float64)
         return total.index_add_(0, member, values)
 
-    count = summed(stack.count)
-    means, deviations = [], []
-    for layer in range(stack.mean.shape[1]):
-        mean, m2 = stack.at(layer)
-        centre = mean.mean(0)
-        means.append(centre + summed((mean - centre) * stack.count[:, None]) / count[:, None])
-        spread = (mean - means[-1][member]).square() * stack.count[:, None]
-        deviations.append(summed(m2 + spread))
-    return Stack(count, torch.stack(means, 1), torch.stack(deviations, 1), {kind: tuple(names.tolist())})
+    count, size = summed(stack.count), stack.count[:, None]
+    layers, width = stack.mean.shape[1:]
+    means, deviations = torch.empty(2, len(names), layers, width, dtype=torch.float64)
+    for layer in range(layers):
+        for start in range(0, width, _NEURONS):  # few enough to stay in the processor's cache
+            some = slice(start, start + _NEURONS)
+            mean = stack.mean[:, layer, some].double()
+            centre = mean.mean(0)
+            mean -= centre
+            shift = summed(mean * size).div_(count[:, None])
+            means[:, layer, some] = centre + shift
+            mean -= shift[member]
+            spread = mean.square_().mul_(size)
+            if stack.m2 is not None:
+                spread += stack.m2[:, layer, some]
+            deviations[:, layer, some] = summed(spread)
+    return Stack(count, means, deviations, {kind: tuple(names.tolist())})
 
 
 def part_of(stack: Stack, units: Sequence[int]) -> Stack:
