@@ -172,8 +172,8 @@ def test_given_answers_are_edited_as_in_generation(tiny: wb.Model, network: Any,
                 assert apart.abs().max() > OTHER
             if answer != [30]:  # it is judged in the pass of the answer beside it
                 fed.update(prompt=2 * len(prompt_positions(scope, len(ids))), decode=2 * (len(answer) - 1))
-        if len({tuple(answer[:-1]) for answer in several if answer != [30]}) > 1:  # its beginning is computed once
-            fed["prompt"] -= 2 * (len(prompt_positions(scope, len(ids))) - (scope != "decode"))
+        if len({tuple(answer[:-1]) for answer in several if answer != [30]}) > 1:  # the prompt is computed once
+            fed["prompt"] -= 2 * len(prompt_positions(scope, len(ids)))
     assert run.pairs == fed
 
 

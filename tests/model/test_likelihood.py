@@ -95,7 +95,7 @@ def test_a_shared_prompt_is_computed_once(model: wb.Model) -> None:
     judge_answers(model, PROMPTS, ANSWERS)  # whether the model can continue a beginning is known from here on
     with model.hooked_at(HOOK_POST, 0, lambda activation: tokens.append(activation.shape[:2].numel())):
         judge_answers(model, [list(range(5, 65))], [[[20, 21], [22], [23, 24], [25, 26]]])
-    assert tokens == [59, 3 * 2]  # an answer of one token is judged without being computed
+    assert tokens == [60 + 3]  # the prompt, and three first tokens; an answer's last token is judged, not computed
 
 
 def test_a_model_that_cannot_continue_a_beginning_computes_answers_whole(

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -131,15 +132,15 @@ def test_it_is_resumed_and_asked_again_where_it_changed(
 ) -> None:
     asked: list[str] = []
 
-    def counted(model: wb.Model, cell: cells.Cell, outcomes: Sequence[Outcome], known: Mapping) -> asking_cells.Given:
-        asked.append(cell.name)
-        return cells.ask_cell(model, cell, outcomes, known)
+    def counted(model: wb.Model, of: Sequence[cells.Cell], outcome: Outcome, known: Sequence[Mapping]) -> Any:
+        asked.extend(cell.name for cell in of)
+        return cells.ask_cells(model, of, outcome, known)
 
     def stop(label: str, share: float) -> None:
         if label.startswith("random"):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(asking_cells, "ask_cell", counted)
+    monkeypatch.setattr(asking_cells, "ask_cells", counted)
     with pytest.raises(KeyboardInterrupt):
         wb.run_study(CONFIG, located, outcomes=[Gladness()], model=model, progress=stop)
     before = set(asked)

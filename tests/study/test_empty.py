@@ -146,7 +146,7 @@ def test_a_second_run_asks_nothing_and_gives_the_same_tables(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a kept step was made again")
 
-    monkeypatch.setattr("workbench.study.asking.ask_cell", refuse)
+    monkeypatch.setattr("workbench.study.asking.ask_cells", refuse)
     monkeypatch.setattr("workbench.study.running.compared_tables", refuse)
     again = wb.run_study(study.config, study.folder, model=model)
     assert set(again.tables) == set(study.tables)

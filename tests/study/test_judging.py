@@ -132,7 +132,7 @@ def test_a_second_run_asks_nothing_and_another_judge_no_model(
     def never(*arguments: object) -> None:
         raise AssertionError("answers were generated again")
 
-    monkeypatch.setattr(asking, "ask_cell", never)
+    monkeypatch.setattr(asking, "ask_cells", never)
     before = len(asked)
     table = unedited_answers(config, study.folder, model)
     assert len(asked) == before

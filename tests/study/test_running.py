@@ -159,7 +159,7 @@ def test_a_second_run_computes_nothing_again(study: wb.Study, model: wb.Model, m
     def never(*arguments: object, **settings: object) -> None:
         raise AssertionError("a finished step ran again")
 
-    for place, name in ((traits, "capture_sites"), (asking, "ask_cell"), (Patching, "trace")):
+    for place, name in ((traits, "capture_sites"), (asking, "ask_cells"), (Patching, "trace")):
         monkeypatch.setattr(place, name, never)
     seen: list[float] = []
     again = wb.run_study(CONFIG, study.folder, model=model, progress=lambda label, share: seen.append(share))
@@ -192,15 +192,15 @@ def test_a_changed_file_runs_only_what_it_touches(
     shutil.copytree(few.folder, copy)
     asked: list[str] = []
 
-    def counted(model: wb.Model, cell: cells.Cell, outcomes: Sequence[Outcome], known: Mapping) -> asking.Given:
-        asked.append(cell.name)
-        return cells.ask_cell(model, cell, outcomes, known)
+    def counted(model: wb.Model, of: Sequence[cells.Cell], outcome: Outcome, known: Sequence[Mapping]) -> Any:
+        asked.extend(f"{cell.name}.{outcome.name}" for cell in of)
+        return cells.ask_cells(model, of, outcome, known)
 
-    monkeypatch.setattr(asking, "ask_cell", counted)
+    monkeypatch.setattr(asking, "ask_cells", counted)
     config = FEW.model_copy(update={"arms": (*FEW.arms, "residual"), "broad_gammas": (0.1, 0.2, 0.3)})
     wb.run_study(config, copy, model=model)
     assert {name.partition(".gamma")[0] for name in asked} == {"test/residual", "test/broad"}
-    assert sum(name.startswith("test/broad") for name in asked) == 1
+    assert sum(name.startswith("test/broad") for name in asked) == 2  # one dose, by both outcomes
 
 
 def test_a_killed_study_ends_as_an_undisturbed_one(few: wb.Study, tmp_path: Path) -> None:

@@ -58,14 +58,17 @@ def edited(
     order = sorted(reached, key=lambda pair: (_ALONG_THE_PASS.index(pair[0]), pair[1]))
     stages = [stages_at(parts, site, layer) for site, layer in order]
     places = [_place(*pair, several, len(edits)) for pair, several in zip(order, stages, strict=True)]
-    run = EditedRun(scope, places, assigned)
+    run = EditedRun(scope, places, assigned, edits)
     begun = model.begun
     with ExitStack() as hooks:
+        others = model.hooks()
         for number, (site, layer) in enumerate(order):
             hook = _Hook(model, stages[number], run, number)
             hooks.enter_context(hooked_at(model, site_named(site), layer, hook))
         if rows is not None:
             hooks.enter_context(model.rows_apart())
+        if scope != "all":
+            hooks.enter_context(model.sparing_beginnings(model.hooks() - others))
         yield run
     if order and not run.passes and model.begun > begun:
         _refuse_dead(model, order)

@@ -1,13 +1,14 @@
 """What an edited run has edited, counted when somebody asks, so that counting costs the run little."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from workbench.edit.edit import AnyEdit
 from workbench.edit.reach import Reach
 from workbench.model.passing import Pass
 
@@ -37,17 +38,24 @@ class EditedRun:
             that the first new token is steered; `decode`, decode steps alone, as published, so that it is not.
         places: the sites and layers that it edits.
         assigned: for each prompt of the run, the index of its edit, or -1 for none; None where all have one edit.
+        edits: the edits themselves.
     """
 
     def __init__(
-        self, scope: str, places: Sequence[Place] = (), assigned: Int[Tensor, " prompt"] | None = None
+        self,
+        scope: str,
+        places: Sequence[Place] = (),
+        assigned: Int[Tensor, " prompt"] | None = None,
+        edits: Sequence[AnyEdit] = (),
     ) -> None:
         self.scope = scope
         self.places = tuple(places)
         self.assigned = assigned
+        self.edits = tuple(edits)
         self._pairs: Counter[str] = Counter()
         self._passes: Counter[str] = Counter()
-        self._by_edit: Counter[int] = Counter()
+        self._by_edit: Counter[tuple[str, int]] = Counter()
+        self._together: Counter[tuple[str, frozenset[int]]] = Counter()
         self._log: list[Reach] = []
         self._last: Reach | None = None
         self._last_is_guessed = False
@@ -68,7 +76,28 @@ class EditedRun:
     def by_edit(self) -> Counter[int]:
         """Edited (position, layer) pairs by the index of the edit."""
         self._settle()
-        return self._by_edit
+        by_edit: Counter[int] = Counter()
+        for (_, edit), pairs in self._by_edit.items():
+            by_edit[edit] += pairs
+        return by_edit
+
+    def share_of(self, edits: Collection[int]) -> tuple[Counter[str], Counter[str]]:
+        """What some of the edits did: their edited (position, layer) pairs, and the passes with a prompt of theirs.
+
+        Args:
+            edits: indices of edits.
+
+        Returns:
+            Both by phase.
+        """
+        self._settle()
+        pairs: Counter[str] = Counter()
+        passes: Counter[str] = Counter()
+        for (phase, edit), count in self._by_edit.items():
+            pairs[phase] += count if edit in edits else 0
+        for (phase, together), count in self._together.items():
+            passes[phase] += 0 if together.isdisjoint(edits) else count
+        return pairs, passes
 
     @property
     def edited(self) -> int:
@@ -122,6 +151,7 @@ class EditedRun:
                 continue
             self._passes[reach.step.phase] += 1
             which = torch.zeros(len(reach.mask), dtype=torch.int64) if reach.which is None else reach.which
+            self._together[reach.step.phase, frozenset(which.unique().tolist())] += 1
             for phase, positions in reach.written().items() if reach.wrote else ():
                 alike.setdefault((phase, frozenset(reach.wrote)), []).append((which, positions))
         for (phase, places), rows in alike.items():
@@ -130,4 +160,4 @@ class EditedRun:
             by_edit = torch.zeros_like(times).index_add_(0, which, positions.cpu()) * times
             self._pairs[phase] += int(by_edit.sum())
             for edit in by_edit.nonzero()[:, 0].tolist():
-                self._by_edit[edit] += int(by_edit[edit])
+                self._by_edit[phase, edit] += int(by_edit[edit])

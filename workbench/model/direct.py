@@ -66,6 +66,10 @@ class Direct:
             for each in idle:
                 each.parent._modules[each.name] = each.bridge
 
+    def idle_hooks(self) -> set[int]:
+        """The ids of hooks by which TransformerLens' blocks keep inputs that nobody has asked for."""
+        return _hooked_by_blocks(self._blocks)
+
     def _idle(self) -> tuple[list[Wrapper], bool]:
         """The wrappers that no hook needs, and whether all of attention's are among them."""
         own = _hooked_by_blocks(self._blocks)

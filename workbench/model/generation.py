@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from workbench.model.loop import Loop
 from workbench.model.passing import Pass
 from workbench.model.rendering import pad_left
-from workbench.model.runner import Runner
+from workbench.model.runner import KeyValues, Runner
 
 _COMPACT_BELOW = 0.7  # finished rows are dropped from the batch once less than this share of it is unfinished
 
@@ -29,6 +29,8 @@ class Decoder:
         stop_tokens: the tokens that end an answer.
         passing: announces a forward pass to the hooks for as long as it lasts.
         loop: what holds of its forward pass.
+        begun: gives the keys and values of each prompt's beginning, all but its last token, where they are shared with
+            other runs; None where the prompts are to be computed.
     """
 
     runner: Runner
@@ -37,6 +39,7 @@ class Decoder:
     stop_tokens: frozenset[int]
     passing: Callable[[Pass], AbstractContextManager[None]]
     loop: Loop
+    begun: Callable[[Sequence[Sequence[int]]], "list[KeyValues] | None"] = lambda prompts: None
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,16 @@ def _generate_batch(
     stops = torch.tensor(sorted(decoder.stop_tokens), device=decoder.device)
     finished = torch.zeros(len(batch), dtype=torch.bool, device=decoder.device)
     caches, lengths = decoder.loop.caches, decoder.loop.lengths
-    cache = decoder.runner.generation_cache(batch=len(batch)) if caches else None
+    begun = decoder.begun([prompts[row] for row in batch]) if caches else None
+    if begun is not None:
+        cache = decoder.runner.new_cache(KeyValues.gathered(begun, width - 1), batch=len(batch))
+    else:
+        cache = decoder.runner.generation_cache(batch=len(batch)) if caches else None
     for step in range(sampling.max_new_tokens):
-        if step == 0:
+        if step == 0 and begun is not None:
+            last = torch.zeros((len(text), 1), dtype=torch.int64, device=decoder.device)
+            tokens, under_way = text[:, -1:], Pass("prompt", real[:, -1:], rows, last)
+        elif step == 0:
             tokens, under_way = text, Pass("prompt", real, rows)
         elif not caches or lengths.turns(text.shape[1] - 1):
             steps = torch.arange(1 - width, step + 1, device=decoder.device).expand(len(text), -1)

@@ -1,7 +1,7 @@
 """Log-probabilities of given answers; edits act on them as if the model were generating them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +9,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from workbench.contrast.prompt import Prompt
-from workbench.model.beginnings import beginnings, shareable
+from workbench.model.beginnings import HELD, beginnings, common_beginnings, is_shareable, shareable
+from workbench.model.branching import Branched, Tree, branches, trees_of
 from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.rendering import batches_by_cost, pad_left
 from workbench.model.runner import KeyValues
 
-_MOST_LOGITS = 2**28  # logits of one batch in memory at once: 1 GiB of float32
+_MOST_LOGITS = 2**26  # logits of one batch in memory at once: 256 MiB of float32
+_IN_TREE = 1024  # tokens of the longest prompt that is computed in one row with its answers, under a mask of its own
+
+_Places = tuple[int, int, int, list[int]]
+"""Of an answer: its batch row, the numbers of its prompt and of itself, and the places whose logits judge it."""
 
 
 @dataclass(frozen=True)
@@ -119,30 +124,12 @@ def judge_answers(
             raise ValueError(f"A prompt needs at least 1 token before an answer, but prompt {number} has none.")
         if not all(answers):
             raise ValueError(f"An answer to judge needs tokens, but prompt {number} has one without any. Leave it out.")
-    fed = [
-        tokens
-        for number, (prompt, answers) in enumerate(zip(prompts, alternatives, strict=True))
-        for tokens in _fed(number, prompt, answers)
-    ]
     lasts = [len(prompt) - 1 for prompt in prompts] if ends is None else list(ends)
     judged: list[dict[int, Judged]] = [{} for _ in alternatives]
-    longest = max((len(answer) for answers in alternatives for answer in answers), default=1)
-    rows = max(1, min(max_rows, _MOST_LOGITS // (longest * int(model.hooked.cfg.d_vocab))))
-    asked = _Asked(model, prompts, alternatives, lasts, judged)
     loop = model.loop
     loop.check([len(prompt) for prompt in prompts], [max(map(len, each), default=0) for each in alternatives])
-    long = {each.prompt for each in fed if loop.lengths.group(len(each.tokens))}
-    several = [number for number, n in Counter(each.prompt for each in fed).items() if n > 1 and number not in long]
-    for numbers in shareable(model, prompts, several, max_tokens=max_tokens):
-        before = beginnings(model, prompts, numbers, lasts)
-        following = [each for each in fed if each.prompt in before]
-        lengths = [len(each.tokens) - len(prompts[each.prompt]) + 1 for each in following]
-        for batch in batches_by_cost(lengths, max_tokens=max_tokens, max_rows=rows):
-            asked.after(before, [following[i] for i in batch])
-    whole = [each for each in fed if each.alternatives[0] not in judged[each.prompt]]
-    lengths = [len(each.tokens) for each in whole]
-    for batch in loop.batches(lengths, max_tokens=max_tokens, max_rows=rows, cut=batches_by_cost):
-        asked.whole([whole[i] for i in batch])
+    asked = _Asked(model, prompts, alternatives, lasts, judged, max_tokens, max_rows)
+    asked.judge()
     return [[of_prompt[which] for which in range(len(of_prompt))] for of_prompt in judged]
 
 
@@ -168,6 +155,107 @@ class _Asked:
     alternatives: Sequence[Sequence[Sequence[int]]]
     lasts: Sequence[int]
     judged: list[dict[int, Judged]]
+    max_tokens: int
+    max_rows: int
+
+    def judge(self) -> None:
+        """Judge everything: what prompts have in common once, then what follows each, then what is left, whole."""
+        loop = self.model.loop
+        fed = {n: _fed(n, prompt, self.alternatives[n]) for n, prompt in enumerate(self.prompts)}
+        whole = [
+            number
+            for number, prompt in enumerate(self.prompts)
+            if any(loop.lengths.group(len(each.tokens)) for each in fed[number])
+        ]
+        left = [number for number in fed if fed[number] and number not in set(whole)]
+        common = self._common(left, fed)
+        own = [number for number in left if number not in set(common) and len(fed[number]) > 1]
+        whole += [number for number in left if number not in set(common) and len(fed[number]) == 1]
+        short = [number for number in own if len(self.prompts[number]) <= _IN_TREE]
+        if short and branches(self.model, max((self.prompts[n] for n in short), key=len)):
+            self._trees([tree for n in short for tree in trees_of(n, self.prompts[n], self.alternatives[n], 0)], {})
+            own = [number for number in own if len(self.prompts[number]) > _IN_TREE]
+        for numbers in shareable(self.model, self.prompts, own, max_tokens=self.max_tokens):
+            before = beginnings(self.model, self.prompts, numbers, self.lasts)
+            self._rows_after(before, [each for number in numbers for each in fed[number]])
+        whole += [number for number in own if not self.judged[number]]
+        for numbers in self._batches_of_prompts(common):
+            after = common_beginnings(self.model, [self.prompts[number] for number in numbers])
+            before = {number: after[tuple(self.prompts[number])] for number in numbers}
+            if branches(self.model, self.prompts[numbers[0]]):
+                start = {number: len(self.prompts[number]) - 1 for number in numbers}
+                trees = [trees_of(n, self.prompts[n], self.alternatives[n], start[n]) for n in numbers]
+                self._trees([tree for several in trees for tree in several], before)
+            else:
+                self._rows_after(before, [each for number in numbers for each in fed[number]])
+        rows = [each for number in whole for each in fed[number]]
+        lengths, most = [len(each.tokens) for each in rows], self._most_rows(rows)
+        for batch in loop.batches(lengths, max_tokens=self.max_tokens, max_rows=most, cut=batches_by_cost):
+            self.whole([rows[i] for i in batch])
+
+    def _common(self, numbers: Sequence[int], fed: Mapping[int, Sequence[_Fed]]) -> list[int]:
+        """The prompts whose beginning is the same whatever the hooks do, and worth computing once."""
+        model = self.model
+        if not model.spares_beginnings:
+            return []
+        often = Counter(tuple(self.prompts[number]) for number in numbers for _ in fed[number])
+        return [
+            number
+            for number in numbers
+            if self.lasts[number] >= len(self.prompts[number]) - 1
+            and (model.kept is not None or often[tuple(self.prompts[number])] > 1)
+            and is_shareable(model, self.prompts[number])
+        ]
+
+    def _batches_of_prompts(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Prompts in turns whose different beginnings fit in memory at once; equal ones in one turn."""
+        by_prompt: dict[tuple[int, ...], list[int]] = {}
+        for number in numbers:
+            by_prompt.setdefault(tuple(self.prompts[number]), []).append(number)
+        turn: list[int] = []
+        tokens = 0
+        for prompt, equal in by_prompt.items():
+            if turn and tokens + len(prompt) > min(self.max_tokens, HELD):
+                yield turn
+                turn, tokens = [], 0
+            turn += equal
+            tokens += len(prompt)
+        if turn:
+            yield turn
+
+    def _most_rows(self, rows: Sequence[_Fed]) -> int:
+        longest = max((1 + self._extra(each) for each in rows), default=1)
+        return max(1, min(self.max_rows, _MOST_LOGITS // (longest * int(self.model.hooked.cfg.d_vocab))))
+
+    def _trees(self, trees: Sequence[Tree], before: Mapping[int, KeyValues]) -> None:
+        """Compute each prompt's answers in one row, after the prompt's beginning where there is one."""
+        answering = max((tree.answering for tree in trees), default=1)
+        attended = max((len(tree.tokens) * (tree.start + len(tree.tokens)) for tree in trees), default=1)
+        held = max(attended, answering * int(self.model.hooked.cfg.d_vocab))
+        most = max(1, min(self.max_rows, _MOST_LOGITS // held))
+        lengths = [len(tree.tokens) for tree in trees]
+        for batch in batches_by_cost(lengths, max_tokens=self.max_tokens, max_rows=most):
+            self._tree_batch([trees[i] for i in batch], before)
+
+    def _tree_batch(self, trees: Sequence[Tree], before: Mapping[int, KeyValues]) -> None:
+        model = self.model
+        past = max(tree.start for tree in trees)
+        batch = Branched.of(trees, past, pad_token=model.pad_token)
+        lasts = torch.tensor([self.lasts[tree.prompt] for tree in trees])
+        steps = torch.where(batch.real, batch.positions - lasts[:, None], -1)
+        batch, steps = batch.to(model.device), steps.to(model.device)
+        numbers = torch.tensor([tree.prompt for tree in trees])
+        gathered = KeyValues.gathered([before[tree.prompt] for tree in trees], past) if past else None
+        cache = None if gathered is None else model.runner.new_cache(gathered, batch=len(trees))
+        last = max(tree.answering for tree in trees)
+        with model.passing(Pass("prompt", batch.real, numbers, steps)):
+            logits = model.runner.branching_logits(batch.tokens, batch.seen, batch.positions, cache, last=last)
+        places = [
+            (row, tree.prompt, which, [place + last - len(tree.tokens) for place in judged])
+            for row, tree in enumerate(trees)
+            for which, judged in tree.judged.items()
+        ]
+        self._keep(places, logits)
 
     def whole(self, batch: Sequence[_Fed]) -> None:
         """Compute prompts and answers whole, padded on the left."""
@@ -179,7 +267,13 @@ class _Asked:
             steps[i, width - len(fed.tokens) :] = torch.arange(first, first + len(fed.tokens))
         last = max(1 + self._extra(fed) for fed in batch)
         starts = [last - 1 - self._extra(fed) for fed in batch]
-        self._keep(batch, starts, self._logits(batch, tokens, real, steps, None, last))
+        self._keep(self._in_line(batch, starts), self._logits(batch, tokens, real, steps, None, last))
+
+    def _rows_after(self, before: Mapping[int, KeyValues], rows: Sequence[_Fed]) -> None:
+        """Compute each answer in a row of its own after its prompt's beginning."""
+        lengths = [1 + self._extra(each) for each in rows]
+        for batch in batches_by_cost(lengths, max_tokens=self.max_tokens, max_rows=self._most_rows(rows)):
+            self.after(before, [rows[i] for i in batch])
 
     def after(self, before: Mapping[int, KeyValues], batch: Sequence[_Fed]) -> None:
         """Compute each prompt's last token and its answers after the prompt's beginning."""
@@ -196,7 +290,7 @@ class _Asked:
             attended[i, past - start : past + len(new)] = True
         gathered = KeyValues.gathered([before[fed.prompt] for fed in batch], past)
         logits = self._logits(batch, tokens, attended, steps, gathered, width)
-        self._keep(batch, [0] * len(batch), logits)
+        self._keep(self._in_line(batch, [0] * len(batch)), logits)
 
     def _extra(self, fed: _Fed) -> int:
         """How many tokens follow the prompt."""
@@ -213,11 +307,22 @@ class _Asked:
         with model.passing(under_way):
             return model.runner.last_logits(tokens, attended, cache, last=last)
 
-    def _keep(self, batch: Sequence[_Fed], starts: Sequence[int], logits: Float[Tensor, "batch last d_vocab"]) -> None:
-        """Keep the log-probabilities of each row's answers, the first token of which is judged at the row's start."""
-        top = logits.argmax(-1)
-        for i, (row, fed, start) in enumerate(zip(logits.log_softmax(-1), batch, starts, strict=True)):
-            for which in fed.alternatives:
-                answer = torch.tensor(self.alternatives[fed.prompt][which], device=row.device)
-                at = torch.arange(start, start + len(answer), device=row.device)
-                self.judged[fed.prompt][which] = Judged(row[at, answer].cpu(), (top[i, at] == answer).cpu())
+    def _in_line(self, batch: Sequence[_Fed], starts: Sequence[int]) -> list[_Places]:
+        """Where the answers of rows of one text each are judged: from the row's start on, one place after the other."""
+        return [
+            (row, fed.prompt, which, list(range(start, start + len(self.alternatives[fed.prompt][which]))))
+            for row, (fed, start) in enumerate(zip(batch, starts, strict=True))
+            for which in fed.alternatives
+        ]
+
+    def _keep(self, places: Sequence[_Places], logits: Float[Tensor, "batch last d_vocab"]) -> None:
+        """Keep the log-probabilities of answers, each token of which is judged by the logits at its place."""
+        answers = [self.alternatives[prompt][which] for _, prompt, which, _ in places]
+        at = torch.tensor([(row, place) for row, _, _, along in places for place in along], device=logits.device)
+        tokens = torch.tensor([token for answer in answers for token in answer], device=logits.device)
+        of_token = logits[at[:, 0], at[:, 1], tokens] - logits.logsumexp(-1)[at[:, 0], at[:, 1]]
+        likeliest = logits.argmax(-1)[at[:, 0], at[:, 1]] == tokens
+        lengths = [len(answer) for answer in answers]
+        by_answer = zip(places, of_token.cpu().split(lengths), likeliest.cpu().split(lengths), strict=True)
+        for (_, prompt, which, _), logs, top in by_answer:
+            self.judged[prompt][which] = Judged(logs.clone(), top.clone())

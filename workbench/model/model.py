@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Decoder, Sampling, generate
+from workbench.model.kept import BUDGET, Kept
 from workbench.model.lengths import Lengths
 from workbench.model.loop import Loop, tried
 from workbench.model.offloading import device_of, in_memory, state_of
@@ -41,6 +42,8 @@ class Model:
         blocks: its blocks, and which sites each has.
         runner: its forward pass, for either generation of TransformerLens.
         per_row: how many open contexts have hooks that treat the prompts of a run differently.
+        kept: beginnings of prompts that are kept from one call to the next; None outside `sharing`.
+        branches: whether several continuations of one prompt can be computed in one row; None before this was tested.
         shares_beginnings: whether prompts can be computed on top of a shared beginning; None before this was tested.
         current: the forward pass that is running; None between passes, and during passes that are not announced.
         begun: how many passes have been announced.
@@ -65,6 +68,9 @@ class Model:
         self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.blocks = Blocks(hooked, name)
         self.per_row = 0
+        self.kept: Kept | None = None
+        self._sparing: list[frozenset[int]] = []
+        self.branches: bool | None = None
         self.shares_beginnings: bool | None = None
         self._loop: Loop | None = None
         self.current: Pass | None = None
@@ -394,7 +400,10 @@ class Model:
                 "all that comes before it, which is slow.",
                 stacklevel=3,
             )
-        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop)
+        from workbench.model.beginnings import begun  # which takes a model
+
+        shared = partial(begun, self)
+        return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop, shared)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -429,6 +438,67 @@ class Model:
             yield
         finally:
             self.per_row -= 1
+
+    @contextmanager
+    def sharing(self, budget: int = BUDGET) -> Iterator[Kept]:
+        """Compute each prompt's beginning, all but its last token, once for all calls inside.
+
+        What is generated and how likely answers are stays the same up to rounding, edited or not: a beginning is used
+        again only where every hook on the model leaves it as it is, as edits do with scope `generated` or `decode`.
+        The weights must stay as they are inside.
+
+        Args:
+            budget: the most bytes of keys and values that are kept; those that were used least recently go first.
+
+        Yields:
+            what is kept, and how much it is.
+
+        Raises:
+            ValueError: for a budget below 0.
+
+        Example:
+            >>> import workbench as wb
+            >>> model = wb.load_model("testbed")
+            >>> with model.sharing() as kept:
+            ...     first = model.generate(["What do you do at parties?"], max_new_tokens=4)
+            ...     again = model.generate(["What do you do at parties?"], max_new_tokens=4)
+            >>> (first == again, kept.computed, kept.used)
+            (True, 1, 1)
+        """
+        before, self.kept = self.kept, Kept(budget)
+        try:
+            yield self.kept
+        finally:
+            self.kept = before
+
+    def hooks(self) -> frozenset[int]:
+        """The ids of all hooks on the model, but for those by which libraries keep what nobody has asked for."""
+        idle = self.runner.idle_hooks()
+        found = (item for table in self._hook_tables for item in table.items())
+        return frozenset([key for key, hook in found if key not in idle and not _is_of_transformers(hook)])
+
+    @cached_property
+    def _hook_tables(self) -> list[Mapping[int, Any]]:
+        modules = {id(one): one for top in (self.hooked, self.network) for one in top.modules()}.values()
+        return [table for one in modules for table in (one._forward_hooks, one._forward_pre_hooks)]
+
+    @contextmanager
+    def sparing_beginnings(self, hooks: frozenset[int]) -> Iterator[None]:
+        """Announce that hooks change nothing before a prompt's last position, so that prompts may share what is there.
+
+        Args:
+            hooks: their ids, as `hooks` returns them.
+        """
+        self._sparing.append(hooks)
+        try:
+            yield
+        finally:
+            self._sparing.remove(hooks)
+
+    @property
+    def spares_beginnings(self) -> bool:
+        """Whether no hook on the model changes or sees anything before a prompt's last position."""
+        return self.hooks() <= frozenset().union(*self._sparing)
 
     @contextmanager
     def hooked_at(self, site: Site, layer: int, function: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
@@ -535,3 +605,8 @@ class Model:
         else:
             inside = "no MLP"
         return f"Model({self.name!r}, {self.n_layers} layers of {inside}, {self.dtype}, {self.device})"
+
+
+def _is_of_transformers(hook: Any) -> bool:
+    """Whether transformers itself has set a hook, which looks at outputs and changes none."""
+    return str(getattr(hook, "__module__", "")).startswith("transformers.")

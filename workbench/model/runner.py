@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,11 @@ class KeyValues:
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
+
+    @property
+    def bytes(self) -> int:
+        """How much memory they take."""
+        return sum(tensor.numel() * tensor.element_size() for pair in self.layers for tensor in pair)
 
     def row(self, number: int, real: Bool[Tensor, " pos"]) -> "KeyValues":
         """Those of one batch row, without padding."""
@@ -120,6 +125,30 @@ class Runner(ABC):
         """Inside, no hook is set or removed, so that what depends on hooks is worked out once for many passes."""
         yield
 
+    def idle_hooks(self) -> Collection[int]:
+        """The ids of hooks by which TransformerLens keeps what nobody has asked for."""
+        return ()
+
+    def branching_logits(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        seen: Bool[Tensor, "batch pos past_and_pos"],
+        positions: Int[Tensor, "batch pos"],
+        cache: Any = None,
+        *,
+        last: int,
+    ) -> Float[Tensor, "batch last d_vocab"]:
+        """Logits in float32 at the last `last` of `tokens`, which may be of several texts with one beginning.
+
+        Args:
+            seen: which positions, the cached ones first, each token attends to, itself among them.
+            positions: the position of each token in its text.
+
+        Raises:
+            NotImplementedError: where the network takes no such mask.
+        """
+        raise NotImplementedError("attention to given positions alone")
+
     @abstractmethod
     def bare_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """What the network gives at every position of texts without padding, called as by itself."""
@@ -167,6 +196,7 @@ class BridgeRunner(Runner):
         self._rotary = [one for one in network.modules() if any(name.endswith("inv_freq") for name in one._buffers)]
         self._original = Lengths.of(network).original
         self._wrapped = Direct(network)
+        self._windowed = _has_windows(network.config)
         self._held = False
 
     def run(
@@ -217,6 +247,37 @@ class BridgeRunner(Runner):
         last: int,
     ) -> Float[Tensor, "batch last d_vocab"]:
         return self._called(self.network, tokens, attended, cache, logits_to_keep=last).logits[:, -last:].float()
+
+    def idle_hooks(self) -> Collection[int]:
+        return self._wrapped.idle_hooks()
+
+    def branching_logits(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        seen: Bool[Tensor, "batch pos past_and_pos"],
+        positions: Int[Tensor, "batch pos"],
+        cache: Any = None,
+        *,
+        last: int,
+    ) -> Float[Tensor, "batch last d_vocab"]:
+        network: Any = self.network
+        if self._windowed or self._original is not None:
+            raise NotImplementedError(
+                "a sliding window, or frequencies that depend on length, beside a mask of its own"
+            )
+        takes = self._takes[network]
+        if takes is not None and not {"attention_mask", "position_ids"} <= takes:
+            raise NotImplementedError("a network that takes no positions")
+        # Added to attention's scores; the least number that is no infinity, as by transformers itself.
+        dtype = self.embedding.dtype
+        mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
+        given: dict[str, Any] = {"attention_mask": mask[:, None], "position_ids": positions, "logits_to_keep": last}
+        given["use_cache"] = cache is not None
+        if cache is not None:
+            given["past_key_values"] = cache
+        with self._wrapped.running() if self.direct and not self._held else nullcontext():
+            taken = {name: value for name, value in given.items() if takes is None or name in takes}
+            return network(input_ids=tokens, **taken).logits[:, -last:].float()
 
     def bare_logits(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         network: Any = self.network
@@ -335,6 +396,14 @@ class HookedRunner(Runner):
     @property
     def embedding_module(self) -> nn.Module:
         return self._hooked.embed
+
+
+def _has_windows(config: Any) -> bool:
+    """Whether some layer attends to the nearest positions alone."""
+    config = config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+    kinds = getattr(config, "layer_types", None) or ()
+    windows = ("sliding_window", "attention_chunk_size", "window_size", "local_attention")
+    return any(kind != "full_attention" for kind in kinds) or any(getattr(config, name, None) for name in windows)
 
 
 def _taken_by(module: nn.Module) -> frozenset[str] | None:

@@ -51,6 +51,7 @@ class Answers(Outcome):
 
     name = "answers"
     cluster = "question"
+    side_by_side = True
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:  # type: ignore[override]

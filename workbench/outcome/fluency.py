@@ -22,6 +22,7 @@ class Fluency(Outcome):
 
     name = "fluency"
     cluster = "question"
+    side_by_side = True
     needs = ("answers",)
     compared = False
     quantities = (

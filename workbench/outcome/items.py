@@ -42,6 +42,7 @@ class _Items(Outcome):
     seed: int
 
     cluster = "item"
+    side_by_side = True
     pairing = ("task", "item")
 
     @property

@@ -17,7 +17,7 @@ from workbench.outcome.results import Results
 from workbench.score.minimal_pairs.bank import builtin_minimal_pairs
 from workbench.score.minimal_pairs.pair import MinimalPair, split_pairs
 from workbench.score.minimal_pairs.reading import read_minimal_pairs
-from workbench.score.minimal_pairs.scoring import sentence_scores
+from workbench.score.minimal_pairs.scoring import sentence_reading
 from workbench.score.spelling import require_spelling
 
 BUILTIN = "builtin"
@@ -45,6 +45,7 @@ class MinimalPairs(Outcome):
 
     name = "minimal-pairs"
     cluster = "item"
+    side_by_side = True
     pairing = ("task", "item")
     main = "file"
     quantities = (
@@ -90,8 +91,8 @@ class MinimalPairs(Outcome):
 
     def ask(self, model: Model, asking: Asking) -> pd.DataFrame:
         """A row per condition and pair: task, item, margin (nats a sentence) and correct; see `sentence_scores`."""
-        pairs = self.pairs_of(asking.split)
-        return of_conditions(model, asking, lambda: sentence_scores(model, pairs))
+        reading = sentence_reading(model, self.pairs_of(asking.split))
+        return of_conditions(model, asking, [reading] * len(asking.conditions))
 
     def tables(self, results: Results) -> dict[str, pd.DataFrame]:
         """Every pair, and every arm against the unedited model at the chosen dose by kind; see `compare_arms`."""

@@ -48,7 +48,8 @@ class Caution:
 
 @dataclass(frozen=True)
 class Asking:
-    """Under what conditions an outcome asks the model: one arm at one dose, or the unedited model.
+    """Under what conditions an outcome asks the model: one arm at one dose, or the unedited model; several of these
+    where the outcome is `side_by_side`.
 
     Attributes:
         conditions: one for each trait and direction. Of the unedited model, one for each trait, or one for each
@@ -165,6 +166,9 @@ class Outcome(Measure):
         when: see `When`.
         compared: whether its quantities stand in the tables that compare all arms at every dose.
         across: whether it is asked of the arms alone whose `across` is set, and never of the unedited model.
+        side_by_side: whether it may be asked in several arms and doses at once, which is quicker. Each row that it
+            gives must then depend on its own condition alone; `Asking.conditions` are of all of them, and
+            `Asking.frames` have the rows of all.
     """
 
     cluster: str = "question"
@@ -174,6 +178,7 @@ class Outcome(Measure):
     when: When = "every dose"
     compared: bool = True
     across: bool = False
+    side_by_side: bool = False
 
     @abstractmethod
     def ask(self, model: Model, asking: Asking) -> pd.DataFrame:

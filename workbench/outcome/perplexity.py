@@ -16,7 +16,8 @@ from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 from workbench.score.answers import Condition
 from workbench.score.perplexity.neutral import neutral_passages, neutral_questions
-from workbench.score.perplexity.scoring import own_answers, own_likelihoods, text_likelihoods
+from workbench.score.perplexity.scoring import own_answers, own_reading, text_reading
+from workbench.score.side_by_side import read_side_by_side
 from workbench.score.spelling import require_spelling
 
 _LOSSES = (0.02, 0.05, 0.1)  # nats per token: perplexity is greater by 2, 5 and 11 %
@@ -48,6 +49,7 @@ class Perplexity(Outcome):
 
     name = "perplexity"
     cluster = "item"
+    side_by_side = True
     pairing = ("source", "item")
     main = "passages"
     quantities = (
@@ -82,18 +84,15 @@ class Perplexity(Outcome):
         """
         passages, questions = self.texts_of(asking.split)
         answers = own_answers(model, questions, max_new_tokens=self.answer_tokens)
+        text = text_reading(model, passages)
+        own = [own_reading(model, _asked(condition, questions), answers) for condition in asking.conditions]
+        edits = [condition.edit for condition in asking.conditions]
+        readings = [*((edit, text) for edit in edits), *zip(edits, own, strict=True)]
+        found = read_side_by_side(model, readings, scope=asking.scope, record=asking.record)
         tables = []
-        unedited: pd.DataFrame | None = None
-        for condition in asking.conditions:
-            with asking.edited(model, condition):
-                if condition.edit is None:
-                    unedited = text_likelihoods(model, passages) if unedited is None else unedited
-                    text = unedited
-                else:
-                    text = text_likelihoods(model, passages)
-                own = own_likelihoods(model, _asked(condition, questions), answers)
-            own = own.assign(item=questions)
-            both = pd.concat([text.assign(source="text"), own.assign(source="own answer")], ignore_index=True)
+        for number, condition in enumerate(asking.conditions):
+            passage, answer = found[number], found[len(edits) + number].assign(item=questions)
+            both = pd.concat([passage.assign(source="text"), answer.assign(source="own answer")], ignore_index=True)
             tables.append(both.assign(perplexity=np.exp(-both["log_likelihood"]), **condition.labels))
         return pd.concat(tables, ignore_index=True)
 

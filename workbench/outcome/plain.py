@@ -1,26 +1,22 @@
-"""Text without a chat template, read under each condition."""
+"""Readings of a model under each condition, all conditions side by side."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import pandas as pd
 
 from workbench.model.model import Model
 from workbench.outcome.outcome import Asking
+from workbench.score.side_by_side import Reading, read_side_by_side
 
 
-def of_conditions(model: Model, asking: Asking, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """What `read` gives under each condition, its labels in every row, one condition below another.
+def of_conditions(model: Model, asking: Asking, readings: Sequence[Reading]) -> pd.DataFrame:
+    """Each condition's table, its labels in every row, one condition below another; all are read in one pass.
 
-    An instruction has no place in plain text: such conditions read it as the unedited model does, once.
+    Args:
+        readings: one for each condition. Where conditions without an edit have the same one, it is read once: an
+            instruction has no place in plain text, which such conditions read as the unedited model does.
     """
-    tables = []
-    unedited: pd.DataFrame | None = None
-    for condition in asking.conditions:
-        if condition.edit is None:
-            unedited = read() if unedited is None else unedited
-            frame = unedited
-        else:
-            with asking.edited(model, condition):
-                frame = read()
-        tables.append(frame.assign(**condition.labels))
-    return pd.concat(tables, ignore_index=True)
+    asked = [(condition.edit, reading) for condition, reading in zip(asking.conditions, readings, strict=True)]
+    tables = read_side_by_side(model, asked, scope=asking.scope, record=asking.record)
+    labelled = [table.assign(**each.labels) for table, each in zip(tables, asking.conditions, strict=True)]
+    return pd.concat(labelled, ignore_index=True)

@@ -43,6 +43,7 @@ class Questionnaire(Outcome):
 
     name = "questionnaire"
     cluster = "item"
+    side_by_side = True
     when = "chosen dose"
     main = "statements"
     quantities = (

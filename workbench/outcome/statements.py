@@ -6,13 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.digest import key_of
+from workbench.edit.prompting import Instruction
 from workbench.model.model import Model
 from workbench.outcome.outcome import Asking, Caution, Outcome, Split
+from workbench.outcome.plain import of_conditions
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 from workbench.outcome.statement_tables import cautions_of, item_shifts, pair_shifts, shares, validity, wrong_way
+from workbench.score.side_by_side import Reading
 from workbench.score.statements.reading import TESTBED, TraitStatement, at_most, read_statements, split_of
-from workbench.score.statements.scoring import QUESTIONS, high_minus_low, statement_scores
+from workbench.score.statements.scoring import QUESTIONS, high_minus_low, statement_reading
 
 _STATEMENT = 0.5  # rough cost of a statement, in prompts captured: its prompt is shared
 
@@ -42,6 +45,7 @@ class Statements(Outcome):
 
     name = "statements"
     cluster = "pair"
+    side_by_side = True
     main = "file"
     quantities = (
         Quantity("statements", "trait", "likelihood of its own statements, high minus low", "nats per token", "score"),
@@ -86,17 +90,14 @@ class Statements(Outcome):
 
     def ask(self, model: Model, asking: Asking) -> pd.DataFrame:
         """A row per condition, statement and question: see `statement_scores`."""
-        tables = []
+        readings: dict[tuple[str, Instruction | None], Reading] = {}
         for condition in asking.conditions:
-            with asking.edited(model, condition):
-                frame = statement_scores(
-                    model,
-                    self.statements_of(condition.trait, asking.split),
-                    questions_each=self.questions_each,
-                    instruction=condition.instruction,
-                )
-            tables.append(frame.assign(**condition.labels))
-        return pd.concat(tables, ignore_index=True)
+            if (key := (condition.trait, condition.instruction)) not in readings:
+                statements = self.statements_of(condition.trait, asking.split)
+                settings = {"questions_each": self.questions_each, "instruction": condition.instruction}
+                readings[key] = statement_reading(model, statements, **settings)
+        of_each = [readings[condition.trait, condition.instruction] for condition in asking.conditions]
+        return of_conditions(model, asking, of_each)
 
     def measured(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A row for each condition and pair of statements; see `high_minus_low`."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.contrast.prompt import Prompt
-from workbench.edit.applying import EditedRun, edited
+from workbench.edit.applying import EditedRun
 from workbench.edit.edit import AnyEdit
 from workbench.edit.prompting import Instruction
 from workbench.model.embedded import require_embedded
 from workbench.model.model import Model
+from workbench.score.side_by_side import edited_rows
 from workbench.testbed.scorer import trait_score, wellformed
 from workbench.vocabulary import Scope
 
@@ -93,23 +94,14 @@ def run_conditions(
     Returns:
         For each condition, its answers in the order of its prompts.
     """
-    edits = [condition.edit for condition in conditions if condition.edit is not None]
-    numbers = iter(range(len(edits)))
-    edit_numbers = [-1 if condition.edit is None else next(numbers) for condition in conditions]
     texts = [condition.put(prompt) for condition, asked in zip(conditions, prompts, strict=True) for prompt in asked]
-    rows = [edit_numbers[i] for i, asked in enumerate(prompts) for _ in asked]
     streams = [j for asked in prompts for j in range(len(asked))]
-
-    def answer() -> list[str]:
-        return model.generate(texts, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, streams=streams)
-
-    if edits:
-        with edited(model, edits, scope=scope, rows=rows) as run:
-            answers = iter(answer())
-        if record is not None:
-            record(run)
-    else:
-        answers = iter(answer())
+    edits = [condition.edit for condition in conditions]
+    with edited_rows(model, edits, [len(asked) for asked in prompts], scope=scope, record=record):
+        generated = model.generate(
+            texts, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, streams=streams
+        )
+    answers = iter(generated)
     return [[next(answers) for _ in asked] for asked in prompts]
 
 

@@ -1,7 +1,8 @@
 """The cells of a study: one arm at one dose in one scope, for every trait and direction, asked by each outcome."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from workbench.edit.prompting import Instruction
 from workbench.model.model import Model
 from workbench.outcome.outcome import Asking, Outcome, Split
 from workbench.score.answers import Condition
+from workbench.study.frames import stacked
 from workbench.vocabulary import Direction, Scope
 
 ROWS, EDITED = "", "edited"
@@ -105,28 +107,47 @@ def unedited_cell(traits: Sequence[str], *, scope: Scope, split: Split) -> Cell:
     return Cell(UNEDITED, 0.0, scope, split, conditions, both, key_of(conditions=list(traits)))
 
 
-def ask_cell(
-    model: Model, cell: Cell, outcomes: Sequence[Outcome], known: Mapping[str, pd.DataFrame]
-) -> dict[str, dict[str, pd.DataFrame]]:
-    """What outcomes give in a cell, by the outcome's name and then by part.
+def ask_cells(
+    model: Model, cells: Sequence[Cell], outcome: Outcome, known: Sequence[Mapping[str, pd.DataFrame]]
+) -> list[dict[str, pd.DataFrame]]:
+    """What an outcome gives in each cell by part, asked in all of them side by side.
 
     Args:
-        outcomes: those to ask, in order.
-        known: the rows of outcomes that were asked before, by name.
+        cells: one; or several of one split and scope, no two of them the same arm at the same dose, for an outcome
+            that allows it.
+        known: for each cell, the rows of outcomes that were asked before, by name.
     """
-    rows = dict(known)
-    given = {}
-    for outcome in outcomes:
-        runs: list[EditedRun] = []
-        told = rows if outcome.name in cell.drawn_by else {name: _first_draw(frame) for name, frame in rows.items()}
-        asking = Asking(cell.asked_by(outcome), cell.split, cell.scope, told, runs.append)
-        frame = outcome.ask(model, asking)
-        _require_columns(outcome, frame)
-        rows[outcome.name] = frame
-        counts = _counts(runs).assign(outcome=outcome.name, arm=cell.arm, gamma=cell.gamma, scope=cell.scope)
+    alone = len(cells) == 1
+    # An edit of its own for each condition, so that what a run counts of it is counted for its cell.
+    conditions = [[each if alone else _own(each) for each in cell.asked_by(outcome)] for cell in cells]
+    told = [
+        rows if outcome.name in cell.drawn_by else {name: _first_draw(frame) for name, frame in rows.items()}
+        for cell, rows in zip(cells, known, strict=True)
+    ]
+    names = dict.fromkeys(name for rows in told for name in rows)
+    frames = {name: stacked([rows[name] for rows in told if name in rows]) for name in names}
+    runs: list[EditedRun] = []
+    every = tuple(condition for of_cell in conditions for condition in of_cell)
+    frame = outcome.ask(model, Asking(every, cells[0].split, cells[0].scope, frames, runs.append))
+    _require_columns(outcome, frame)
+    given = []
+    for cell, of_cell in zip(cells, conditions, strict=True):
+        rows = frame if alone else _of_cell(frame, cell)
+        counts = _counts(runs, None if alone else {id(condition.edit) for condition in of_cell})
+        counts = counts.assign(outcome=outcome.name, arm=cell.arm, gamma=cell.gamma, scope=cell.scope)
         columns = ["outcome", "phase", "edited_pairs", "passes", "arm", "gamma", "scope"]
-        given[outcome.name] = {ROWS: _with_draw(frame).assign(scope=cell.scope), EDITED: counts[columns]}
+        given.append({ROWS: _with_draw(rows).assign(scope=cell.scope), EDITED: counts[columns]})
     return given
+
+
+def _own(condition: Condition) -> Condition:
+    return condition if condition.edit is None else replace(condition, edit=copy(condition.edit))
+
+
+def _of_cell(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    """The rows of one cell, as it gives them alone."""
+    rows = frame[(frame["arm"] == cell.arm) & (frame["gamma"] == cell.gamma)].reset_index(drop=True)
+    return rows.drop(columns="draw") if "draw" in rows and rows["draw"].isna().all() else rows
 
 
 def _with_draw(frame: pd.DataFrame) -> pd.DataFrame:
@@ -140,12 +161,14 @@ def _first_draw(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if "draw" not in frame else frame[frame["draw"].fillna(0) == 0].reset_index(drop=True)
 
 
-def _counts(runs: Sequence[EditedRun]) -> pd.DataFrame:
-    rows = [
-        {"phase": phase, "edited_pairs": run.pairs[phase], "passes": run.passes[phase]}
-        for run in runs
-        for phase in ("prompt", "decode")
-    ]
+def _counts(runs: Sequence[EditedRun], edits: Collection[int] | None) -> pd.DataFrame:
+    """What runs edited by some of their edits, told by their ids, or by any; runs without these are left out."""
+    rows = []
+    for run in runs:
+        numbers = {number for number, edit in enumerate(run.edits) if edits is None or id(edit) in edits}
+        pairs, passes = run.share_of(numbers)
+        phases = ("prompt", "decode") if numbers else ()
+        rows += [{"phase": phase, "edited_pairs": pairs[phase], "passes": passes[phase]} for phase in phases]
     return pd.DataFrame(rows, columns=["phase", "edited_pairs", "passes"])
 
 

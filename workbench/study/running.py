@@ -78,7 +78,7 @@ def run_study(
         if config.engine == "ray" and not _is_begun(Path(folder)):
             check_cluster(config.address)
         model = model or load_model(config.model, adapter=config.adapter, template=config.template)
-        with model.templated(config.template):
+        with model.templated(config.template), model.sharing():
             plan, preset = fitted(plan, model)
             store = Store(folder)
             store.manifest["preset"] = None if preset is None else str(preset)

@@ -59,17 +59,33 @@ class Store:
         kept = self.kept(name, key)
         if kept is not None:
             return kept
-        files: dict[str, dict[str, str]] = {}
-        paths: dict[str, Path] = {}
-        for part, value in make().items():
-            suffix = "parquet" if isinstance(value, pd.DataFrame) else "safetensors"
-            between = "." if part and not name.endswith("/") else ""
-            file = f"{name}{between}{part}.{suffix}"
-            paths[part] = self._write(file, value)
-            files[part] = {"file": file, "sha256": hash_file(paths[part])}
-        self.manifest["steps"][name] = {"key": _versioned(key), "files": files}
+        return self.steps({name: (key, make())})[name]
+
+    def steps(self, made: Mapping[str, tuple[str, Mapping[str, Part]]]) -> dict[str, dict[str, Path]]:
+        """Keep several steps at once: all of them or, if the process dies in between, none.
+
+        Args:
+            made: by name of the step, its key and parts; see `step`.
+
+        Returns:
+            The files of each by part.
+        """
+        written: dict[str, dict[str, Path]] = {}
+        entries: dict[str, dict[str, object]] = {}
+        for name, (key, parts) in made.items():
+            files: dict[str, dict[str, str]] = {}
+            paths: dict[str, Path] = {}
+            for part, value in parts.items():
+                suffix = "parquet" if isinstance(value, pd.DataFrame) else "safetensors"
+                between = "." if part and not name.endswith("/") else ""
+                file = f"{name}{between}{part}.{suffix}"
+                paths[part] = self._write(file, value)
+                files[part] = {"file": file, "sha256": hash_file(paths[part])}
+            entries[name] = {"key": _versioned(key), "files": files}
+            written[name] = paths
+        self.manifest["steps"].update(entries)
         self._write_manifest()
-        return paths
+        return written
 
     def frames(self, name: str, key: str, make: Callable[[], Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
         """The tables of a step, read as they were written."""

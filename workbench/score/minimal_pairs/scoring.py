@@ -1,12 +1,15 @@
-"""Which sentence of a pair a model finds likelier; what the two have in common is read once."""
+"""Which sentence of a pair a model finds likelier; what sentences have in common is read once."""
 
 from collections.abc import Sequence
 
 import pandas as pd
+from torch import Tensor
 
-from workbench.model.likelihood import judge_answers
+from workbench.model.branching import branches
+from workbench.model.likelihood import Judged
 from workbench.model.model import Model
 from workbench.score.minimal_pairs.pair import MinimalPair, shared_start
+from workbench.score.side_by_side import Reading
 
 
 def sentence_scores(model: Model, pairs: Sequence[MinimalPair]) -> pd.DataFrame:
@@ -23,37 +26,51 @@ def sentence_scores(model: Model, pairs: Sequence[MinimalPair]) -> pd.DataFrame:
     Raises:
         ValueError: if a sentence has fewer than 2 tokens.
     """
-    prompts: list[list[int]] = []
-    alternatives: list[list[list[int]]] = []
+    return sentence_reading(model, pairs).read(model)
+
+
+def sentence_reading(model: Model, pairs: Sequence[MinimalPair]) -> Reading:
+    """What `sentence_scores` reads: the sentences by their first tokens, or pair by pair by what both begin with.
+
+    Raises:
+        ValueError: as `sentence_scores`.
+    """
     tokens = model.tokens([text for pair in pairs for text in (pair.good, pair.bad)], chat=False)
+    # Where one row holds many sentences, each of their beginnings is computed once; otherwise what a pair shares is.
+    by_first = bool(tokens) and len(tokens[0]) > 1 and branches(model, tokens[0])
+    prompts: list[list[int]] = []
+    answers: list[list[list[int]]] = []
+    numbers: dict[tuple[int, ...], int] = {}
+    places: list[tuple[int, int, int]] = []  # of each sentence: its prompt, its answer, and where in this it is scored
     for pair, good, bad in zip(pairs, tokens[::2], tokens[1::2], strict=True):
         if min(len(good), len(bad)) < 2:
             raise ValueError(f"A sentence to score needs at least 2 tokens, but one of {pair.item!r} has fewer.")
-        shared = min(shared_start(good, bad), len(good) - 1, len(bad) - 1)
-        # Sentences that differ from their first token on are two prompts of one answer each.
-        prompts += [good[:shared]] if shared else [good[:1], bad[:1]]
-        alternatives += [[good[shared:], bad[shared:]]] if shared else [[good[1:]], [bad[1:]]]
-    sums = [total for totals in _totals(model, prompts, alternatives) for total in totals]
-    margins = [good - bad for good, bad in zip(sums[::2], sums[1::2], strict=True)]
-    return pd.DataFrame(
-        {
-            "task": [pair.task for pair in pairs],
-            "item": [pair.item for pair in pairs],
-            "margin": margins,
-            "correct": [float(margin > 0) for margin in margins],
-        }
-    )
+        shared = max(1, min(shared_start(good, bad), len(good) - 1, len(bad) - 1))
+        read_before = 1 if by_first or good[:shared] != bad[:shared] else shared
+        for sentence in (good, bad):
+            beginning = sentence[:read_before]
+            key = (*beginning,) if by_first else (len(places) // 2, *beginning)
+            number = numbers.setdefault(key, len(prompts))
+            if number == len(prompts):
+                prompts.append(beginning)
+                answers.append([])
+            places.append((number, len(answers[number]), shared - read_before))
+            answers[number].append(sentence[read_before:])
+
+    def table(judged: Sequence[Sequence[Judged]]) -> pd.DataFrame:
+        sums = [_total(judged[number][which].logs[begin:]) for number, which, begin in places]
+        margins = [good - bad for good, bad in zip(sums[::2], sums[1::2], strict=True)]
+        return pd.DataFrame(
+            {
+                "task": [pair.task for pair in pairs],
+                "item": [pair.item for pair in pairs],
+                "margin": margins,
+                "correct": [float(margin > 0) for margin in margins],
+            }
+        )
+
+    return Reading(prompts, answers, table, ends=[0] * len(prompts))
 
 
-def _totals(model: Model, prompts: Sequence[list[int]], alternatives: Sequence[list[list[int]]]) -> list[list[float]]:
-    """Each ending's log-likelihood, nats; endings of similar length together, as logits are padded to the longest."""
-    classes: dict[int, list[int]] = {}
-    for number, endings in enumerate(alternatives):
-        longest = max(len(ending) for ending in endings)
-        classes.setdefault(max(1, (longest - 1).bit_length()), []).append(number)
-    totals: list[list[float]] = [[] for _ in prompts]
-    for numbers in classes.values():
-        asked, judged_of = [prompts[i] for i in numbers], [alternatives[i] for i in numbers]
-        for number, answers in zip(numbers, judge_answers(model, asked, judged_of, ends=[0] * len(asked)), strict=True):
-            totals[number] = [float(answer.logs.double().sum()) for answer in answers]
-    return totals
+def _total(logs: Tensor) -> float:
+    return float(logs.double().sum())

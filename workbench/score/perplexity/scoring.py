@@ -6,8 +6,9 @@ import pandas as pd
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Sampling, generate
-from workbench.model.likelihood import judge_answers, log_likelihoods
+from workbench.model.likelihood import Judged
 from workbench.model.model import Model
+from workbench.score.side_by_side import Reading
 
 _MOST_KEPT = 16
 _kept: dict[tuple[object, ...], list[list[int]]] = {}
@@ -26,18 +27,30 @@ def text_likelihoods(model: Model, texts: Sequence[str]) -> pd.DataFrame:
     Raises:
         ValueError: if a text has fewer than 2 tokens.
     """
+    return text_reading(model, texts).read(model)
+
+
+def text_reading(model: Model, texts: Sequence[str]) -> Reading:
+    """What `text_likelihoods` reads.
+
+    Raises:
+        ValueError: as `text_likelihoods`.
+    """
     tokens = model.tokens(list(texts), chat=False)
     short = next((text for text, ids in zip(texts, tokens, strict=True) if len(ids) < 2), None)
     if short is not None:
         raise ValueError(f"A text to score needs at least 2 tokens, but {short!r} has fewer.")
-    judged = judge_answers(model, [ids[:1] for ids in tokens], [[ids[1:]] for ids in tokens], ends=[0] * len(tokens))
-    return pd.DataFrame(
-        {
-            "item": list(texts),
-            "log_likelihood": [float(one.logs.double().mean()) for [one] in judged],
-            "tokens": [len(one.logs) for [one] in judged],
-        }
-    )
+
+    def table(judged: Sequence[Sequence[Judged]]) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "item": list(texts),
+                "log_likelihood": [float(one.logs.double().mean()) for [one] in judged],
+                "tokens": [len(one.logs) for [one] in judged],
+            }
+        )
+
+    return Reading([ids[:1] for ids in tokens], [[ids[1:]] for ids in tokens], table, ends=[0] * len(tokens))
 
 
 def own_answers(model: Model, questions: Sequence[str], *, max_new_tokens: int = 40) -> list[list[int]]:
@@ -74,15 +87,24 @@ def own_likelihoods(model: Model, prompts: Sequence[Prompt], answers: Sequence[S
         A row for each prompt: item (what the user asks), log_likelihood (as `text_likelihoods`; missing for an answer
         without tokens), tokens.
     """
+    return own_reading(model, prompts, answers).read(model)
+
+
+def own_reading(model: Model, prompts: Sequence[Prompt], answers: Sequence[Sequence[int]]) -> Reading:
+    """What `own_likelihoods` reads."""
     known = [number for number, answer in enumerate(answers) if answer]
-    rendered = model.tokens([prompts[number] for number in known])
-    means = [float("nan")] * len(answers)
-    for number, [logs] in zip(known, log_likelihoods(model, rendered, [[answers[i]] for i in known]), strict=True):
-        means[number] = float(logs.double().mean())
-    return pd.DataFrame(
-        {
-            "item": [prompt.user for prompt in prompts],
-            "log_likelihood": means,
-            "tokens": [len(answer) for answer in answers],
-        }
-    )
+
+    def table(judged: Sequence[Sequence[Judged]]) -> pd.DataFrame:
+        means = [float("nan")] * len(answers)
+        for number, [one] in zip(known, judged, strict=True):
+            means[number] = float(one.logs.double().mean())
+        return pd.DataFrame(
+            {
+                "item": [prompt.user for prompt in prompts],
+                "log_likelihood": means,
+                "tokens": [len(answer) for answer in answers],
+            }
+        )
+
+    rendered = model.tokens([prompts[number] for number in known]) if known else []
+    return Reading(rendered, [[answers[number]] for number in known], table)

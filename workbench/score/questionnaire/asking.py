@@ -1,7 +1,6 @@
 """Ask a questionnaire: statements to agree or disagree with, answered by the probability of each option."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from random import Random
@@ -11,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.contrast.prompt import Prompt
-from workbench.edit.applying import EditedRun, edited
+from workbench.edit.applying import EditedRun
 from workbench.model.likelihood import log_likelihoods
 from workbench.model.model import Model
 from workbench.score.answers import Condition
+from workbench.score.side_by_side import edited_rows
 from workbench.testbed import lexicon
 from workbench.vocabulary import Scope
 
@@ -201,7 +201,8 @@ def ask_questionnaire(
     prompts = model.tokens([condition.put(prompt) for condition in conditions for prompt in put])
     answers = [model.answer_tokens(options.answers(order or ascending)) for _, _, order in questions]
     _refuse_overlap(answers[0], options)
-    with _conditions_edited(model, conditions, len(questions), scope, record):
+    edits = [condition.edit for condition in conditions]
+    with edited_rows(model, edits, [len(questions)] * len(conditions), scope=scope, record=record):
         likelihoods = log_likelihoods(model, prompts, answers * len(conditions))
     rows = []
     values = np.array(options.values, dtype=float)
@@ -240,26 +241,3 @@ def _refuse_overlap(answers: Sequence[Sequence[int]], options: Options) -> None:
                     f"No option may begin another, but {options.labels[i]!r} begins {options.labels[j]!r}, and its "
                     "probability would include the other's. End the labels with a full stop, or use marks."
                 )
-
-
-@contextmanager
-def _conditions_edited(
-    model: Model,
-    conditions: Sequence[Condition],
-    prompts_each: int,
-    scope: Scope,
-    record: Callable[[EditedRun], None] | None,
-) -> Iterator[None]:
-    """The model with the edits of all conditions at once, each on its own `prompts_each` prompts."""
-    edits = [condition.edit for condition in conditions if condition.edit is not None]
-    numbers = iter(range(len(edits)))
-    edit_numbers = [-1 if condition.edit is None else next(numbers) for condition in conditions]
-    if not edits:
-        yield
-        return
-    with edited(
-        model, edits, scope=scope, rows=[number for number in edit_numbers for _ in range(prompts_each)]
-    ) as run:
-        yield
-    if record is not None:
-        record(run)

@@ -7,8 +7,9 @@ import pandas as pd
 
 from workbench.contrast.prompt import Prompt
 from workbench.edit.prompting import Instruction
-from workbench.model.likelihood import log_likelihoods
+from workbench.model.likelihood import Judged
 from workbench.model.model import Model
+from workbench.score.side_by_side import Reading
 from workbench.score.statements.reading import TraitStatement
 from workbench.vocabulary import Pole
 
@@ -55,6 +56,25 @@ def statement_scores(
         >>> sorted(set(scores["pole"]))
         ['high', 'low']
     """
+    reading = statement_reading(
+        model, statements, questions_each=questions_each, system=system, instruction=instruction
+    )
+    return reading.read(model)
+
+
+def statement_reading(
+    model: Model,
+    statements: Sequence[TraitStatement],
+    *,
+    questions_each: int = 1,
+    system: str | None = None,
+    instruction: Instruction | None = None,
+) -> Reading:
+    """What `statement_scores` reads.
+
+    Raises:
+        ValueError: as `statement_scores`.
+    """
     if not 1 <= questions_each <= len(QUESTIONS):
         raise ValueError(f"A statement answers 1 to {len(QUESTIONS)} questions, but {questions_each} arrived.")
     if not statements:
@@ -65,25 +85,26 @@ def statement_scores(
     if instruction is not None:
         prompts = [instruction.apply(prompt) for prompt in prompts]
     tokens = model.answer_tokens([each.text for each in statements])
-    likelihoods = log_likelihoods(
-        model, model.tokens(prompts), [[tokens[which] for which in dealt[number]] for number in used]
-    )
     pairs = pair_numbers(statements)
-    rows = [
-        {
-            "trait": statements[which].trait,
-            "facet": statements[which].facet,
-            "pole": str(statements[which].pole),
-            "pair": f"{pairs[which]:03d}",
-            "item": statements[which].text,
-            "question": QUESTIONS[number],
-            "tokens": len(tokens[which]),
-            "logprob": float(logs.double().mean()),
-        }
-        for number, of_prompt in zip(used, likelihoods, strict=True)
-        for which, logs in zip(dealt[number], of_prompt, strict=True)
-    ]
-    return pd.DataFrame(rows).sort_values(["pair", "pole"], kind="stable", ignore_index=True)
+
+    def table(judged: Sequence[Sequence[Judged]]) -> pd.DataFrame:
+        rows = [
+            {
+                "trait": statements[which].trait,
+                "facet": statements[which].facet,
+                "pole": str(statements[which].pole),
+                "pair": f"{pairs[which]:03d}",
+                "item": statements[which].text,
+                "question": QUESTIONS[number],
+                "tokens": len(tokens[which]),
+                "logprob": float(one.logs.double().mean()),
+            }
+            for number, of_prompt in zip(used, judged, strict=True)
+            for which, one in zip(dealt[number], of_prompt, strict=True)
+        ]
+        return pd.DataFrame(rows).sort_values(["pair", "pole"], kind="stable", ignore_index=True)
+
+    return Reading(model.tokens(prompts), [[tokens[which] for which in dealt[number]] for number in used], table)
 
 
 def pair_numbers(statements: Sequence[TraitStatement]) -> list[int]:
