@@ -1,4 +1,4 @@
-"""How long a model's forward passes take on this machine: those of a run timed by their sizes, the largest share first."""
+"""How long a model's forward passes take on this machine: a run's, timed by their sizes, the largest share first."""
 
 import math
 import time

@@ -1,10 +1,12 @@
-"""What a study will cost on this machine, before it runs: tokens, time and memory, from a calibration of some seconds."""
+"""What a study will cost on this machine: tokens, time and memory, before it runs, from a calibration of seconds."""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from warnings import catch_warnings, simplefilter
 
 import pandas as pd
+import torch
 
 from workbench.arm.spec import ArmSpec
 from workbench.capture.capturing import capture_sites
@@ -13,13 +15,15 @@ from workbench.capture.settings import CaptureSettings
 from workbench.capture.tally import Activations
 from workbench.contrast.contrast import Contrast
 from workbench.measure.effects import effect_sizes
-from workbench.measure.units import Rows
+from workbench.measure.moments import Moments
+from workbench.measure.summarising import clustered_mean
 from workbench.model.counted import Shape
 from workbench.model.loading import load_model
 from workbench.model.model import Model
 from workbench.model.pace import Pace, pace_of
 from workbench.outcome.outcome import MATCHED, SELECTED, AnyOutcome, TraitOutcome
 from workbench.outcome.registry import Entry
+from workbench.study.asking import Job
 from workbench.study.config import StudyConfig
 from workbench.study.fitting import fitted
 from workbench.study.groups import most_conditions
@@ -27,13 +31,14 @@ from workbench.study.pairs import pairs_of
 from workbench.study.plan import Plan
 from workbench.study.rehearsal import Rehearsed, rehearse, stages_of
 from workbench.study.statistics import trait_statistics
-from workbench.vocabulary import HOOK_POST, RESID_POST, Z, NeuronSet
+from workbench.vocabulary import HOOK_POST, RESID_POST, NeuronSet, Z
 
 CALIBRATION = 20.0
 """Seconds that the calibration takes, in about; half for what is asked, half for activations and their statistics."""
 
 _SITES = (HOOK_POST, RESID_POST, Z)
-_CELL = 0.05  # seconds of a cell's keys, files and rows in the tables that compare arms, for each of its outcomes
+_INTERVALS = 12  # that tables hold of a cell's outcome, in about
+_KEYS = 6  # how often a cell's keys are worked out
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +82,7 @@ def forecast_study(
     outcomes: Sequence[str | Entry | AnyOutcome] | None = None,
     arms: Sequence[str | ArmSpec] | None = None,
     model: Model | None = None,
-    seconds: float = CALIBRATION,
+    seconds: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Forecast:
     """What `run_study` with these arguments will cost from beginning to end; nothing is written and nothing kept.
@@ -87,7 +92,7 @@ def forecast_study(
     and their statistics are those of a few pairs, in proportion.
 
     Args:
-        seconds: that the calibration may take, in about.
+        seconds: that the calibration may take, in about; by default `CALIBRATION`.
         clock: gives seconds that pass.
 
     Raises:
@@ -97,7 +102,9 @@ def forecast_study(
     plan.check()
     model = model or load_model(config.model, adapter=config.adapter, template=config.template)
     began = clock()
-    with model.templated(config.template):
+    seconds = CALIBRATION if seconds is None else seconds
+    with model.templated(config.template), catch_warnings():
+        simplefilter("ignore")  # the study itself will warn
         plan, _ = fitted(plan, model)
         for outcome in plan.outcomes:
             outcome.prepare(model)
@@ -107,18 +114,25 @@ def forecast_study(
         parts = [_asked(each, pace) for each in asked]
         located, kept = _located(plan, model, seconds / 2, clock)
         jobs = [job for stage in stages_of(plan, model) for job in stage]
-        parts = [*located, *parts, _part("tables", seconds=_CELL * sum(len(job.outcomes) for job in jobs))]
+        parts = [*located, *parts, _part("tables", seconds=_tables(plan, model, jobs, clock))]
         memory = _memory(model, shapes, counted.heads, kept, most_conditions(model, plan.config, jobs))
     judged = ["what a judge behind an endpoint takes"] if config.judge is not None else []
     return Forecast(pd.DataFrame(parts), memory, clock() - began, pace.share, tuple(judged))
 
 
-def _part(part: str, **given: float | str) -> dict[str, float | str]:
-    empty = {"split": "", "conditions": 0, "prompt_tokens": 0, "answer_tokens": 0, "passes": 0, "seconds": 0.0}
+def _part(part: str, **given: int | float | str) -> dict[str, int | float | str]:
+    empty: dict[str, int | float | str] = {
+        "split": "",
+        "conditions": 0,
+        "prompt_tokens": 0,
+        "answer_tokens": 0,
+        "passes": 0,
+        "seconds": 0.0,
+    }
     return {"part": part, **empty, **given}
 
 
-def _asked(each: Rehearsed, pace: Pace) -> dict[str, float | str]:
+def _asked(each: Rehearsed, pace: Pace) -> dict[str, int | float | str]:
     def tokens(phase: str) -> int:
         return round(sum(shape.tokens * count for shape, count in each.shapes if shape.phase == phase))
 
@@ -135,7 +149,7 @@ def _asked(each: Rehearsed, pace: Pace) -> dict[str, float | str]:
 
 def _located(
     plan: Plan, model: Model, seconds: float, clock: Callable[[], float]
-) -> tuple[list[dict[str, float | str]], int]:
+) -> tuple[list[dict[str, int | float | str]], int]:
     """Activations, statistics and what is measured once for each trait, from a few pairs of the first trait.
 
     Returns:
@@ -181,7 +195,7 @@ def _statistics(
     for count in (1, 2):
         rows = _repeated(captured.restrict(layers[:count]), pairs)
         started = clock()
-        trait_statistics(rows, pairs, model, effect_sizes(rows), config)  # pyright: ignore[reportArgumentType]
+        trait_statistics(rows, pairs, model, effect_sizes(rows), config)
         took.append(clock() - started)
         if len(layers) == 1 or took[0] > seconds:
             break
@@ -191,19 +205,24 @@ def _statistics(
     return took[1] + each * (len(layers) - 2)
 
 
-def _repeated(captured: Activations, pairs: Contrast) -> Rows:
+def _repeated(captured: Activations, pairs: Contrast) -> Activations:
     """Rows as many as the pairs', drawn about those that were captured."""
-    import torch
-
     generator = torch.Generator().manual_seed(0)
-    made = {}
+    rows = {}
     for pole, values in captured.activations.items():
         count = len(pairs.poles[pole])
         noise = 1 + 0.1 * torch.randn(count, *values.shape[1:], generator=generator)
-        made[pole] = (values.float()[torch.arange(count) % len(values)] * noise).to(values.dtype)
-    ids = {"description": {pole: tuple(pairs.descriptions[pole]) for pole in made if pole in pairs.descriptions}}
-    ids["question"] = {pole: tuple(pairs.questions) for pole in made} if pairs.questions else {}
-    return Rows(made, ids, captured.layers, captured.trait, captured.site, dict(captured.provenance))
+        rows[pole] = (values.float()[torch.arange(count) % len(values)] * noise).to(values.dtype)
+    ids = {"description": {pole: tuple(pairs.descriptions[pole]) for pole in rows if pole in pairs.descriptions}}
+    ids["question"] = {pole: tuple(pairs.questions) for pole in rows} if pairs.questions else {}
+    return replace(
+        captured,
+        moments={pole: Moments.of(values) for pole, values in rows.items()},
+        activations=rows,
+        prompts={pole: torch.arange(len(values)) for pole, values in rows.items()},
+        positions={pole: torch.full((len(values),), -1) for pole, values in rows.items()},
+        ids=ids,
+    )
 
 
 def _traced(
@@ -235,6 +254,21 @@ def _traced(
     return (clock() - started) * min(most, len(unseen)) / few
 
 
+def _tables(plan: Plan, model: Model, jobs: Sequence[Job], clock: Callable[[], float]) -> float:
+    """Seconds of cells' keys and files, and of the intervals in the tables that compare arms."""
+    rows = pd.DataFrame({"trait": "one", "item": [str(i % 24) for i in range(48)], "value": [i % 5 for i in range(48)]})
+    times = []
+    for _ in range(3):
+        started = clock()
+        clustered_mean(rows, "value", "item", resamples=plan.config.resamples)
+        times.append(clock() - started)
+    started = clock()
+    jobs[0].steps(model)
+    keys = (clock() - started) / len(jobs[0].outcomes)
+    ways = 1 + len(plan.config.traits)
+    return sum(len(job.outcomes) for job in jobs) * (_INTERVALS * ways * min(times) + _KEYS * keys)
+
+
 def _memory(
     model: Model, shapes: Sequence[Shape], heads: Sequence[tuple[tuple[int, int], ...]], kept: int, most: int
 ) -> dict[str, int]:
@@ -251,5 +285,3 @@ def _memory(
         "edits": 4 * most * model.n_layers * model.d_mlp,
         "activations": kept,
     }
-
-

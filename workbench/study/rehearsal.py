@@ -1,4 +1,4 @@
-"""A study's questions put to a model that counts its passes: every cell, batch and shared prompt as the study has them."""
+"""A study's questions put to a model that counts its passes: cells, batches and shared prompts are the study's."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,6 @@ from workbench.study.sweeping import swept_name, swept_specs
 from workbench.vocabulary import Direction
 
 _SHARE = 0.005  # of a layer's neurons that a stand-in edit touches, as a rule at its default quantile does
-_COLD, _WARM = 0, 1
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def rehearse(
 ) -> tuple[list[Rehearsed], CountingRunner]:
     """Every outcome in every cell of the study, asked of `counting(model)`.
 
-    Cells that equal others but for their edits are rehearsed twice and counted as often as they come. What there is no
-    time for is counted in proportion to its conditions.
+    Cells that equal others but for their edits are rehearsed twice and counted as often as they come. Of what there is
+    no time for, the first group is rehearsed, and the others are counted in proportion to their conditions.
 
     Args:
         seconds: how long this may take, in about.
@@ -88,9 +87,9 @@ def rehearse(
                     conditions = sum(len(cell.asked_by(outcome)) for cell in cells)
                     total = totals.setdefault((outcome.name, cells[0].split), _Total())
                     key = _key(outcome, cells)
-                    late = clock() - began > seconds
+                    late = bool(total.rehearsed_conditions) and clock() - began > seconds
                     lacking = any(need not in rows[number] for number in numbers for need in outcome.needs)
-                    if len(known.get(key, _NONE).shapes) <= _WARM and not late and not lacking:
+                    if len(known.get(key, _NONE).shapes) < 2 and not late and not lacking:
                         before, started = len(counted.shapes), clock()
                         given = ask_cells(model, cells, outcome, [rows[number] for number in numbers])
                         spent = clock() - started
@@ -102,7 +101,9 @@ def rehearse(
                         total.add(conditions, known[key].shapes[-1], known[key].seconds[-1])
                     else:
                         total.conditions += conditions
-                    for number, cell, frame in zip(numbers, cells, known[key].rows if key in known else (), strict=False):
+                    for number, cell, frame in zip(
+                        numbers, cells, known[key].rows if key in known else (), strict=False
+                    ):
                         rows[number][outcome.name] = frame.assign(arm=cell.arm, gamma=cell.gamma)
     return [total.rehearsed(*which) for which, total in totals.items()], counted
 
