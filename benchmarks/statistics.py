@@ -2,8 +2,8 @@
 
 In simulated captures with planted effects it counts how often 95 % intervals contain the planted effect, how many of
 the neurons that pass a false-discovery rate are false, how many planted neurons pass it, and which verdict each planted
-persona gets. Then it times 1,000 permutations of kept activations as wide as LLaMA-3-8B's, and the bare matrix products
-that these need.
+persona gets. Then it times 1,000 permutations of kept activations as wide as LLaMA-3-8B's beside one matrix product of
+that size, and bootstraps beside the products that they need.
 """
 
 import argparse
@@ -97,42 +97,80 @@ def personas(simulations: int) -> dict[str, dict[str, float]]:
     return table
 
 
-def permutation_cost(layers: int, width: int, rows: int, permutations: int) -> dict[str, float]:
-    """Seconds of all permutations with max-T and the selection's count, and of the bare matrix products."""
+def kept_rows(layers: int, width: int, rows: int) -> Rows:
+    """Random activations of both poles, in half precision as a capture keeps them."""
     generator = torch.Generator().manual_seed(0)
-    activations = {
-        pole: torch.randn(rows, layers, width, generator=generator).to(torch.bfloat16) for pole in (Pole.HIGH, Pole.LOW)
-    }
+    activations = {pole: torch.empty(rows, layers, width, dtype=torch.bfloat16) for pole in (Pole.HIGH, Pole.LOW)}
+    for values in activations.values():
+        for row in values:
+            row[:] = torch.randn(layers, width, generator=generator)
     source = Rows.__new__(Rows)  # without its moments, which this does not need
     for name, value in (("activations", activations), ("ids", {}), ("layers", tuple(range(layers)))):
         object.__setattr__(source, name, value)
+    return source
 
-    def seconds(work: Callable[[], object]) -> float:
-        started = time.perf_counter()
-        work()
-        return time.perf_counter() - started
 
-    def products() -> None:
-        signs = torch.ones(permutations, rows)
-        for layer in range(layers):
-            signs @ (activations[Pole.HIGH][:, layer].float() - activations[Pole.LOW][:, layer].float())
+def product_of(replicates: int, rows: int, width: int, layers: int) -> Callable[[], object]:
+    """One matrix product of every replicate's weights with every neuron's rows, a layer at a time."""
+    weights, values = torch.ones(replicates, rows), torch.randn(rows, width)
 
-    ours = seconds(lambda: wb.permutation_null(source, unit="pair", permutations=permutations))
-    floor = statistics.median(seconds(products) for _ in range(3))
+    def work() -> None:
+        for _ in range(layers):
+            weights @ values
+
+    return work
+
+
+def permutation_cost(layers: int, width: int, rows: int, permutations: int, turns: int = 3) -> dict[str, float]:
+    """Seconds of all permutations with max-T and the selection's count, and of one matrix product of that size."""
+    source = kept_rows(layers, width, rows)
+    product = product_of(permutations, rows, width, layers)
     return {
         "layers": layers,
         "width": width,
         "rows": rows,
         "permutations": permutations,
-        "seconds": ours,
-        "seconds_of_products": floor,
-        "times_products": ours / floor,
+        **beside(
+            lambda: wb.permutation_null(source, unit="pair", permutations=permutations), product, turns, products=1
+        ),
+    }
+
+
+def bootstrap_cost(layers: int, width: int, rows: int, resamples: int, turns: int = 3) -> dict[str, float]:
+    """Seconds of all resamples' effects and their variances, and of the four products that these need.
+
+    Each pole's resampled sums and sums of squares are a product.
+    """
+    source = kept_rows(layers, width, rows)
+    product = product_of(resamples, rows, width, layers)
+    return {
+        "layers": layers,
+        "width": width,
+        "rows": rows,
+        "resamples": resamples,
+        **beside(lambda: bootstrap_errors(source, kinds=["row"], resamples=resamples), product, turns, products=4),
+    }
+
+
+def beside(ours: Callable[[], object], product: Callable[[], object], turns: int, *, products: int) -> dict[str, float]:
+    """Median seconds of both, in turns, and the median over turns of their ratio."""
+    times: dict[str, list[float]] = {"ours": [], "products": []}
+    for _ in range(turns):
+        for name, work, repeats in (("products", product, products), ("ours", ours, 1)):
+            started = time.perf_counter()
+            for _ in range(repeats):
+                work()
+            times[name].append(time.perf_counter() - started)
+    return {
+        "seconds": statistics.median(times["ours"]),
+        "seconds_of_products": statistics.median(times["products"]),
+        "times_products": statistics.median(a / b for a, b in zip(times["ours"], times["products"], strict=True)),
     }
 
 
 def table(found: dict) -> str:
     """The results as lines to print."""
-    cost = found["permutations"]
+    cost, drawn = found["permutations"], found["bootstraps"]
     lines = [f"planted truth, {found['simulations']} simulations; coverage of 95 % intervals of Cohen's d:"]
     lines += [f"  {name:<42}{share:8.1%}" for name, share in found["coverage"].items()]
     told = found["discoveries"]
@@ -145,7 +183,9 @@ def table(found: dict) -> str:
             for name, said in found["personas"].items()
         ),
         f"{cost['permutations']:,} permutations of {cost['rows']:,} pairs, {cost['layers']} × {cost['width']:,} "
-        f"neurons: {cost['seconds']:.0f} s, {cost['times_products']:.1f} × the bare matrix products",
+        f"neurons: {cost['seconds']:.0f} s, {cost['times_products']:.2f} × one matrix product of that size",
+        f"{drawn['resamples']:,} resamples of {drawn['rows']:,} rows a pole, {drawn['layers']} × {drawn['width']:,} "
+        f"neurons: {drawn['seconds']:.0f} s, {drawn['times_products']:.2f} × the four matrix products that they need",
     ]
     return "\n".join(lines)
 
@@ -156,6 +196,7 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--permutations", type=int, default=1000)
+    parser.add_argument("--layers", type=int, default=32)
     parser.add_argument("--out", type=Path, default=RESULTS)
     settings = parser.parse_args()
     found: dict = {"simulations": settings.simulations}
@@ -164,7 +205,8 @@ def main() -> None:
         ("coverage", lambda: coverage(settings.simulations)),
         ("discoveries", lambda: discoveries(tenth)),
         ("personas", lambda: personas(tenth)),
-        ("permutations", lambda: permutation_cost(32, 14_336, settings.rows, settings.permutations)),
+        ("permutations", lambda: permutation_cost(settings.layers, 14_336, settings.rows, settings.permutations)),
+        ("bootstraps", lambda: bootstrap_cost(settings.layers // 4, 14_336, settings.rows, settings.permutations)),
     ):
         print(f"  {name} ...", file=sys.stderr, flush=True)
         found[name] = work()

@@ -1,5 +1,7 @@
 """Weightings of units against the same statistics of rows that were repeated, left out or swapped by hand."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.measure.effect_size import cohens_d, mean_difference
+from workbench.measure.labelled import Labelled
 from workbench.measure.moments import Moments
 from workbench.measure.planted import planted
-from workbench.measure.units import Rows, Stack, flipped, grouped, relabelled, reweighted, row_stack, stacks
+from workbench.measure.units import Rows, Stack, grouped, reweighted, row_stack, stacks
 from workbench.vocabulary import Pole
 
 few = settings(max_examples=20, deadline=None)
@@ -18,6 +21,13 @@ few = settings(max_examples=20, deadline=None)
 def both(high: torch.Tensor, low: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     first, second = Moments.of(high), Moments.of(low)
     return mean_difference(first, second), cohens_d(first, second)
+
+
+def effects_under(
+    labels: torch.Tensor, high: Stack, low: Stack, layer: int, *, paired: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    labelled = Labelled(high, low, labels, paired=paired)
+    return labelled.effects(next(islice(labelled.layers(), layer, None)), torch.arange(len(labels)))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +68,7 @@ def test_clusters_hold_what_their_rows_hold(rows: Rows, kind: str) -> None:
 def test_flipped_pairs_are_pairs_with_their_poles_swapped(rows: Rows, seed: int) -> None:
     high, low = row_stack(rows, "high"), row_stack(rows, "low")
     signs = torch.from_numpy(np.random.default_rng(seed).choice([-1.0, 1.0], size=(1, 60)))
-    s, d = flipped(high, low, signs, 0)
+    s, d = effects_under(signs, high, low, 0, paired=True)
     swap = (signs[0] < 0)[:, None]
     a, b = high.mean[:, 0], low.mean[:, 0]
     expected = both(torch.where(swap, b, a), torch.where(swap, a, b))
@@ -73,7 +83,7 @@ def test_relabelled_descriptions_take_their_rows_along(rows: Rows, seed: int) ->
     units = len(high) + len(low)
     to_high = torch.zeros(units)
     to_high[np.random.default_rng(seed).permutation(units)[: len(high)]] = 1
-    s, d = relabelled(high, low, to_high[None].double(), 1)
+    s, d = effects_under(to_high[None], high, low, 1, paired=False)
     names = [*high.labels["description"], *low.labels["description"]]
     goes_high = {name for name, is_high in zip(names, to_high.tolist(), strict=True) if is_high}
     values = torch.cat([rows.activations[Pole.HIGH][:, 1], rows.activations[Pole.LOW][:, 1]])

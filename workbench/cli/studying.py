@@ -46,25 +46,55 @@ def demo(
 
 @app.command(
     help="Run the study that a TOML file asks for, or finish one that was stopped; then write its report. --example "
-    "prints a small complete file to begin with.\n\n"
+    "prints a small complete file to begin with; --plan prints what the study will cost on this machine.\n\n"
     "Example: workbench study --example > study.toml && workbench study study.toml --out runs/mine"
 )
 def study(
     config: Annotated[Path | None, typer.Argument(help="The study's configuration, a TOML file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Print an example of FILE, and stop.")] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Print the study's tokens, time and memory on this machine, from a calibration of some 20 s; write "
+            "nothing, and stop.",
+        ),
+    ] = False,
     template: Template = None,
     as_json: Json = False,
 ) -> None:
     if example:
         typer.echo(wb.StudyConfig.example().toml(explained=True), nl=False)
         return
-    if config is None or out is None:
+    if config is None or (out is None and not plan):
         raise ValueError("A study needs its FILE and --out FOLDER; `workbench study --example` prints a file.")
     asked = wb.StudyConfig.read(config)
     if template:
         asked = asked.model_copy(update={"template": {**asked.template, **parsed_variables(template)}})
-    _study(asked, out, as_json)
+    if plan:
+        _plan(asked, as_json)
+    elif out is not None:
+        _study(asked, out, as_json)
+
+
+def _plan(config: "wb.StudyConfig", as_json: bool) -> None:
+    """Print what a study will cost."""
+    forecast = wb.study.forecast_study(config)
+
+    from workbench.report.forecast import print_forecast
+
+    print_forecast(forecast, terminal(stderr=as_json))
+    if as_json:
+        print_json(
+            {
+                "parts": forecast.parts.to_dict("records"),
+                "tokens": forecast.tokens,
+                "seconds": forecast.seconds,
+                "memory": forecast.memory,
+                "not_counted": list(forecast.remarks),
+            }
+        )
 
 
 def _study(config: "wb.StudyConfig", out: Path, as_json: bool) -> None:

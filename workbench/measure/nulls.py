@@ -1,6 +1,5 @@
 """Effects under shuffled pole labels: permutation p-values, max-T and false discovery."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,9 +9,10 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from workbench.measure.labelled import Labelled, just_below
 from workbench.measure.labellings import labellings_of, paired_units
 from workbench.measure.resolution import LEVEL, discoveries_needed, draws_needed, warn_of
-from workbench.measure.units import Stack, blocks, flipped, relabelled, stacks
+from workbench.measure.units import stacks
 
 UNITS = ("pair", "question", "description")
 
@@ -116,6 +116,7 @@ def permuted(
     permutations: int = 1000,
     poles: tuple[str, str] = ("high", "low"),
     count: Count | None = None,
+    least_d: float = 0.0,
     seed: int = 0,
 ) -> Null:
     """Effects under labels that are shuffled in one of three ways.
@@ -129,6 +130,8 @@ def permuted(
     Args:
         source: kept rows; for questions and descriptions, a tally that kept these clusters apart will do.
         count: counts the neurons that pass a rule, layer by layer under every permutation.
+        least_d: no neuron passes it unless its |d| is above this, so that labellings under which none is are not
+            counted.
 
     Returns:
         see `Null`. The true labelling is counted among the permutations, so no p-value is 0. Where there are no more
@@ -148,35 +151,26 @@ def permuted(
     labellings, exact, least = labellings_of(high, low, unit, permutations, np.random.default_rng(seed))
     permutations = len(labellings) - 1
     warn_of(least, _why(unit, len(high), len(low), exact))
-    rows = (float(high.count.sum()), float(low.count.sum()))
-    layers, width = high.mean.shape[1:]
-    observed, exceeding, maxima = [], [], []
+    labelled = Labelled(high, low, labellings, paired=unit != "description")
+    observed, at_least, largest = [], [], []
     counts = torch.zeros(permutations + 1, dtype=torch.int64)
-    for layer in range(layers):
-        t = torch.empty(0)
-        over, largest = torch.zeros(width, dtype=torch.int64), []
-        for part in blocks(permutations + 1, width):
-            difference, d, scale = _effects(high, low, labellings[part], unit, layer, rows)
-            statistic = d * scale[:, None]
-            if part.start == 0:
-                t = statistic[0].clone()
-            over += (statistic.abs() >= _just_below(t.abs())).sum(0)
-            largest.append(statistic.abs().amax(1))
-            if count is not None:
-                counts[part] += count(difference, d)
-        observed.append(t)
-        exceeding.append(over)  # the true labelling, which is the first, is counted too
-        maxima.append(torch.cat(largest)[1:])
-    t = torch.stack(observed)
-    by_layer = torch.stack(maxima)
+    for layer in labelled.layers():
+        observed.append(layer.correlation)
+        at_least.append(layer.at_least)
+        largest.append(layer.largest)
+        if count is not None:
+            for chosen in labelled.reaching(least_d, layer.largest):
+                counts[chosen] += count(*labelled.effects(layer, chosen))
+    correlation = torch.stack(observed)
+    by_layer = torch.stack(largest)[:, 1:]
     overall = by_layer.amax(0)
     return Null(
         layers=tuple(source.layers),  # pyright: ignore[reportAttributeAccessIssue]
-        t=t,
-        pvalue=torch.stack(exceeding).double() / (permutations + 1),
-        family_wise_layer=torch.stack([_beyond(t[i], by_layer[i]) for i in range(layers)]),
-        family_wise=_beyond(t.flatten(), overall).view_as(t),
-        max_t=overall,
+        t=labelled.statistic(correlation),
+        pvalue=torch.stack(at_least).double() / (permutations + 1),
+        family_wise_layer=torch.stack([_beyond(r, maxima) for r, maxima in zip(correlation, by_layer, strict=True)]),
+        family_wise=_beyond(correlation, overall),
+        max_t=labelled.statistic(overall),
         counts=None if count is None else counts[1:],
         count=None if count is None else int(counts[0]),
         unit=unit,
@@ -216,27 +210,8 @@ def false_discovery(pvalues: Float[Tensor, "*shape"], *, method: str = "bh") -> 
     return torch.from_numpy(np.asarray(adjusted)).view(pvalues.shape)
 
 
-def _effects(
-    high: Stack, low: Stack, labellings: Tensor, unit: str, layer: int, rows: tuple[float, float]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean differences, d, and the factor by which d is multiplied to get t."""
-    if unit == "description":
-        in_high = labellings.double() @ torch.cat([high.count, low.count])
-        total = rows[0] + rows[1]
-        scale = (in_high * (total - in_high) / total).sqrt()
-        return *relabelled(high, low, labellings.double(), layer), scale
-    factor = math.sqrt(rows[0] * rows[1] / (rows[0] + rows[1]))
-    scale = torch.full((len(labellings),), factor, dtype=torch.float64)
-    return *flipped(high, low, labellings.double(), layer), scale
-
-
-def _beyond(t: Tensor, maxima: Tensor) -> Tensor:
-    """The share of the maxima that are at least as large as each |t|, the true labelling counted among them."""
+def _beyond(correlation: Tensor, maxima: Tensor) -> Tensor:
+    """The share of the maxima at least as large as each |correlation|, the true labelling counted among them."""
     ordered = maxima.sort().values
-    below = torch.searchsorted(ordered, _just_below(t.abs()))
+    below = torch.searchsorted(ordered, just_below(correlation.abs()))
     return (1 + len(ordered) - below).double() / (1 + len(ordered))
-
-
-def _just_below(t: Tensor) -> Tensor:
-    """A bound that values equal to t but for the rounding of float64 are above."""
-    return t * (1 - 1e-9) - 1e-9

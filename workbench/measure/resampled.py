@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from workbench.measure.clustered import CLUSTERS, Errors
-from workbench.measure.units import Stack, blocks, reweighted, stacks
+from workbench.measure.units import Stack, stacks, weighted_counts, weighted_effects
+
+_REPLICATES = 256_000  # of neurons' effects at once, which stay in the processor's cache
 
 
 def bootstrap_errors(
@@ -79,13 +81,21 @@ def _variances(high: Stack, low: Stack, kind: str, resamples: int, seed: int) ->
     weights = drawn_weights(high, low, kind, resamples, np.random.default_rng(seed))
     # Single precision is enough for large captures, as replicates are compared only with each other.
     dtype = torch.float32 if high.mean.shape[-1] * resamples > 4_000_000 else torch.float64
-    by_layer: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for layer in range(high.mean.shape[1]):
-        replicates: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for part in blocks(resamples, high.mean.shape[-1]):
-            both = reweighted(high, low, weights[0][part], weights[1][part], layer, dtype=dtype)
-            for earlier, values in zip(replicates, both, strict=True):
-                earlier.append(values)
-        for variances, values in zip(by_layer, replicates, strict=True):
-            variances.append(torch.cat(values).double().var(0))
-    return torch.stack(by_layer[0]), torch.stack(by_layer[1])
+    weighted = [weighted_counts(stack, drawn, dtype) for stack, drawn in zip((high, low), weights, strict=True)]
+    layers, width = high.mean.shape[1:]
+    variances = torch.empty(2, layers, width, dtype=torch.float64)
+    size = max(1, _REPLICATES // resamples)
+    for layer in range(layers):
+        for start in range(0, width, size):
+            some = slice(start, start + size)
+            effects = weighted_effects(high, low, weighted[0], weighted[1], layer, some)
+            for into, replicates in zip(variances, effects, strict=True):
+                into[layer, some] = _variance(replicates)
+    return variances[0], variances[1]
+
+
+def _variance(replicates: Tensor) -> Tensor:
+    """`(n,)` variance of each column; the mean is taken off first, so that single precision is enough."""
+    replicates -= replicates.mean(0)
+    left = replicates.sum(0).double()
+    return (replicates.square_().sum(0).double() - left.square() / len(replicates)) / (len(replicates) - 1)

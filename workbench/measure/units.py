@@ -1,7 +1,7 @@
-"""Effects of a sample that is weighted, relabelled or flipped, by rows or by whole clusters of rows.
+"""Effects of a sample whose rows, or whole clusters of rows, are weighted.
 
 A unit is a row or a cluster of rows. Bootstraps count each unit as often as its weight says; permutations assign whole
-units to the other pole.
+units to the other pole (see `Labelled`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from workbench.vocabulary import Pole
 
 KINDS = ("row", "description", "question")
 BLOCK_VALUES = 8_000_000  # replicates times neurons in memory at once
+_NEURONS = 256  # grouped at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,15 +174,23 @@ def grouped(stack: Stack, kind: str) -> Stack:
         total = torch.zeros(len(names), *values.shape[1:], dtype=torch.float64)
         return total.index_add_(0, member, values)
 
-    count = summed(stack.count)
-    means, deviations = [], []
-    for layer in range(stack.mean.shape[1]):
-        mean, m2 = stack.at(layer)
-        centre = mean.mean(0)
-        means.append(centre + summed((mean - centre) * stack.count[:, None]) / count[:, None])
-        spread = (mean - means[-1][member]).square() * stack.count[:, None]
-        deviations.append(summed(m2 + spread))
-    return Stack(count, torch.stack(means, 1), torch.stack(deviations, 1), {kind: tuple(names.tolist())})
+    count, size = summed(stack.count), stack.count[:, None]
+    layers, width = stack.mean.shape[1:]
+    means, deviations = torch.empty(2, len(names), layers, width, dtype=torch.float64)
+    for layer in range(layers):
+        for start in range(0, width, _NEURONS):  # few enough to stay in the processor's cache
+            some = slice(start, start + _NEURONS)
+            mean = stack.mean[:, layer, some].double()
+            centre = mean.mean(0)
+            mean -= centre
+            shift = summed(mean * size).div_(count[:, None])
+            means[:, layer, some] = centre + shift
+            mean -= shift[member]
+            spread = mean.square_().mul_(size)
+            if stack.m2 is not None:
+                spread += stack.m2[:, layer, some]
+            deviations[:, layer, some] = summed(spread)
+    return Stack(count, means, deviations, {kind: tuple(names.tolist())})
 
 
 def part_of(stack: Stack, units: Sequence[int]) -> Stack:
@@ -222,71 +231,40 @@ def reweighted(
     Returns:
         `(b, d_mlp)` each, in activation units and in pooled standard deviations.
     """
-    means, deviations, counts = [], [], []
-    for stack, weights in ((high, high_weights), (low, low_weights)):
-        mean, m2 = stack.at(layer)
-        weighted = (weights.double() * stack.count).to(dtype)
-        count = weighted.sum(1)
+    weighted = weighted_counts(high, high_weights, dtype), weighted_counts(low, low_weights, dtype)
+    return weighted_effects(high, low, *weighted, layer, slice(None))
+
+
+def weighted_counts(stack: Stack, weights: Float[Tensor, "b u"], dtype: torch.dtype) -> Float[Tensor, "b u"]:
+    """How many rows each unit stands for in each reweighted sample."""
+    return (weights.double() * stack.count).to(dtype)
+
+
+def weighted_effects(
+    high: Stack,
+    low: Stack,
+    in_high: Float[Tensor, "b high"],
+    in_low: Float[Tensor, "b low"],
+    layer: int,
+    neurons: slice,
+) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]]:
+    """`reweighted` of some neurons, from the rows that `weighted_counts` gives, in their precision."""
+    dtype = in_high.dtype
+    difference = pooled = torch.zeros((), dtype=dtype)
+    for stack, weighted, sign in ((high, in_high, 1), (low, in_low, -1)):
+        mean = stack.mean[:, layer, neurons].double()
         centre = mean.mean(0)
-        shifted = (mean - centre).to(dtype)
-        first = weighted @ shifted / count[:, None]
-        within = shifted.square() if stack.m2 is None else shifted.square() + (m2 / stack.count[:, None]).to(dtype)
-        second = weighted @ within
-        means.append(first + centre.to(dtype))
-        deviations.append((second - count[:, None] * first.square()).clamp_min(0))
-        counts.append(count)
-    difference = means[0] - means[1]
-    pooled = ((deviations[0] + deviations[1]) / (counts[0] + counts[1] - 2)[:, None]).sqrt()
-    return difference, _ratio(difference, pooled)
-
-
-def relabelled(
-    high: Stack, low: Stack, to_high: Float[Tensor, "b unit"], layer: int
-) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer when units are assigned to other poles.
-
-    Args:
-        to_high: 1 for a unit that goes to the high pole, 0 for one that goes to the low pole; units of high come first.
-
-    Returns:
-        as `reweighted`. A single matrix product is enough, as the sum over all units stays the same.
-    """
-    mean = torch.cat([high.at(layer)[0], low.at(layer)[0]])
-    count = torch.cat([high.count, low.count])
-    centre = (mean * count[:, None]).sum(0) / count.sum()
-    shifted = mean - centre
-    square = (shifted.square() * count[:, None]).sum(0) + high.at(layer)[1].sum(0) + low.at(layer)[1].sum(0)
-    weights = to_high.double() * count
-    in_high = weights.sum(1)
-    in_low = count.sum() - in_high
-    first = weights @ shifted
-    difference = first / in_high[:, None] + first / in_low[:, None]  # the low pole's sum is minus the high pole's
-    within = square - first.square() / in_high[:, None] - first.square() / in_low[:, None]
-    pooled = (within.clamp_min(0) / (count.sum() - 2)).sqrt()
-    return difference, _ratio(difference, pooled)
-
-
-def flipped(
-    high: Stack, low: Stack, signs: Float[Tensor, "b pair"], layer: int
-) -> tuple[Float[Tensor, "b d_mlp"], Float[Tensor, "b d_mlp"]]:
-    """Mean difference and Cohen's d of one layer when the poles of some pairs are swapped.
-
-    Unit i of high and unit i of low are a pair, and have equally many rows.
-
-    Args:
-        signs: 1 for a pair that stays as it is, -1 for one whose poles are swapped.
-
-    Returns:
-        as `reweighted`.
-    """
-    (high_mean, high_within), (low_mean, low_within) = high.at(layer), low.at(layer)
-    size = high.count[:, None]
-    rows = float(high.count.sum())
-    centre = (size * (high_mean + low_mean)).sum(0) / (2 * rows)
-    difference = signs.double() @ (size * (high_mean - low_mean)) / rows
-    between = (high_mean - centre).square() + (low_mean - centre).square()
-    square = (size * between + high_within + low_within).sum(0)
-    pooled = ((square - rows * difference.square() / 2).clamp_min(0) / (2 * rows - 2)).sqrt()
+        shifted = mean.sub_(centre).to(dtype)
+        count = weighted.sum(1, keepdim=True)
+        first = (weighted @ shifted).div_(count)
+        within = shifted.square_()
+        if stack.m2 is not None:
+            within += (stack.m2[:, layer, neurons].double() / stack.count[:, None]).to(dtype)
+        second = (weighted @ within).sub_(first.square().mul_(count)).clamp_min_(0)
+        difference = first.add_(centre.to(dtype)).mul_(sign).add_(difference)
+        pooled = second.add_(pooled)
+    total = in_high.sum(1, keepdim=True) + in_low.sum(1, keepdim=True)
+    pooled = pooled.div_(total - 2).sqrt_()
     return difference, _ratio(difference, pooled)
 
 

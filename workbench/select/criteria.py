@@ -65,13 +65,22 @@ def passes(settings: RuleSettings, s: Float[Tensor, "b d_mlp"], d: Float[Tensor,
     Raises:
         ValueError: for a rule that needs more than mean differences and d, or a threshold over the whole model.
     """
-    if settings.rule not in ("dual", "magnitude-only", "d-only") or settings.within != "layer":
-        raise ValueError(
-            "Replicates are mean differences and d of one layer at a time, which is enough for dual, magnitude-only "
-            f"and d-only within a layer, but not for {settings.rule} within the {settings.within}. Choose one of these."
-        )
+    require_replicable(settings)
     strong = is_strong(d, settings.min_d)
     if settings.rule == "d-only":
         return strong
     large = s.abs() > upper_quantile(s.abs(), settings.quantile)[:, None]
     return large & strong if settings.rule == "dual" else large
+
+
+def require_replicable(settings: RuleSettings) -> None:
+    """Check that mean differences and d of one layer are all that a rule needs.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if settings.rule not in ("dual", "magnitude-only", "d-only") or settings.within != "layer":
+        raise ValueError(
+            "Replicates are mean differences and d of one layer at a time, which is enough for dual, magnitude-only "
+            f"and d-only within a layer, but not for {settings.rule} within the {settings.within}. Choose one of these."
+        )

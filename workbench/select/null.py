@@ -4,7 +4,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from workbench.measure.nulls import Null, permuted
-from workbench.select.criteria import passes
+from workbench.select.criteria import passes, require_replicable
 from workbench.select.settings import RuleSettings
 
 
@@ -36,8 +36,10 @@ def permutation_null(
         ValueError: for an unknown unit or rule, or a source without the rows or labels that it needs.
     """
     settings = RuleSettings(rule=rule, quantile=quantile, min_d=min_d)
+    require_replicable(settings)
 
     def count(difference: Float[Tensor, "b d_mlp"], d: Float[Tensor, "b d_mlp"]) -> Int64[Tensor, " b"]:
         return passes(settings, difference, d).sum(1)
 
-    return permuted(source, unit=unit, permutations=permutations, poles=poles, count=count, seed=seed)
+    least_d = 0.0 if rule == "magnitude-only" else min_d
+    return permuted(source, unit=unit, permutations=permutations, poles=poles, count=count, least_d=least_d, seed=seed)

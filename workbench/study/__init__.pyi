@@ -2,6 +2,8 @@ from .comparing.changes import Measured as Measured
 from .comparing.doses import dose as dose
 from .comparing.doses import tradeoff as tradeoff
 from .config import StudyConfig as StudyConfig
+from .forecast import Forecast as Forecast
+from .forecast import forecast_study as forecast_study
 from .plan import Plan as Plan
 from .running import run_study as run_study
 from .study import Study as Study

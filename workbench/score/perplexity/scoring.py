@@ -1,6 +1,7 @@
 """Mean log-likelihood per token of texts, and of the answers that the unedited model gives."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pandas as pd
 
@@ -108,3 +109,15 @@ def own_reading(model: Model, prompts: Sequence[Prompt], answers: Sequence[Seque
 
     rendered = model.tokens([prompts[number] for number in known]) if known else []
     return Reading(rendered, [[answers[number]] for number in known], table)
+
+
+@contextmanager
+def own_answers_apart() -> Iterator[None]:
+    """Inside, own answers are made anew; on leaving they are forgotten, and those that were kept before are back."""
+    before = dict(_kept)
+    _kept.clear()
+    try:
+        yield
+    finally:
+        _kept.clear()
+        _kept.update(before)
