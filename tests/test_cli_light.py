@@ -101,6 +101,16 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
         ("judge", "answers.jsonl", "--judge", "m", "--out", "x", "--plan", "--price", "k=1"),
         "Prices are by the judges' names, but ['k'] arrived",
     ),
+    # monitor
+    (("monitor", "none.safetensors", "Hello."), "There is no file none.safetensors"),
+    (("monitor", "edit.safetensors"), "Monitoring needs texts or --conversation"),
+    (("monitor", "edit.safetensors", " "), "A text needs words, but an empty one arrived"),
+    (("monitor", "edit.safetensors", "Hi.", "--answer", "Hello."), "--system and --answer go with --chat"),
+    (("monitor", "edit.safetensors", "Hi.", "You.", "--chat", "--answer", "x"), "--answer follows one text, but 2"),
+    (("monitor", "edit.safetensors", "Hi.", "--out", "x.doc"), "--out ends in one of .html, .svg"),
+    (("monitor", "edit.safetensors", "Hi.", "--neutral", "none.txt"), "There is no file none.txt"),
+    (("monitor", "edit.safetensors", "Hi.", "--draws", "0"), "Invalid value for '--draws'"),
+    (("monitor", "edit.safetensors", "--conversation", "answers.jsonl"), "answers.jsonl is a JSON list of turns"),
     # export
     (("export", "edit.safetensors", "--to", "onnx", "--out", "x"), "There is no export to 'onnx'. Choose one of hf"),
     (("export", "none.safetensors", "--to", "hf", "--out", "x"), "There is no file none.safetensors"),
