@@ -44,6 +44,7 @@ from .model.model import Model as Model
 from .monitoring.monitoring import Monitoring as Monitoring
 from .monitoring.running import monitor as monitor
 from .outcome.outcome import Outcome as Outcome
+from .report.citing import cite as cite
 from .score.calibrating import calibrate as calibrate
 from .select.null import permutation_null as permutation_null
 from .select.rules import select_neurons as select_neurons

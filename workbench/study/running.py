@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -186,7 +187,13 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
         ],
         seed=plan.config.seed,
         machine={"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
-        versions={"workbench": VERSION, "python": platform.python_version(), "torch": torch.__version__},
+        dtype=str(model.dtype),
+        versions={
+            "workbench": VERSION,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            **{name.replace("-", "_"): version(name) for name in ("transformers", "transformer-lens")},
+        },
     )
     store.text("study.toml", plan.config.toml())
 
