@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from workbench.measure.summarising import ALL
 from workbench.study.study import Study
 
 _FEW_DRAWS = 19  # with fewer, no p-value of a random control's draws reaches 5 %
@@ -21,7 +20,7 @@ def limits_of(study: Study) -> pd.DataFrame:
     rows += [
         (f"{finding.verdict}: {finding.claim}", finding.sentence)
         for finding in study.findings
-        if finding.trait == ALL and finding.verdict != "supported"
+        if finding.verdict != "supported"
     ]
     return pd.DataFrame(rows, columns=["limit", "what it means"])
 
