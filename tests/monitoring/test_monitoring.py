@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -27,6 +28,7 @@ TEXTS: list[Any] = [
     ("How are you?", "I am really well, 東京 🎉!"),
     TALK,
 ]
+LAYERS = pd.DataFrame({"neurons": [48, 48], "layer": [0, 1]})
 NEUTRAL = ["the office is near the garden .", "the writer is at the table"]
 
 
@@ -229,6 +231,12 @@ def test_what_cannot_be_read_is_refused(small: wb.Model, edit: wb.Edit, whole: A
         wb.monitor(wb.load_model("testbed"), TEXTS, edit)
     with pytest.raises(ValueError, match="adds nothing"):
         wb.monitor(small, TEXTS, replace(edit, value=torch.zeros_like(edit.value)))
+    for pair, said in (((9, 0), r"are 0 to 1, but \[9\]"), ((0, 48), "48 neurons a layer, but .* has neuron 48")):
+        chosen = wb.Selection("E", "mine", wb.NeuronSet.of([pair]), wb.NeuronSet.of([]), LAYERS)
+        with pytest.raises(ValueError, match=said):
+            wb.monitor(small, TEXTS, chosen)
+    with pytest.raises(ValueError, match="has none"):
+        wb.monitor(small, TEXTS, wb.Selection("E", "mine", wb.NeuronSet.of([]), wb.NeuronSet.of([]), LAYERS))
     with pytest.raises(ValueError, match="no tokens of narrator"):
         whole.scores("narrator")
 

@@ -123,7 +123,10 @@ def _edit_of(model: Model, selection: Selection, effects: Effects | None) -> Edi
     if effects is not None:
         return dpn_edit(effects, selection)
     both = selection.both
-    high = selection.high.mask(range(model.n_layers), model.width(HOOK_POST, sorted(set(both.layer.tolist()))))
+    width = model.width(HOOK_POST, model.layers(both.layer.tolist()))
+    if int(both.neuron.max()) >= width:
+        raise ValueError(f"{model.name} has {width} neurons a layer, but {selection!r} has neuron {both.neuron.max()}.")
+    high = selection.high.mask(range(model.n_layers), width)
     value = torch.where(high[both.layer, both.neuron], 1.0, -1.0)
     return Edit.on(
         both, value, operation="add", width=high.shape[1], trait=selection.trait, method=selection.rule,
