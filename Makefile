@@ -1,6 +1,6 @@
 # `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo real smollm2 test check fuzz format figures explore notebooks docs bench clean
+.PHONY: help setup demo real smollm2 test check fuzz format figures explore notebooks docs bench dist cleaninstall clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -92,5 +92,17 @@ bench: $(READY) ## measure speed and memory beside peers and a floor, and how of
 	$(BIN)/python -m benchmarks.bank
 	$(BIN)/python -m benchmarks.architectures
 
+dist: $(READY) ## build the wheel and the source distribution (dist/)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
+CLEAN := build/clean
+cleaninstall: dist ## install the wheel alone into a new environment and run README's ten lines there
+	rm -rf $(CLEAN)
+	$(PYTHON) -m venv $(CLEAN)
+	$(CLEAN)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(CLEAN)/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd $(CLEAN) && bin/python -I ../../tests/ten_lines.py && bin/workbench --help > /dev/null && bin/workbench doctor
+
 clean: ## remove what was made, apart from studies
-	rm -rf $(VENV) docs/_build docs/reference/api *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build docs/reference/api *.egg-info .pytest_cache .ruff_cache

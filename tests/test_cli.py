@@ -141,12 +141,33 @@ def test_steer_shows_both_answers(workbench, located: Path) -> None:
     assert "steered" in out
 
 
+def test_monitor_tells_each_token_and_writes_the_heat_map(workbench, located: Path, tmp_path: Path) -> None:
+    text = "You love the party. <b>"
+    status, out, _ = workbench("monitor", str(located), text, "--draws", "3", "--out", "heat.html", "--json")
+    assert status == 0
+    told = json.loads(out)
+    assert "".join(row["token"] for row in told["tokens"]) == text
+    assert "mean difference" in told["provenance"]["null"]
+    assert "plotly" in (tmp_path / "heat.html").read_text()
+    turns = [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "You are kind."}]
+    (tmp_path / "talk.json").write_text(json.dumps(turns))
+    selection = str(located / "selection.parquet")
+    status, out, _ = workbench("monitor", selection, "--conversation", "talk.json", "--draws", "2", "--out", "heat.csv")
+    assert status == 0
+    assert "assistant" in out
+    assert set(pd.read_csv(tmp_path / "heat.csv")["part"]) == {"template", "user", "assistant"}
+    edit = str(located / "decrease.safetensors")
+    status, out, _ = workbench("monitor", edit, "Who?", "--chat", "--answer", "You.", "--draws", "2", "--json")
+    assert [row["part"] for row in json.loads(out)["tokens"]][-2:] == ["assistant"] * 2
+
+
 MISTAKES = [
     (["locate", "--trait", "Openness", "--model", "no-such/model"], "There is no model 'no-such/model'"),
     (["locate", "--trait", "Openness", "--n", "4", "--layers", "6-9"], "Layers of testbed are 0 to 7, but [8, 9]"),
     (["locate", "--trait", "Openness", "--n", "4", "--min-d", "1e9"], "the d criterion binds"),
     (["steer", "bad.csv", "Hello?"], "bad.csv is no steering file"),
     (["steer", "EDIT", "Hello?", "--scope", "decode", "--max-new-tokens", "1"], "The edit never fired"),
+    (["monitor", "bad.csv", "Hello?"], "bad.csv needs columns layer, neuron and pole"),
     (["export", "EDIT", "--to", "hf", "--scope", "decode", "--out", "x"], "only scope 'all' can be baked"),
     (["export", "EDIT", "--to", "gguf", "--out", "x.gguf"], "block 0"),
 ]

@@ -5,6 +5,7 @@ from . import explore as explore
 from . import export as export
 from . import measure as measure
 from . import model as model
+from . import monitoring as monitoring
 from . import outcome as outcome
 from . import plots as plots
 from . import report as report
@@ -40,7 +41,10 @@ from .measure.separability import separability as separability
 from .model.loading import load_model as load_model
 from .model.loading import wrap_model as wrap_model
 from .model.model import Model as Model
+from .monitoring.monitoring import Monitoring as Monitoring
+from .monitoring.running import monitor as monitor
 from .outcome.outcome import Outcome as Outcome
+from .report.citing import cite as cite
 from .score.calibrating import calibrate as calibrate
 from .select.null import permutation_null as permutation_null
 from .select.rules import select_neurons as select_neurons

@@ -7,10 +7,12 @@ rewritten for the site; a link to a file without a page becomes a download (note
 
 import os
 import re
-from importlib.metadata import metadata
+import tomllib
 from pathlib import Path
 
 from sphinx.application import Sphinx
+
+from workbench import __version__
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -110,10 +112,11 @@ def notebooks() -> str:
 
 def citation() -> str:
     """The BibTeX entry of the software, from its metadata."""
-    project = metadata("dpn-workbench")
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
     return (
         "```bibtex\n@software{workbench,\n"
-        f"  title   = {{workbench: {project['Summary'].rstrip('.')}}},\n"
-        f"  version = {{{project['Version']}}},\n"
-        f"  license = {{{project['License-Expression']}}}\n}}\n```"
+        f"  title   = {{workbench: {project['description'].rstrip('.')}}},\n"
+        f"  version = {{{__version__}}},\n"
+        f"  license = {{{project['license']}}}\n}}\n```"
     )

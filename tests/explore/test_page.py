@@ -1,5 +1,6 @@
 """The page's callbacks as functions, and whom its server answers."""
 
+import html
 import subprocess
 import sys
 import threading
@@ -319,3 +320,17 @@ def test_an_explorer_without_a_study_has_a_page_too(model: wb.Model, effects: wb
     assert message == ""
     assert "were not given" in texts(parts)
     assert "were not given" in texts(prompts)
+
+
+def test_a_text_is_shown_token_by_token(asks: PageCallbacks, page: Dash) -> None:
+    text = "You love the <b>party."
+    (shown, caption), message = asks.watch(text, *CHOICE, "light")
+    assert message == ""
+    bars = shown.figure.data[0]
+    assert "".join(map(html.unescape, bars.text)).replace("␣", " ") == text
+    assert "neutral texts" in texts(caption)
+    [dark, _], _ = asks.watch(text, *CHOICE, "dark")
+    assert dark.figure.layout.template != shown.figure.layout.template
+    assert asks.watch(" ", *CHOICE, "light") == [[], "A question needs a text, but none arrived. Write one."]
+    assert "the d criterion binds" in asks.watch(text, "Extraversion", [0, 7], 0.99, 90, "dual", "light")[1]
+    assert any("tokens.children" in name for name in page.callback_map)

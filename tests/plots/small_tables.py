@@ -25,6 +25,10 @@ LEGEND = Legend(
 """What the tables hold, as a study would name it."""
 
 
+WORDS = ("Hi", " <b>", "\n", " ", "東京", "", "🎉", "e\u0301", "$x$", "%{x}", "&lt;")
+"""Tokens that a figure could get wrong."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """A figure's function, a table that it draws, the columns that it cannot do without, and its other arguments."""
@@ -244,6 +248,18 @@ def every_figure() -> dict[str, Drawn]:
         "threshold_sweep": (
             _rows("quantile min_d selected removed_by_d", (0.9, 0.8, 600, 3), (0.99, 0.8, 60, 0)),
             _needs("quantile min_d selected removed_by_d"),
+            {},
+        ),
+        "token_heat_map": (
+            _rows(
+                "text position token projection part null_low null_high quantile p_random high_activity label",
+                *(
+                    (0, i, word, 0.2 * i - 0.3, "user", -0.1, 0.2, 0.5, 0.1, 0.2, "Unedited")
+                    for i, word in enumerate(WORDS)
+                ),
+                *((1, i, f" w{i}", 0.1, "user", -0.1, 0.2, 0.5, 0.1, 0.2, "Steered") for i in range(60)),
+            ),
+            _needs("text position token projection"),
             {},
         ),
         "trait_against_cost": (

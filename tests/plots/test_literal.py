@@ -15,7 +15,21 @@ from workbench import plots
 from workbench.outcome.quantity import Quantity
 from workbench.plots.literal import literal
 
-FREE = ("arm", "control", "trait", "trait_a", "trait_b", "edited", "measured", "item", "set", "task", "persona")
+FREE = (
+    "arm",
+    "control",
+    "trait",
+    "trait_a",
+    "trait_b",
+    "edited",
+    "measured",
+    "item",
+    "set",
+    "task",
+    "persona",
+    "token",
+    "label",
+)
 """Columns whose words are a user's."""
 MARK = "<i>q</i>%{q}$q$"
 

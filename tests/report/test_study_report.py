@@ -104,7 +104,7 @@ def test_a_verdict_links_to_its_evidence_and_to_nothing_that_is_not_there(each: 
 def test_figures_cover_what_the_study_asked(study: Study, letters: Study, words: Study) -> None:
     names = [figure.name for figure in study_figures(study)]
     assert names[12:] == [
-        *("dose-curves", "arms-at-equal-dose", "against-controls", "quantile-sweep", "specificity"),
+        *("dose-curves", "arms-at-equal-dose", "against-controls", "token-heat-map", "quantile-sweep", "specificity"),
         *("trait-against-wellformed", "trait-against-coverage", "trait-against-capability"),
         *("cost-by-breadth", "capability-retention"),
         *("dose-wellformed", "dose-coverage", "dose-capability", "fluency", "patching-by-layer"),
@@ -115,7 +115,7 @@ def test_figures_cover_what_the_study_asked(study: Study, letters: Study, words:
     ]
     assert [figure.name for figure in study_figures(words)] == [
         *names[:12],
-        *("dose-curves", "dose-letters", "arms-at-equal-dose", "against-controls"),
+        *("dose-curves", "dose-letters", "arms-at-equal-dose", "against-controls", "token-heat-map"),
         *("trait-against-wellformed", "trait-against-coverage", "trait-against-words", "cost-by-breadth"),
         *("dose-wellformed", "dose-coverage", "dose-words"),
     ]
@@ -123,6 +123,26 @@ def test_figures_cover_what_the_study_asked(study: Study, letters: Study, words:
         study_figures(study, only=["pie"])
     with pytest.raises(ValueError, match="has no figure 'specificity'; what it would show may not have been asked for"):
         study_figures(letters, only=["specificity"])
+
+
+def test_a_few_answers_are_kept_token_by_token(study: Study) -> None:
+    table = study.tables["monitor"]
+    answers = study.tables["answers"]
+    assert list(dict.fromkeys(table["trait"])) == list(study.config.traits)
+    for (trait, question, label), rows in table.groupby(["trait", "question", "label"], sort=False):
+        way = {"Unedited": "none", "Increased": "increase", "Decreased": "decrease"}[str(label)]
+        said = answers[(answers["trait"] == trait) & (answers["question"] == question) & (answers["direction"] == way)]
+        said = said[said["arm"].isin([study.method, "none"]) & said["gamma"].isin([0.0, study.gamma])]
+        assert "".join(rows.loc[rows["part"] == "assistant", "token"]) in set(said["answer"])
+        assert len(rows) == rows["position"].nunique()
+    assert set(table["label"]) == {"Unedited", "Increased", "Decreased"}
+    # The unedited model reads all of them, so that equal words have equal values, whoever said them.
+    words = ["trait", "question", "position", "projection"]
+    asked = table[table["part"] == "user"].assign(projection=table["projection"].round(4))[words]
+    assert len(asked.drop_duplicates()) == len(asked) / 3
+    [drawn] = study_figures(study, only=["token-heat-map"])
+    assert list(drawn.figures) == list(study.config.traits)
+    assert "<|" not in "".join(drawn.data["token"])
 
 
 def test_the_guide_to_statistics_knows_every_figure_and_table(study: Study) -> None:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from dash import Patch, html, no_update
 
 from workbench.explore.address import controls_of
-from workbench.explore.cards import answer_parts, card_parts, patching_parts, prompt_parts, sweep_parts
+from workbench.explore.cards import answer_parts, card_parts, patching_parts, prompt_parts, sweep_parts, watched_parts
 from workbench.explore.explorer import Explorer
 from workbench.explore.figures import (
     TEMPLATES,
@@ -148,6 +148,12 @@ class PageCallbacks:
     def sweep(self, question: Any, *controls: Any) -> Sequence[Any]:
         """The answers at several doses."""
         return [sweep_parts(self.explorer.sweep(self._dose(*controls), question, SWEPT))]
+
+    @guarded(1, empty=[])
+    def watch(self, text: Any, *controls: Any) -> Sequence[Any]:
+        """A text as its tokens, coloured by their projection on the chosen neurons' direction."""
+        *choice, appearance = controls
+        return [watched_parts(self.explorer.watched(self._choice(*choice), text), _appearance(appearance))]
 
     def _choice(self, trait: Any, layers: Any, quantile: Any, min_d: Any, rule: Any, **dose: Any) -> Settings:
         if not isinstance(layers, list) or len(layers) != 2:

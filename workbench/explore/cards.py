@@ -7,8 +7,9 @@ import pandas as pd
 from dash import dcc, html
 
 from workbench.explore.card import NeuronCard
-from workbench.explore.figures import activation_strip, patching_bars
+from workbench.explore.figures import activation_strip, patching_bars, tokens_map
 from workbench.explore.steering import BASE, Answer, Answers
+from workbench.monitoring.monitoring import Monitoring
 
 _STILL = {"displayModeBar": False, "responsive": True}
 _HEADINGS = {"decrease": "Decreased", BASE: "Unedited", "increase": "Increased"}
@@ -139,6 +140,18 @@ def _answer(answer: Answer, answers: Answers) -> html.Section:
         ],
         className=answer.direction,
     )
+
+
+def watched_parts(found: Monitoring, appearance: str) -> list[Any]:
+    """A text's tokens in the colours of their projections, and what these are compared with."""
+    drawn = tokens_map(found.frame(), found.trait, appearance=appearance)
+    score, part = found.scores()[0], found.summary().iloc[-1]
+    told = (
+        f"Mean projection {signed(score, '.2f')}, 1 being what the edit adds at gamma 1 and 0 the mean in "
+        f"{found.reference.texts} neutral texts. {part['beyond_null']:.0%} of the tokens lie outside the central 90 % "
+        f"of {found.draws.shape[1]} random draws of as many other neurons (framed)."
+    )
+    return [dcc.Graph(figure=drawn, config=_STILL), html.P(told, className="hint")]  # type: ignore[arg-type]
 
 
 def sweep_parts(answers: Answers) -> html.Table:

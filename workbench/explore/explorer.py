@@ -22,6 +22,9 @@ from workbench.measure.effects import Effects
 from workbench.model.embedded import is_embedded
 from workbench.model.loading import load_model
 from workbench.model.model import Model
+from workbench.monitoring.monitoring import Monitoring
+from workbench.monitoring.reference import Reference
+from workbench.monitoring.running import make_reference, monitor
 from workbench.score.answers import Scorer, testbed_scorer
 from workbench.study.study import Study, load_study
 from workbench.vocabulary import SIGN, sign_of
@@ -227,6 +230,27 @@ class Explorer:
             )
 
         return self._results.once(key, answered, self._running)
+
+    def watched(self, settings: Settings, text: object) -> Monitoring:
+        """A text, read as it stands, along the chosen neurons' mean differences, token by token; see `monitor`.
+
+        Raises:
+            ValueError: for a text that is empty or too long, or settings that choose no neuron.
+        """
+        asked, chosen = checked_question(text), self.chosen(settings)
+        selection, effects = chosen.selection, self.effects(settings.trait)
+        if selection is None:
+            raise ValueError(chosen.why_empty)
+        neurons = tuple(selection.both)
+
+        def neutral() -> Reference:
+            return make_reference(self.model, selection, effects=effects, chat=False)
+
+        def read() -> Monitoring:
+            reference = self._results.once(("neutral", settings.trait, neurons), neutral, self._running)
+            return monitor(self.model, asked, selection, effects=effects, reference=reference)
+
+        return self._results.once(("watched", settings.trait, neurons, asked), read, self._running)
 
     def idle(self, seconds: float, *, stay: bool = False) -> bool:
         """Wait until no thread runs the model, at most so long; False if one still does.

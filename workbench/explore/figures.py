@@ -64,6 +64,11 @@ def layer_scatter(
     return _on_page(without_webgl(drawn))
 
 
+def tokens_map(frame: pd.DataFrame, trait: str, *, appearance: str) -> go.Figure:
+    """A text's tokens, coloured by their projection on a trait."""
+    return plots.token_heat_map(frame.assign(trait=trait), template=TEMPLATES[appearance])
+
+
 def activation_strip(card: NeuronCard, *, appearance: str) -> go.Figure:
     """A neuron's activations by pole: every prompt, and the quartiles."""
     look = Look.of(TEMPLATES[appearance])

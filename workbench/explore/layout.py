@@ -27,7 +27,7 @@ def whole_page(explorer: Explorer, start: Settings, name: str) -> html.Div:
                     html.Aside(
                         _choosing(explorer, start), className="side", **attribute("aria-label", "Which neurons")
                     ),
-                    html.Main([_map(), _neuron(), _steering(explorer, start)]),
+                    html.Main([_map(), _neuron(), _steering(explorer, start), _watching()]),
                 ],
                 className="columns",
             ),
@@ -218,5 +218,33 @@ def _steering(explorer: Explorer, start: Settings) -> html.Section:
                     html.Div(id="swept", className="scroll"),
                 ]
             ),
+        ]
+    )
+
+
+def _watching() -> html.Section:
+    return html.Section(
+        [
+            html.H2("Read a text"),
+            html.P(
+                "Any text, token by token: how far the chosen neurons are on the way from the low pole to the high one "
+                "where the model reads it, beside random other neurons.",
+                className="hint",
+            ),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            html.Label("Text", htmlFor="watched"),
+                            dcc.Textarea(id="watched", value="", maxLength=MAX_QUESTION, rows=3),
+                        ],
+                        className="control question",
+                    ),
+                    html.Button("Show", id="watch", n_clicks=0, className="ask"),
+                ],
+                className="asking",
+            ),
+            message("watch-message"),
+            html.Div(id="tokens", **attribute("aria-live", "polite")),
         ]
     )

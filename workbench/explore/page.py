@@ -124,6 +124,12 @@ def _connect(app: Dash, asks: PageCallbacks) -> None:
         [State("question", "value"), *_states(_CHOICE), *_states(_DOSE)],
         prevent_initial_call=True,
     )(_asked(asks.sweep))
+    app.callback(
+        [Output("tokens", "children"), _message("watch-message")],
+        Input("watch", "n_clicks"),
+        [State("watched", "value"), *_states(_CHOICE), State("appearance", "data")],
+        prevent_initial_call=True,
+    )(_asked(asks.watch))
     app.clientside_callback(
         ClientsideFunction("explore", "remember"),
         Output("remembered", "data"),

@@ -3,6 +3,7 @@ from .comparing import compare_arms as compare_arms
 from .comparing import equal_loss as equal_loss
 from .comparing import specificity_matrix as specificity_matrix
 from .detectable import smallest_detectable as smallest_detectable
+from .detection import detection_area as detection_area
 from .effect_size import cohens_d as cohens_d
 from .effect_size import cohens_d_interval as cohens_d_interval
 from .effect_size import hedges_g as hedges_g

@@ -297,8 +297,10 @@ def holm(pvalues: ArrayLike) -> Float64[np.ndarray, " test"]:
     return adjusted
 
 
-def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
+def wilson(successes: float | int, n: int, *, level: float = 0.95) -> Interval:
     """A proportion of independent trials, with Wilson's score interval.
+
+    Successes may be fractions, as where several rows of one cluster count as one trial.
 
     Raises:
         ValueError: if there are no trials, or more successes than trials.
@@ -314,7 +316,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     require_level(level)
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(
-            f"Wilson's interval needs 0 to n successes in at least 1 trial, but got {successes} in {n}. "
+            f"Wilson's interval needs 0 to n successes in at least 1 trial, but got {successes:g} in {n}. "
             "Count the trials again."
         )
     from statsmodels.stats.proportion import proportion_confint  # brings all of scipy.stats with it

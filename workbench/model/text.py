@@ -13,6 +13,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from workbench.model.quiet import quiet
 
+_CHARACTER = 8  # tokens that one character takes at most
+
 
 def text_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of raw texts, with the tokens that the tokenizer adds; BOS begins a text once, whoever wrote it."""
@@ -143,3 +145,33 @@ def _without(beginning: Sequence[int], ids: Sequence[int]) -> list[int]:
 def _special_texts(tokenizer: PreTrainedTokenizerBase) -> Iterable[str]:
     added = getattr(tokenizer, "added_tokens_decoder", {})
     return sorted({str(token) for token in added.values() if token.special} | set(tokenizer.all_special_tokens))
+
+
+def token_texts(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
+    """What each token adds to the text, special tokens included; together they are the text.
+
+    A character that several tokens make stands with the last of them; the others are empty.
+
+    Example:
+        >>> import workbench as wb
+        >>> tokenizer = wb.load_model("testbed").tokenizer
+        >>> token_texts(tokenizer, tokenizer(" a party 🎉", add_special_tokens=False)["input_ids"])
+        [' a', ' party', ' ', '', '', '', '🎉']
+    """
+
+    def decoded(start: int, stop: int) -> str:
+        return str(
+            tokenizer.decode(list(ids[start:stop]), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        )
+
+    texts: list[str] = []
+    start = read = 0  # tokens from `start` to `read` are told already, and say how what follows is spaced
+    for number in range(len(ids)):
+        before, whole = decoded(start, read), decoded(start, number + 1)
+        last = number + 1 == len(ids) or number - read >= _CHARACTER
+        if whole.endswith("\ufffd") and not last:
+            texts.append("")
+            continue
+        texts.append(whole[len(before) :])
+        start, read = read, number + 1
+    return texts

@@ -28,3 +28,4 @@ from .sweeps import threshold_sweep as threshold_sweep
 from .theme import DARK as DARK
 from .theme import TEMPLATE as TEMPLATE
 from .theme import Figure as Figure
+from .tokens import token_heat_map as token_heat_map

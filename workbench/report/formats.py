@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 FIGURE_FORMATS = ("html", "svg", "pdf", "png")
+CITATION_FORMATS = ("markdown", "latex")
 TABLE_FORMATS = ("csv", "tex")
 
 

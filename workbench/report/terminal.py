@@ -3,9 +3,11 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from plotly.colors import sample_colorscale, unlabel_rgb
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from workbench import select as selecting
 from workbench.outcome.quantity import SHARE, Quantity
-from workbench.plots import Legend
+from workbench.plots import Legend, token_heat_map
 from workbench.printable import one_line, printable
 from workbench.report.measured import has_dose, other_traits, shown_costs, standing_text
 from workbench.study.config import StudyConfig
@@ -67,6 +69,41 @@ def answers_table(title: str, answers: Sequence[dict[str, str]]) -> Table:
         table.add_column(Text(one_line(column)), ratio=1)
     for row in answers:
         table.add_row(*(Text(printable(text)) for text in row.values()))
+    return table
+
+
+def tokens_text(tokens: pd.DataFrame) -> Text:
+    """Texts with each token on the colour of its projection, and underlined outside the band of the controls.
+
+    Args:
+        tokens: as `Monitoring.frame` gives them.
+    """
+    figure = token_heat_map(tokens.drop(columns="trait", errors="ignore"))
+    bars: Any = figure.data[0]
+    scale = sample_colorscale(
+        [list(step) for step in bars.marker.colorscale],
+        [value / bars.marker.cmax / 2 + 0.5 for value in bars.marker.color],
+    )
+    shown = Text()
+    before = None
+    rows = zip(tokens["text"], tokens["token"], scale, bars.insidetextfont.color, bars.marker.line.width, strict=True)
+    for text, token, ground, ink, framed in rows:
+        if before is not None and text != before:
+            shown.append("\n\n")
+        ground = "#{:02x}{:02x}{:02x}".format(*(round(part) for part in unlabel_rgb(ground)))
+        shown.append(printable(token), style=f"{'underline ' if framed else ''}{ink} on {ground}")
+        before = text
+    return shown
+
+
+def monitoring_table(summary: pd.DataFrame) -> Table:
+    """Projections by text and part, as `Monitoring.summary` gives them."""
+    table = _table("text", "part", "tokens", "projection", "lowest", "highest", "beyond null")
+    for row in summary.to_dict("records"):
+        numbers = (f"{row[name]:+.3f}" for name in ("projection", "lowest", "highest"))
+        table.add_row(
+            str(row["text"]), printable(row["part"]), str(row["tokens"]), *numbers, f"{row['beyond_null']:.0%}"
+        )
     return table
 
 

@@ -9,6 +9,7 @@ from .presets import Preset as Preset
 from .presets import preset_of as preset_of
 from .rules import select_neurons as select_neurons
 from .selection import Selection as Selection
+from .selection import read_selection as read_selection
 from .settings import RuleSettings as RuleSettings
 from .stability import agreement as agreement
 from .stability import sensitivity as sensitivity

@@ -1,6 +1,7 @@
 """The neurons that a rule chose, and how many each of its criteria removed."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
@@ -67,3 +68,48 @@ class Selection:
             f"Selection({self.trait!r}, {self.rule}, {len(self.high)} high + {len(self.low)} low, {self.share:.2%} of "
             f"{len(self.layers)} layers' neurons)"
         )
+
+
+def read_selection(path: str | Path) -> Selection:
+    """A selection from a table of neurons, as `locate` writes it or from elsewhere.
+
+    Args:
+        path: a csv or parquet file with columns layer, neuron and pole (`high` or `low`), and perhaps trait.
+
+    Returns:
+        the selection, whose rule is `file`; how many neurons were searched is not known.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no such table, or holds several traits.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path.name} is no table: {str(error).splitlines()[0]}.") from None
+    missing = [name for name in ("layer", "neuron", "pole") if name not in table]
+    if missing:
+        raise ValueError(f"{path.name} needs columns layer, neuron and pole; missing {missing} from {list(table)}.")
+    wrong = sorted(set(table["pole"].astype(str)) - {"high", "low"})
+    if wrong or table.empty:
+        raise ValueError(f"{path.name} names neurons of the poles high and low, but {wrong or 'no row'} arrived.")
+    for name in ("layer", "neuron"):
+        if not pd.api.types.is_integer_dtype(table[name]):
+            raise ValueError(f"{path.name} has a whole number for each {name}, but its column is {table[name].dtype}.")
+    traits = sorted(set(table["trait"].astype(str))) if "trait" in table else [path.stem]
+    if len(traits) > 1:
+        raise ValueError(f"{path.name} holds neurons of {', '.join(traits)}. Keep one trait.")
+    poles = {
+        pole: NeuronSet.of(zip(rows["layer"], rows["neuron"], strict=True))
+        for pole, rows in ((pole, table[table["pole"] == pole]) for pole in ("high", "low"))
+    }
+    if len(poles["high"] & poles["low"]):
+        raise ValueError(f"{path.name} has neurons that are both high and low. Keep one row of each.")
+    found = sorted(set(table["layer"].tolist()))
+    layers = pd.DataFrame({"layer": found, "neurons": [len((poles["high"] | poles["low"]).at(each)) for each in found]})
+    for pole, neurons in poles.items():
+        layers[pole] = [len(neurons.at(each)) for each in found]
+    return Selection(traits[0], "file", poles["high"], poles["low"], layers)

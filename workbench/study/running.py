@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -40,6 +41,7 @@ from workbench.study.sweeping import swept_arms
 from workbench.study.tables import Answered, above_table, arm_table, compared_tables, selection_tables, with_apart
 from workbench.study.traits import locate_traits, trace_traits
 from workbench.study.warned import warnings_kept
+from workbench.study.watched import watched_answers
 
 
 def run_study(
@@ -128,6 +130,9 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     swept, swept_counts = ask_jobs(model, config, store, sweep, meter) if sweep else ({}, counts.head(0))
     made["edited"] = stacked([with_twins(counts, twins, arms, config), swept_counts])
     made["arms"] = arm_table(arms, left_out)
+    watched = _watched(plan, store, model, frames, arms[plan.method.name].steering, gamma)
+    if len(watched):
+        made["monitor"] = watched
 
     results = Results(
         frames={name: first_draws(in_scope(frame, config.scope)) for name, frame in frames.items()},
@@ -186,7 +191,13 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
         ],
         seed=plan.config.seed,
         machine={"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
-        versions={"workbench": VERSION, "python": platform.python_version(), "torch": torch.__version__},
+        dtype=str(model.dtype),
+        versions={
+            "workbench": VERSION,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            **{name.replace("-", "_"): version(name) for name in ("transformers", "transformer-lens")},
+        },
     )
     store.text("study.toml", plan.config.toml())
 
@@ -218,6 +229,31 @@ def _tables(
         return {**results.tables, **with_apart(tables, left, empty)}
 
     return store.frames("tables/", key, make)
+
+
+def _watched(
+    plan: Plan,
+    store: Store,
+    model: Model,
+    frames: Mapping[str, pd.DataFrame],
+    steering: Mapping[tuple[str, str], Steering],
+    gamma: float,
+) -> pd.DataFrame:
+    """A few answers token by token, kept in the study's folder; empty where there are no open answers."""
+    if "answers" not in frames:
+        return pd.DataFrame()
+    answers = first_draws(in_scope(frames["answers"], plan.config.scope))
+    asked = {"method": plan.method.name, "gamma": gamma, "seed": plan.config.seed}
+    key = key_of(
+        model=model.fingerprint,
+        rendering=model.rendering_digest,
+        answers=content_of(answers),
+        edits=[[*way, digest_of(does)] for way, does in steering.items()],
+        code=code_of("workbench.study.watched"),
+        **asked,
+    )
+    frame = store.frames("monitor", key, lambda: {"": watched_answers(model, answers, steering, **asked)})
+    return frame[""]
 
 
 def _only(results: Results, answered: Answered, traits: Sequence[str]) -> Results:

@@ -24,6 +24,8 @@ def drawings(study: Study) -> Drawings:
         figures["against-controls"] = partial(_controls, study)
     if "statements_items" in tables:
         figures["statement-shifts"] = partial(_statements, study)
+    if len(tables.get("monitor", ())):
+        figures["token-heat-map"] = partial(_tokens, study)
     if "quantile_sweep" in tables:
         figures["quantile-sweep"] = partial(_quantiles, study)
     if "specificity" in tables and study.method in set(tables["specificity"]["arm"]):
@@ -82,6 +84,23 @@ def _controls(study: Study) -> StudyFigure:
             pooled=True,
             held=table,
         ),
+        GROUP,
+    )
+
+
+def _tokens(study: Study) -> StudyFigure:
+    table = study.tables["monitor"]
+    table = table[table["part"] != "template"].reset_index(drop=True)
+    return StudyFigure(
+        "token-heat-map",
+        "The trait in a few answers, token by token",
+        "Each token's projection on the direction of the edit that increases the trait: vermillion is more of it than "
+        "in neutral texts, blue less; 1 is what the edit adds at gamma 1. The unedited model reads all answers, so "
+        "that what the edit itself adds is not in them; steered ones were given at gamma "
+        f"{study.gamma:g}. Tokens outside the "
+        "central 90 % of random controls, other neurons with the edit's values, are framed; a tenth is by chance.",
+        table,
+        by_trait(study, lambda trait: plots.token_heat_map(table, trait=trait), held=table),
         GROUP,
     )
 
