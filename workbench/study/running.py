@@ -35,6 +35,7 @@ from workbench.study.meter import Meter, Progress
 from workbench.study.moved import moved_in
 from workbench.study.plan import Plan
 from workbench.study.store import Store
+from workbench.study.stressing.running import stress_tables, stress_work
 from workbench.study.study import Study, load_study
 from workbench.study.sweeping import swept_arms
 from workbench.study.tables import Answered, above_table, arm_table, compared_tables, selection_tables, with_apart
@@ -98,7 +99,8 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     for outcome in plan.outcomes:
         outcome.reach(model, store.folder)
     _begin(plan, store, model)
-    meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
+    work = total_work(plan) + layer_work(plan, model.n_layers) + (stress_work(plan) if plan.stressors else 0.0)
+    meter = Meter(work, progress)
 
     located, made = locate_traits(model, config, store, meter)
     made |= selection_tables(located)
@@ -128,6 +130,9 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     swept, swept_counts = ask_jobs(model, config, store, sweep, meter) if sweep else ({}, counts.head(0))
     made["edited"] = stacked([with_twins(counts, twins, arms, config), swept_counts])
     made["arms"] = arm_table(arms, left_out)
+    if plan.stressors:
+        asking = {"gamma": gamma, "model": model, "store": store, "meter": meter}
+        made |= stress_tables(plan, arms, located, frames, made, **asking)
 
     results = Results(
         frames={name: first_draws(in_scope(frame, config.scope)) for name, frame in frames.items()},
