@@ -54,12 +54,12 @@ def stress_table(beside: Sequence[Beside], method: str, *, resamples: int, seed:
     Returns:
         Columns stress, kind (`wording` or `data`), condition, arm, trait (`all` for all), quantity, role, change (of a
         quantity of the trait in the intended direction, of a cost edited minus unedited) with low and high (95 %,
-        clusters resampled), n (items), plain (the change without the stress), left (change as a share of plain, both resampled together; missing where
-        plain is not surely other than 0), p_half and p_less (one-sided, t tests over clusters: that at least half of
-        plain is left, and that less than half is), wrong_way (share of items of the trait that move against the
-        intended direction), and beyond (change minus the random control's under the same stress, of the arm under test)
-        with p_beyond (one-sided, that it is above 0). A quantity that no other
-        wording changes, as that of raw text, has no row.
+        clusters resampled), n (items), plain (the change without the stress), left (change as a share of plain, both
+        resampled together; missing where plain is not surely other than 0), p_half and p_less (one-sided, t tests over
+        clusters: that at least half of plain is left, and that less than half is), wrong_way (share of items of the
+        trait that move against the intended direction), and beyond (change minus the random control's under the same
+        stress, of the arm under test) with p_beyond (one-sided, that it is above 0). A quantity that no other wording
+        changes, as that of raw text, has no row.
     """
     table: list[dict[str, object]] = []
     for stress in dict.fromkeys(each.stress for each in beside):
