@@ -138,16 +138,16 @@ TABLES: dict[str, TableText] = {
     "stress_signs": TableText(
         "What was known beforehand",
         "`separability`: held-out area under the curve of a probe of the poles, and `pair_cosine`: between the "
-        "differences of two pairs, both the mean over layers; `stability`: Jaccard of the selections from two halves of "
-        "the descriptions, corrected for chance. Beside them the shift without stress (`plain`), and what is `left` "
+        "differences of two pairs, both the mean over layers; `stability`: Jaccard of the selections from two halves "
+        "of the descriptions, corrected for chance. Beside them the shift without stress (`plain`), and what is `left` "
         "and goes the `wrong_way`, the mean over stresses.",
         stressing.GROUP,
     ),
     "stress_foretold": TableText(
         "Whether it was to be foreseen",
-        "Spearman's rank correlation over traits of what was known beforehand with the shift under stress, with what is "
-        "left of it and with the share of items that go the wrong way; p over all orders of the traits. Nothing is told "
-        "of fewer than five traits.",
+        "Spearman's rank correlation over traits of what was known beforehand with the shift under stress, with what "
+        "is left of it and with the share of items that go the wrong way; p over all orders of the traits. Nothing is "
+        "told of fewer than five traits.",
         stressing.GROUP,
     ),
     "stress_left_out": TableText(

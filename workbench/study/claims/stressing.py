@@ -86,8 +86,8 @@ def _tell(numbers: Numbers, verdict: Verdict) -> str:
     lefts = {name.partition(":")[2]: each for name, each in numbers.items() if name.startswith("left:")}
     if not lefts:
         return (
-            f"The shift without stress, {plain.value:+.2f} {plain.unit}, is not surely above 0, so that there is nothing "
-            "of which a share could be left."
+            f"The shift without stress, {plain.value:+.2f} {plain.unit}, is not surely above 0, so that there is "
+            "nothing of which a share could be left."
         )
     listed = []
     for stress, left in lefts.items():
