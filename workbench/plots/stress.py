@@ -73,7 +73,7 @@ def stress_left(
         y_titles=[""] * len(shown),
         across=min(len(shown), 4),
         narrow=2,
-        height=40 + ROW * len(places),
+        height=40 + (ROW + 3) * len(places),
         foot=66,
     )
     for panel, (part, column, wording) in enumerate(shown):
@@ -155,7 +155,7 @@ def _label(place: tuple[str, str], places: dict[tuple[str, str], int], left: "pd
     stress, condition = place
     inside = condition != _ALL and (stress, _ALL) in places
     name = condition if inside or stress in condition else f"{stress}: {condition}"
-    name = stress if condition == _ALL else textwrap.shorten(name, _LABEL, placeholder=" …")
+    name = f"<b>{stress}</b>" if condition == _ALL else textwrap.shorten(name, _LABEL, placeholder=" …")
     share = float(left.get(place, math.nan))
     return name if math.isnan(share) else f"{name} ({share:.0%} left)".replace("-", "−")
 

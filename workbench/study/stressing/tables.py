@@ -112,8 +112,10 @@ def _of(changes: pd.DataFrame, quantity: Quantity, *, of_data: bool) -> pd.DataF
     """One quantity's changes as `change` and `plain`; empty where another wording leaves every number as it was."""
     rows = changes.assign(change=changes[quantity.name], plain=changes[f"{quantity.name}_plain"])
     rows = rows.assign(base=rows[f"base_{quantity.name}"]).dropna(subset=["change", "plain"])
-    touched = of_data or (rows[f"base_{quantity.name}"] != rows[f"base_{quantity.name}_plain"]).any()
-    return rows if touched or (rows["change"] != rows["plain"]).any() else rows.head(0)
+    if of_data or rows["base"].isin((0.0, 1.0)).all():  # right and wrong answers may well be the same
+        return rows
+    touched = (rows["base"] != rows[f"base_{quantity.name}_plain"]) | (rows["change"] != rows["plain"])
+    return rows if touched.any() else rows.head(0)
 
 
 @dataclass(frozen=True)
