@@ -18,9 +18,7 @@ def test_it_is_the_mean_over_all_pairs_of_pairs() -> None:
     table = pair_cosine(rows, layers=[3, 5]).set_index("layer")
     for index, layer in enumerate((3, 5)):
         difference = (rows[Pole.HIGH][:, index] - rows[Pole.LOW][:, index]).double()
-        slow = [
-            float(torch.cosine_similarity(difference[i], difference[j], dim=0)) for i in range(7) for j in range(i)
-        ]
+        slow = [float(torch.cosine_similarity(difference[i], difference[j], dim=0)) for i in range(7) for j in range(i)]
         assert table.loc[layer, "cosine"] == pytest.approx(np.mean(slow))
         assert table.loc[layer, "pairs"] == 7
 

@@ -7,7 +7,7 @@ import pytest
 import workbench as wb
 
 
-def with_system(text: str):  # noqa: ANN201
+def with_system(text: str):
     return lambda prompt: replace(prompt, system=" ".join(filter(None, (prompt.system, text))))
 
 

@@ -1,6 +1,6 @@
 """The edit under test and a random control under every stress: what is asked, and what is left out with its reason."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from workbench.model.embedded import words_of
 from workbench.model.model import Model
 from workbench.outcome.outcome import Outcome
 from workbench.study.asking import Job, ask_jobs
-from workbench.study.cells import cell_of, unedited_cell
+from workbench.study.cells import Cell, cell_of, unedited_cell
 from workbench.study.frames import in_scope, stacked
 from workbench.study.meter import Meter
 from workbench.study.plan import Plan
@@ -87,9 +87,8 @@ def stress_tables(
         for outcome in plan.compared:
             stressing.ask_worded(stressor, wording, outcome, plain[outcome.name], found)
     remade = stressing.remade(located, found)
-    for stress, condition in _conditions(plan.stressors, remade):
-        for outcome in plan.compared:
-            stressing.ask_remade(stress, condition, remade, outcome, plain[outcome.name], found)
+    for outcome in plan.compared:
+        stressing.ask_remade(remade, outcome, plain[outcome.name], found)
     config = plan.config
     table = stress_table(found.beside, own.name, resamples=config.resamples, seed=config.seed)
     signs = signs_of(table, made, {t: each.cosine for t, each in remade.items()}, own.name, plan.target.name)
@@ -164,7 +163,7 @@ class _Stressing:
         if self.control is None:
             return rows[rows["arm"] != RANDOM]
         if not (rows["arm"] == RANDOM).any():
-            rows = stacked([rows, self._ask(outcome, self.control)])
+            rows = stacked([rows, self._asked([self._cell(outcome, self.control)], outcome)])
         return rows[(rows["arm"] != RANDOM) | (rows["draw"] < len(self.control.draws))].reset_index(drop=True)
 
     def wordings(self, found: _Found) -> Iterator[tuple[str, Wording]]:
@@ -186,19 +185,17 @@ class _Stressing:
         if outcome.needs:
             found.leave_out(stress, "all", f"It reads {outcome.needs[0]}.", outcome=outcome.name)
             return
-        cell = unedited_cell(self.traits, scope=self.plan.config.scope, split="test")
+        base = unedited_cell(self.traits, scope=self.plan.config.scope, split="test")
+        cells = [base, *(self._cell(stressed, arm) for arm in (self.own, self.control) if arm is not None)]
         try:
-            rows = [self._asked(Job(cell, (stressed,)), stressed, under=wording.name)]
+            rows = self._asked(cells, stressed, under=wording.name)
         except UntouchedError as error:
             found.untouched[outcome.name] = str(error)
             found.leave_out("another wording", "all", error, outcome=outcome.name)
-            return
         except StressError as error:
             found.leave_out(stress, wording.name, error, outcome=outcome.name)
-            return
-        arms = [arm for arm in (self.own, self.control) if arm is not None]
-        rows += [self._ask(stressed, arm, under=wording.name) for arm in arms]
-        found.beside.append(Beside(stress, wording.name, outcome, stacked(rows), plain))
+        else:
+            found.beside.append(Beside(stress, wording.name, outcome, rows, plain))
 
     def remade(self, located: Mapping[str, Located], found: _Found) -> dict[str, Remade]:
         """Every trait's edits made again."""
@@ -218,48 +215,48 @@ class _Stressing:
                 found.leave_out(stress, condition, why, trait=trait)
         return remade
 
-    def ask_remade(
-        self,
-        stress: str,
-        condition: str,
-        remade: Mapping[str, Remade],
-        outcome: Outcome,
-        plain: pd.DataFrame,
-        found: _Found,
-    ) -> None:
-        """An outcome under edits that were made from other data."""
-        if outcome.needs:
-            found.leave_out(stress, "all", f"It reads {outcome.needs[0]}.", outcome=outcome.name)
+    def ask_remade(self, remade: Mapping[str, Remade], outcome: Outcome, plain: pd.DataFrame, found: _Found) -> None:
+        """An outcome under every edit that was made from other data."""
+        conditions = list(_conditions(self.plan.stressors, remade))
+        if outcome.needs and conditions:
+            found.leave_out("other data", "all", f"It reads {outcome.needs[0]}.", outcome=outcome.name)
+        if outcome.needs or not conditions:
             return
+        arms = {at: self._remade_arms(at, remade) for at in conditions}
+        cells = [self._cell(outcome, arm) for of_condition in arms.values() for arm in of_condition.values()]
+        rows = self._asked(cells, outcome)
         unedited = plain[plain["arm"] == UNEDITED]
-        rows = []
+        for (stress, condition), of_condition in arms.items():
+            own = [rows[rows["arm"] == arm.name].assign(arm=name) for name, arm in of_condition.items()]
+            found.beside.append(Beside(stress, condition, outcome, stacked([unedited, *own]), plain, of_data=True))
+
+    def _remade_arms(self, at: tuple[str, str], remade: Mapping[str, Remade]) -> dict[str, Arm]:
+        """The arm under test and its random control as a condition's data make them, by their own names."""
+        arms = {}
         for which, arm in ((OWN, self.own), (RANDOM, self.control)):
-            if arm is None:
-                continue
             made: dict[int, dict[tuple[str, str], Steering]] = {}
             for trait, each in remade.items():
-                for (*at, of, draw, way), does in each.steering.items():
-                    if (*at, of) == (stress, condition, which):
+                for (stress, condition, of, draw, way), does in each.steering.items():
+                    if (stress, condition, of) == (*at, which):
                         made.setdefault(draw, {})[trait, way] = does
-            if made:
-                named = replace(arm.spec, name=f"{arm.name} from {condition}")
-                there = Arm(named, tuple(made[draw] for draw in sorted(made)))
-                rows.append(self._ask(outcome, there).assign(arm=arm.name))
-        if rows:
-            found.beside.append(Beside(stress, condition, outcome, stacked([unedited, *rows]), plain, of_data=True))
+            if arm is not None and made:
+                named = replace(arm.spec, name=f"{arm.name} from {at[1]}")
+                arms[arm.name] = Arm(named, tuple(made[draw] for draw in sorted(made)))
+        return arms
 
-    def _ask(self, outcome: Outcome, arm: Arm, *, under: str = "") -> pd.DataFrame:
-        """An outcome's rows under an arm at the chosen dose; of a random one the target's ask in every draw."""
+    def _cell(self, outcome: Outcome, arm: Arm) -> Cell:
+        """An arm at the chosen dose; of a random one the target's outcome asks in every draw."""
         targeted = self.plan.targeted.name
         of_target = outcome.name == targeted or (isinstance(outcome, Stressed) and outcome.outcome.name == targeted)
         gamma = self.gamma if arm.spec.has_dose else ONCE
         drawn_by = frozenset({outcome.name} if of_target else ())
-        cell = cell_of(arm, gamma, scope=self.plan.config.scope, split="test", drawn_by=drawn_by)
-        return self._asked(Job(cell, (outcome,)), outcome, under=under)
+        return cell_of(arm, gamma, scope=self.plan.config.scope, split="test", drawn_by=drawn_by)
 
-    def _asked(self, job: Job, outcome: Outcome, *, under: str) -> pd.DataFrame:
+    def _asked(self, cells: Sequence[Cell], outcome: Outcome, *, under: str = "") -> pd.DataFrame:
+        """An outcome's rows in some cells."""
         meter = _Told(self.meter, f"under stress, {under}: " if under else "under stress: ")
-        rows, _ = ask_jobs(self.model, self.plan.config, self.store, [job], meter)
+        jobs = [Job(cell, (outcome,)) for cell in cells]
+        rows, _ = ask_jobs(self.model, self.plan.config, self.store, jobs, meter)
         return rows[outcome.name]
 
 

@@ -68,6 +68,11 @@ class Stressed(Outcome):
         """What the outcome reads, under the same stress."""
         return tuple(map(self.named, self.outcome.needs))
 
+    @property
+    def side_by_side(self) -> bool:
+        """As the outcome has it: whether several arms may ask at once."""
+        return bool(getattr(self.outcome, "side_by_side", False))
+
     def key(self, split: Split) -> str:
         """The outcome's own, and the wording with its code."""
         wording = {"values": asdict(self.wording), "code": code_of_type(type(self.wording))}  # type: ignore[call-overload]
