@@ -43,10 +43,10 @@ def test_nothing_of_it_survives_an_exception(model: wb.Model) -> None:
 
 
 def test_what_is_generated_follows_the_prompt_as_it_is_put(model: wb.Model) -> None:
-    asked = {"max_new_tokens": 6}
     with model.prompted(with_system("You are extremely shy.")):
-        answer = model.generate("Do you talk with people?", **asked)
-    assert answer == model.generate(wb.Prompt("Do you talk with people?", system="You are extremely shy."), **asked)
+        answer = model.generate("Do you talk with people?", max_new_tokens=6)
+    asked = wb.Prompt("Do you talk with people?", system="You are extremely shy.")
+    assert answer == model.generate(asked, max_new_tokens=6)
 
 
 def test_earlier_turns_stand_in_the_tokens_in_order(model: wb.Model) -> None:

@@ -49,7 +49,7 @@ def config(folder: Path) -> wb.StudyConfig:
     rows = [(f"You are a {role}.", f"You are are {role}.") for role in ("teacher", "nurse", "baker", "pilot")]
     pd.DataFrame(rows, columns=["good", "bad"]).to_csv(path, index=False)
     outcomes = (FEW["outcomes"][0], {"minimal-pairs": str(path), "n": 4})
-    return wb.StudyConfig(**{**FEW, "outcomes": outcomes}, stress=STRESS)
+    return wb.StudyConfig.model_validate({**FEW, "outcomes": outcomes, "stress": STRESS})
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +141,11 @@ def test_a_random_control_of_the_same_size_runs_beside_every_stress(study: wb.St
 
 
 def test_what_cannot_be_asked_is_told_and_nothing_else_is_lost(study: wb.Study) -> None:
-    left = study.tables["stress_left_out"].set_index("stress")
-    assert "has no second language" in left.loc["language", "reason"]
-    assert "made from 24 pairs, so that 500 are not fewer" in left.loc["pairs", "reason"]
-    assert "minimal-pairs puts no question to the model in a chat" in left.loc["another wording", "reason"]
+    table = study.tables["stress_left_out"]
+    left = dict(zip(table["stress"], table["reason"], strict=True))
+    assert "has no second language" in left["language"]
+    assert "made from 24 pairs, so that 500 are not fewer" in left["pairs"]
+    assert "minimal-pairs puts no question to the model in a chat" in left["another wording"]
     assert len(left) == 3
     stresses = study.tables["stress"].groupby("quantity")["stress"].agg(lambda names: list(dict.fromkeys(names)))
     assert stresses["statements"] == ["system", "conversation", "pairs", "seeds", "halves"]
@@ -173,7 +174,8 @@ def test_it_is_in_findings_figures_tables_and_the_page(study: wb.Study) -> None:
         assert stress in found["holds:wording"].sentence
     [figure] = study_figures(study, only=["stress-left"])
     assert set(figure.figures) == {"all", TRAIT}
-    labels = figure.figures[TRAIT].layout["yaxis"].ticktext
+    layout: Any = figure.figures[TRAIT].layout
+    labels = layout["yaxis"].ticktext
     assert any("after 1 turn" in label for label in labels)
     names = {table.name: table for table in study_tables(study)}
     assert {"stress", "stress-edits", "stress-signs", "stress-foretold", "stress-left-out"} <= set(names)

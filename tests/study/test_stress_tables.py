@@ -166,15 +166,15 @@ def test_a_sign_that_orders_traits_as_what_is_left_foretells_it() -> None:
     signs = signs_of(stress, made_of({t: 0.5 + v / 2 for t, v in left.items()}), cosines, "DPN-LE", "moved")
     assert signs["separability"].tolist() == pytest.approx([0.5 + 0.05 * number for number in range(6)])
     assert signs["pair_cosine"].tolist() == [0.5] * 6
-    table = foretold(signs, stress, "DPN-LE", "moved", seed=0).set_index(["stress", "of", "sign"])
-    assert set(table.index.get_level_values("stress")) == {"all", "system", "typing"}
-    row: Any = table.loc["all", "left", "separability"]
+    table = foretold(signs, stress, "DPN-LE", "moved", seed=0)
+    assert set(table["stress"]) == {"all", "system", "typing"}
+    row = row_of(table, stress="all", of="left", sign="separability")
     assert row["correlation"] == pytest.approx(1.0)
     assert row["p"] == pytest.approx(2 / 720)
     assert row["text"] == "more of it, more of this"
-    assert table.loc["all", "wrong way", "separability"]["correlation"] == pytest.approx(-1.0)
-    assert table.loc["all", "left", "stability"]["text"] == "more of it, less of this"
-    assert table.loc["all", "left", "pair_cosine"]["text"] == "it does not vary over the traits"
+    assert row_of(table, stress="all", of="wrong way", sign="separability")["correlation"] == pytest.approx(-1.0)
+    assert row_of(table, stress="all", of="left", sign="stability")["text"] == "more of it, less of this"
+    assert row_of(table, stress="all", of="left", sign="pair_cosine")["text"] == "it does not vary over the traits"
 
 
 def test_too_few_traits_say_nothing() -> None:
@@ -188,7 +188,7 @@ def test_too_few_traits_say_nothing() -> None:
     assert rows["correlation"].isna().all()
 
 
-PLAN = Plan.of(wb.StudyConfig(stress=["system", "typing", "pairs"]))
+PLAN = Plan.of(wb.StudyConfig(stress=("system", "typing", "pairs")))
 
 
 def judged(rows: dict[str, dict[str, float]], kind: str = "wording") -> Any:

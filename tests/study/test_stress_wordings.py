@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -30,6 +31,12 @@ from workbench.study.stressing.stressor import StressError, Wording
 from workbench.study.stressing.system import Role, System
 from workbench.study.stressing.template import PlainText, Template
 from workbench.study.stressing.texts import texts
+
+
+def config_of(stress: object, **entries: Any) -> wb.StudyConfig:
+    """A study's file with these stresses."""
+    return wb.StudyConfig.model_validate({"stress": stress, **entries})
+
 
 ASKED = [*QUESTIONS, *neutral_questions("search"), *neutral_questions("test")]
 PROMPT = Prompt("Tell me about yourself.", system="You are shy.")
@@ -195,18 +202,18 @@ def test_what_is_kept_depends_on_the_wording(model: wb.Model) -> None:
 
 def test_a_studys_file_names_stressors_alone_or_with_settings() -> None:
     assert wb.StudyConfig().stress == ()
-    assert wb.StudyConfig(stress="all").stress == tuple(registry.BUILT_IN)
-    config = wb.StudyConfig(stress=["halves", {"pairs": [10, 30]}, "system"], seed=7)
+    assert config_of("all").stress == tuple(registry.BUILT_IN)
+    config = config_of(["halves", {"pairs": [10, 30]}, "system"], seed=7)
     assert config.stress == ("system", {"pairs": [10, 30]}, "halves")
     system, pairs, halves = Plan.of(config).stressors
     assert (system, pairs, halves) == (System(), Pairs((10, 30)), Halves(seed=7))
-    assert wb.StudyConfig(stress=["all", {"pairs": [10]}]).stress[6] == {"pairs": [10]}
+    assert config_of(["all", {"pairs": [10]}]).stress[6] == {"pairs": [10]}
     again = wb.StudyConfig.model_validate(tomllib.loads(config.toml()))
     assert again == config
 
 
 def test_a_stress_changes_no_entry_that_other_tables_depend_on() -> None:
-    assert wb.StudyConfig(stress="all").entries == wb.StudyConfig().entries
+    assert config_of("all").entries == wb.StudyConfig().entries
 
 
 @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ def test_a_stress_changes_no_entry_that_other_tables_depend_on() -> None:
 )
 def test_a_file_that_names_no_stressor_is_refused(stress: list[object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        wb.StudyConfig(stress=stress)  # type: ignore[arg-type]
+        config_of(stress)
 
 
 @pytest.mark.parametrize(
@@ -234,4 +241,4 @@ def test_a_file_that_names_no_stressor_is_refused(stress: list[object], said: st
 )
 def test_impossible_settings_are_refused_before_anything_runs(entry: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Plan.of(wb.StudyConfig(stress=[entry]))
+        Plan.of(config_of([entry]))
