@@ -232,6 +232,31 @@ def every_figure() -> dict[str, Drawn]:
             _needs("measure unit estimate low high"),
             {},
         ),
+        "stress_left": (
+            pd.DataFrame(
+                [
+                    {"stress": stress, "condition": condition, "arm": arm, "quantity": quantity, "role": role}
+                    | {"change": 0.2, "low": 0.1, "high": 0.3, "plain": 0.4, "left": 0.5 if arm == "DPN-LE" else np.nan}
+                    | ends("wrong_way", 0.2 if role == "trait" else np.nan)
+                    for stress, conditions in {
+                        "system": ("all", "a guide", "a nurse"),
+                        "pairs": ("all", "10 pairs"),
+                    }.items()
+                    for condition in conditions
+                    for arm in ("DPN-LE", "random")
+                    for quantity, role in (("trait_score", "trait"), ("capability", "cost"))
+                ]
+            ),
+            _needs(
+                "stress condition arm quantity role change low high plain left wrong_way wrong_way_low wrong_way_high"
+            ),
+            {"legend": LEGEND},
+        ),
+        "stress_signs": (
+            _rows("trait separability pair_cosine stability left", ("Openness", 0.9, 0.4, 0.6, 0.8)),
+            _needs("trait separability pair_cosine stability left"),
+            {},
+        ),
         "statement_shifts": (
             _rows(
                 "arm direction item shift",

@@ -190,6 +190,7 @@ class Contrast(Pairs):
     def digest(self) -> str:
         """SHA-256 over every prompt and id, in order."""
         templates = {pole: [dict(prompt.template) for prompt in prompts] for pole, prompts in self.poles.items()}
+        earlier = {pole: [prompt.earlier for prompt in prompts] for pole, prompts in self.poles.items()}
         content = {
             "trait": self.trait,
             "questions": self.questions,
@@ -197,6 +198,7 @@ class Contrast(Pairs):
             **({"responses": dict(sorted(self.responses.items()))} if self.responses else {}),
             "poles": {pole: [(p.system, p.user, p.chat) for p in prompts] for pole, prompts in self.poles.items()},
             **({"template": templates} if any(map(any, templates.values())) else {}),
+            **({"earlier": earlier} if any(map(any, earlier.values())) else {}),
         }
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 

@@ -16,27 +16,33 @@ class Prompt:
         chat: whether the model's chat template renders it.
         template: variables of the chat template for this prompt alone, e.g. `{"enable_thinking": False}`; they come
             before the model's own.
+        earlier: the turns of the conversation before this one, each what the user said and what was answered.
 
     Raises:
-        ValueError: for an empty text, one with half a surrogate pair, or a raw text with a system prompt or template
-            variables.
+        ValueError: for an empty text, one with half a surrogate pair, or a raw text with a system prompt, earlier turns
+            or template variables.
     """
 
     user: str
     system: str | None = None
     chat: bool = True
     template: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    earlier: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.user, str) or not self.user.strip():
             raise ValueError(f"A prompt needs a text, but {self.user!r} arrived.")
-        half = re.search("[\ud800-\udfff]", f"{self.user}{self.system or ''}")
+        turns = [text for turn in self.earlier for text in turn]
+        half = re.search("[\ud800-\udfff]", "".join((self.user, self.system or "", *turns)))
         if half:
             raise ValueError(
                 f"A prompt holds whole characters, but {half[0]!r}, half a surrogate pair, arrived. Save it as UTF-8."
             )
         if self.system and not self.chat:
             raise ValueError("A raw text takes no system prompt: put it into the text or set chat=True.")
+        if turns and not (self.chat and all(text.strip() for text in turns)):
+            what = "empty ones" if self.chat else "a raw text with some"
+            raise ValueError(f"Earlier turns of a chat are texts, each with its answer, but {what} arrived.")
         if self.template and not self.chat:
             raise ValueError(
                 f"A raw text takes no template variables, but {', '.join(self.template)} arrived. Set chat=True."
@@ -47,8 +53,14 @@ class Prompt:
     def messages(self) -> list[dict[str, str]]:
         """The prompt as chat messages."""
         system = [{"role": "system", "content": self.system}] if self.system else []
-        return [*system, {"role": "user", "content": self.user}]
+        earlier = [
+            {"role": role, "content": text}
+            for turn in self.earlier
+            for role, text in zip(("user", "assistant"), turn, strict=True)
+        ]
+        return [*system, *earlier, {"role": "user", "content": self.user}]
 
     def __repr__(self) -> str:
         template = f", template={self.template!r}" if self.template else ""
-        return f"Prompt(user={self.user!r}, system={self.system!r}, chat={self.chat!r}{template})"
+        earlier = f", earlier={self.earlier!r}" if self.earlier else ""
+        return f"Prompt(user={self.user!r}, system={self.system!r}, chat={self.chat!r}{template}{earlier})"

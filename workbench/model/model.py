@@ -64,6 +64,7 @@ class Model:
         self.name = name
         self._recipe = None if recipe is None else dict(recipe)
         self._template = checked_variables(tokenizer, template)
+        self._put: Callable[[Prompt], Prompt] | None = None
         self.source = dict(source or {})
         self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.blocks = Blocks(hooked, name)
@@ -104,6 +105,29 @@ class Model:
             yield self
         finally:
             self._template = before
+
+    @contextmanager
+    def prompted(self, put: Callable[[Prompt], Prompt]) -> Iterator["Model"]:
+        """Put every chat prompt otherwise while the context is open, e.g. under another system prompt.
+
+        What asks the model need not know of it: a prompt is put so just before it becomes tokens. Raw texts stay as
+        they are. Within another such context the outer one comes first.
+
+        Example:
+            >>> import workbench as wb
+            >>> from dataclasses import replace
+            >>> model = wb.load_model("testbed")
+            >>> with model.prompted(lambda prompt: replace(prompt, system="You are a teacher.")):
+            ...     asked = model.tokens(wb.Prompt("Who are you?"))
+            >>> asked == model.tokens(wb.Prompt("Who are you?", system="You are a teacher."))
+            True
+        """
+        before = self._put
+        self._put = put if before is None else lambda prompt: _chat(put, before(prompt))
+        try:
+            yield self
+        finally:
+            self._put = before
 
     @property
     def network(self) -> Any:
@@ -292,7 +316,10 @@ class Model:
             ValueError: for a prompt without tokens or one that the template refuses, or for a variable that
                 the template does not read.
         """
-        return render(self.tokenizer, as_prompts(prompts, chat=chat), self._with(template))
+        asked = as_prompts(prompts, chat=chat)
+        if self._put is not None:
+            asked = [_chat(self._put, prompt) for prompt in asked]
+        return render(self.tokenizer, asked, self._with(template))
 
     def answer_tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts that follow a prompt: no special token is added, and a BOS that begins one is left out.
@@ -610,3 +637,8 @@ class Model:
 def _is_of_transformers(hook: Any) -> bool:
     """Whether transformers itself has set a hook, which looks at outputs and changes none."""
     return str(getattr(hook, "__module__", "")).startswith("transformers.")
+
+
+def _chat(put: Callable[[Prompt], Prompt], prompt: Prompt) -> Prompt:
+    """A chat prompt put otherwise; a raw text as it is."""
+    return put(prompt) if prompt.chat else prompt

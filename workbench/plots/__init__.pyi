@@ -23,6 +23,8 @@ from .saving import save_figure as save_figure
 from .saving import save_figures as save_figures
 from .specificity import specificity_heatmap as specificity_heatmap
 from .statements import statement_shifts as statement_shifts
+from .stress import stress_left as stress_left
+from .stress import stress_signs as stress_signs
 from .sweeps import quantile_sweep as quantile_sweep
 from .sweeps import threshold_sweep as threshold_sweep
 from .theme import DARK as DARK

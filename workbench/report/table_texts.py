@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workbench.report.study_figures import causing, costing, editing, owning, resting, where
+from workbench.report.study_figures import causing, costing, editing, owning, resting, stressing, where
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,41 @@ TABLES: dict[str, TableText] = {
         "At the chosen gamma, in nats per token: `change` against the unedited model, and `shift`, the change in the "
         "direction that the statement's pole calls for. Of a random control the first draw.",
         editing.GROUP,
+    ),
+    "stress": TableText(
+        "{method} under stress",
+        "By stress and condition (`all` for all of a stress), against the unedited model under the same stress: the "
+        "`change` of each quantity, of the {target} in the intended direction; `left`, its share of the change without "
+        "stress (`plain`), missing where that is not surely other than 0; `p_half` and `p_less`, one-sided, that at "
+        "least half and that less than half is left; the share of items that move the `wrong_way`; and `beyond`, what "
+        "{method} moves further than random neurons there.",
+        stressing.GROUP,
+    ),
+    "stress_edits": TableText(
+        "Edits made again from other data",
+        "From how many pairs each was made, how many units it edits (mean over directions), the Jaccard of these with "
+        "the study's own and the cosine of the values with its own.",
+        stressing.GROUP,
+    ),
+    "stress_signs": TableText(
+        "What was known beforehand",
+        "`separability`: held-out area under the curve of a probe of the poles, and `pair_cosine`: between the "
+        "differences of two pairs, both the mean over layers; `stability`: Jaccard of the selections from two halves "
+        "of the descriptions, corrected for chance. Beside them the shift without stress (`plain`), and what is `left` "
+        "and goes the `wrong_way`, the mean over stresses.",
+        stressing.GROUP,
+    ),
+    "stress_foretold": TableText(
+        "Whether it was to be foreseen",
+        "Spearman's rank correlation over traits of what was known beforehand with the shift under stress, with what "
+        "is left of it and with the share of items that go the wrong way; p over all orders of the traits. Nothing is "
+        "told of fewer than five traits.",
+        stressing.GROUP,
+    ),
+    "stress_left_out": TableText(
+        "Stresses that were left out",
+        "Which, of which outcome or trait, and why.",
+        stressing.GROUP,
     ),
     "quantile_sweep": TableText(
         "More neurons, or fewer",

@@ -16,6 +16,8 @@ from workbench.outcome import registry as outcomes
 from workbench.outcome.registry import DEFAULT, Entry
 from workbench.score.judge.settings import JudgeConfig
 from workbench.select.settings import RuleSettings
+from workbench.study.stressing import registry as stresses
+from workbench.study.stressing.registry import Entry as StressEntry
 from workbench.study.toml import toml_of
 from workbench.testbed.speaking import named_speaks
 from workbench.textfile import read_text
@@ -23,6 +25,9 @@ from workbench.vocabulary import BIG_FIVE, Scope, big_five
 
 WORK = ("engine", "address", "workers")
 """Entries that say where a study runs, and change no result."""
+
+BESIDE = ("stress",)
+"""Entries that add tables with keys of their own, and change no other."""
 
 
 class StudyConfig(BaseModel):
@@ -141,6 +146,11 @@ class StudyConfig(BaseModel):
     margin: float = Field(
         default=0.05, gt=0, le=1, description="Loss of a capability that a test of non-inferiority tolerates."
     )
+    stress: tuple[StressEntry, ...] = Field(
+        default=(),
+        description=f"What the edit is put to at the chosen dose besides: {stresses.EVERY!r}, or any of "
+        f"{', '.join(stresses.BUILT_IN)}; with settings of its own as a table, e.g. {{ pairs = [10, 30] }}.",
+    )
     permutations: int = Field(default=1000, ge=19, description="Shuffled labellings behind each null.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples behind each interval.")
     engine: Engine = Field(default="local", description="Where arms run; the tables are the same.")
@@ -174,7 +184,7 @@ class StudyConfig(BaseModel):
     @property
     def entries(self) -> dict[str, Any]:
         """Every entry that results may depend on, as plain values."""
-        return {name: value for name, value in self.model_dump().items() if name not in WORK}
+        return {name: value for name, value in self.model_dump().items() if name not in (*WORK, *BESIDE)}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -226,6 +236,13 @@ class StudyConfig(BaseModel):
     @classmethod
     def _outcomes(cls, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         return outcomes.in_order(entries)
+
+    @field_validator("stress", mode="before")
+    @classmethod
+    def _stress(cls, entries: Any) -> Any:
+        if isinstance(entries, str):
+            entries = (entries,)
+        return stresses.in_order(entries) if isinstance(entries, list | tuple) else entries
 
     @field_validator("scopes")
     @classmethod

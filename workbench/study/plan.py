@@ -10,6 +10,8 @@ from workbench.outcome.quantity import Quantity
 from workbench.outcome.registry import Entry, outcome_of
 from workbench.study.config import StudyConfig
 from workbench.study.pairs import pairs_of
+from workbench.study.stressing.registry import stressor_of
+from workbench.study.stressing.stressor import Stressor
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Plan:
         traced: what is measured once for each trait.
         target: the quantity that chooses the dose, and at which arms are compared.
         bounds: by cost, the greatest mean loss and the least mean at which a dose may be chosen.
+        stressors: what the edit under test is put to besides; see `stressing/`.
     """
 
     config: StudyConfig
@@ -33,6 +36,7 @@ class Plan:
     traced: tuple[TraitOutcome, ...]
     target: Quantity
     bounds: dict[str, tuple[float | None, float | None]]
+    stressors: tuple[Stressor, ...] = ()
 
     @property
     def targeted(self) -> Outcome:
@@ -105,6 +109,7 @@ class Plan:
             tuple(each for each in every if isinstance(each, TraitOutcome)),
             target,
             _bounds(asked, config),
+            tuple(stressor_of(each, config.settings) for each in config.stress),
         )
 
     def standing_in(self, empty: Collection[str]) -> "Plan":

@@ -36,6 +36,7 @@ from workbench.study.meter import Meter, Progress
 from workbench.study.moved import moved_in
 from workbench.study.plan import Plan
 from workbench.study.store import Store
+from workbench.study.stressing.running import stress_tables, stress_work
 from workbench.study.study import Study, load_study
 from workbench.study.sweeping import swept_arms
 from workbench.study.tables import Answered, above_table, arm_table, compared_tables, selection_tables, with_apart
@@ -100,7 +101,8 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     for outcome in plan.outcomes:
         outcome.reach(model, store.folder)
     _begin(plan, store, model)
-    meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
+    work = total_work(plan) + layer_work(plan, model.n_layers) + (stress_work(plan) if plan.stressors else 0.0)
+    meter = Meter(work, progress)
 
     located, made = locate_traits(model, config, store, meter)
     made |= selection_tables(located)
@@ -133,6 +135,9 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     watched = _watched(plan, store, model, frames, arms[plan.method.name].steering, gamma)
     if len(watched):
         made["monitor"] = watched
+    if plan.stressors:
+        asking = {"gamma": gamma, "model": model, "store": store, "meter": meter}
+        made |= stress_tables(plan, arms, located, frames, made, **asking)
 
     results = Results(
         frames={name: first_draws(in_scope(frame, config.scope)) for name, frame in frames.items()},

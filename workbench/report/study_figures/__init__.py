@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from workbench.report.study_figures import causing, costing, editing, owning, resting, where
+from workbench.report.study_figures import causing, costing, editing, owning, resting, stressing, where
 from workbench.report.study_figures.figure import Drawings, StudyFigure
 from workbench.study.study import Study
 
@@ -13,7 +13,7 @@ def drawings(study: Study) -> Drawings:
     """Every figure that the study has something to draw for, in reading order; nothing is drawn yet."""
     return {
         name: draw
-        for group in (where, resting, owning, editing, costing, causing)
+        for group in (where, resting, owning, editing, stressing, costing, causing)
         for name, draw in group.drawings(study).items()
     }
 

@@ -11,6 +11,7 @@ from workbench.study.claims.costing import cost_claims
 from workbench.study.claims.empty import selects, undecided
 from workbench.study.claims.moving import moving_claims
 from workbench.study.claims.selecting import selection_claims
+from workbench.study.claims.stressing import stress_claims
 from workbench.study.frames import of_traits
 from workbench.study.plan import Plan
 
@@ -20,7 +21,13 @@ __all__ = ["claims_of", "judge_claims"]
 def claims_of(plan: Plan) -> list[Claim]:
     """Every claim that the study's arms and outcomes can judge, in the order of the method."""
     from_outcomes = [claim for each in (*plan.outcomes, *plan.traced) for claim in each.claims()]
-    return [*moving_claims(plan), *cost_claims(plan), *from_outcomes, *selection_claims()]
+    return [
+        *moving_claims(plan),
+        *stress_claims(plan),
+        *cost_claims(plan),
+        *from_outcomes,
+        *selection_claims(),
+    ]
 
 
 def judge_claims(plan: Plan, results: Results, empty: Mapping[str, EmptySelectionError] | None = None) -> list[Finding]:
