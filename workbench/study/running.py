@@ -31,6 +31,7 @@ from workbench.study.config import StudyConfig
 from workbench.study.fitting import fitted
 from workbench.study.frames import content_of, first_draws, in_scope, of_traits, stacked
 from workbench.study.jobs import arm_jobs, swept_jobs, total_work, unedited_job, with_twins
+from workbench.study.memory import Memory
 from workbench.study.meter import Meter, Progress
 from workbench.study.moved import moved_in
 from workbench.study.plan import Plan
@@ -99,6 +100,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
         outcome.reach(model, store.folder)
     _begin(plan, store, model)
     meter = Meter(total_work(plan) + layer_work(plan, model.n_layers), progress)
+    meter.add(Memory.of(model).line(), 0.0)
 
     located, made = locate_traits(model, config, store, meter)
     made |= selection_tables(located)
