@@ -274,8 +274,8 @@ def main() -> None:
         print(f"  {name:<14}{each['wall']:9.1f} s   {each['processor']:9.1f} s of the processor")
     print(f"  {times['wall']:.2f} times as fast; {times['processor']:.2f} by the processor's time")
     print(
-        f"  answers that differ {differences['answers']:.2%}; statements within {differences['statements']:.1e} nats per "
-        f"token, margins within {differences['minimal-pairs']:.1e} nats"
+        f"  answers that differ {differences['answers']:.2%}; statements within {differences['statements']:.1e} nats "
+        f"per token, margins within {differences['minimal-pairs']:.1e} nats"
     )
 
 

@@ -10,8 +10,6 @@ from workbench.contrast.prompt import Prompt
 from workbench.model.judging import Asked, Judged
 from workbench.model.model import Model
 
-__all__ = ["Judged", "answer_likelihoods", "judge_answers", "log_likelihoods"]
-
 
 def log_likelihoods(
     model: Model,

@@ -34,10 +34,7 @@ class Memory:
 
         Example:
             >>> Memory(512 * 2**20, 3 * 2**30).line()
-            'memory beside the weights: prompts that arms share take at most 512 MiB, a batch of answers at most 3,072 MiB'
+            'memory beside the weights: at most 512 MiB of prompts that arms share and 3,072 MiB of a batch of answers'
         """
         prompts, batch = (f"{size / 2**20:,.0f} MiB" for size in (self.prompts, self.batch))
-        return (
-            f"memory beside the weights: prompts that arms share take at most {prompts}, a batch of answers at most "
-            f"{batch}"
-        )
+        return f"memory beside the weights: at most {prompts} of prompts that arms share and {batch} of a batch of answers"
