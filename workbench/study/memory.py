@@ -36,5 +36,5 @@ class Memory:
             >>> Memory(512 * 2**20, 3 * 2**30).line()
             'memory beside the weights: at most 512 MiB of prompts that arms share and 3,072 MiB of a batch of answers'
         """
-        prompts, batch = (f"{size / 2**20:,.0f} MiB" for size in (self.prompts, self.batch))
-        return f"memory beside the weights: at most {prompts} of prompts that arms share and {batch} of a batch of answers"
+        prompts, batch = (f"{size / 2**20:,.0f} MiB of" for size in (self.prompts, self.batch))
+        return f"memory beside the weights: at most {prompts} prompts that arms share and {batch} a batch of answers"
