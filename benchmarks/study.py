@@ -127,7 +127,8 @@ def usual(model: wb.Model, network: Any, study: Study) -> dict[str, pd.DataFrame
     asked = model.tokens([Prompt(question) for question in questions])
     statements = study.statements.statements_of(TRAIT, "test")
     reading = statement_reading(model, statements)
-    texts = [(ids, answer) for ids, several in zip(reading.prompts, reading.answers, strict=True) for answer in several]
+    by_prompt = zip(reading.prompts, reading.answers, strict=True)
+    texts = [(list(ids), list(answer)) for ids, several in by_prompt for answer in several]
     pairs = study.pairs.pairs_of("test")
     sentences = model.tokens([text for pair in pairs for text in (pair.good, pair.bad)], chat=False)
     rows: dict[str, list[dict[str, Any]]] = {"answers": [], "statements": [], "minimal-pairs": []}

@@ -43,6 +43,8 @@ class Kept:
         """Hold what was computed of these tokens, if it fits at all; what was used least recently goes."""
         self.computed += 1
         size = values.bytes
+        before = self._by_tokens.pop(tuple(tokens), None)
+        self.held -= 0 if before is None else before.bytes
         if size > self.budget:
             return
         while self.held + size > self.budget:

@@ -498,6 +498,15 @@ class Model:
         finally:
             self.kept = before
 
+    @contextmanager
+    def unshared(self) -> Iterator[None]:
+        """Keep nothing of what is computed inside, for prompts that none asks again, also inside `sharing`."""
+        before, self.kept = self.kept, None
+        try:
+            yield
+        finally:
+            self.kept = before
+
     def hooks(self) -> frozenset[int]:
         """The ids of all hooks on the model, but for those by which libraries keep what nobody has asked for."""
         idle = self.runner.idle_hooks()

@@ -8,7 +8,8 @@ import pandas as pd
 
 from workbench.edit.applying import EditedRun, edited
 from workbench.edit.edit import AnyEdit
-from workbench.model.likelihood import Judged, judge_answers
+from workbench.model.judging import Judged
+from workbench.model.likelihood import judge_answers
 from workbench.model.model import Model
 from workbench.vocabulary import Scope
 

@@ -32,6 +32,7 @@ from workbench.study.config import StudyConfig
 from workbench.study.fitting import fitted
 from workbench.study.frames import content_of, first_draws, in_scope, of_traits, stacked
 from workbench.study.jobs import arm_jobs, swept_jobs, total_work, unedited_job, with_twins
+from workbench.study.memory import Memory
 from workbench.study.meter import Meter, Progress
 from workbench.study.moved import moved_in
 from workbench.study.plan import Plan
@@ -103,6 +104,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     _begin(plan, store, model)
     work = total_work(plan) + layer_work(plan, model.n_layers) + (stress_work(plan) if plan.stressors else 0.0)
     meter = Meter(work, progress)
+    meter.add(Memory.of(model).line(), 0.0)
 
     located, made = locate_traits(model, config, store, meter)
     made |= selection_tables(located)

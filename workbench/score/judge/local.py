@@ -106,9 +106,9 @@ class LocalJudge:
         """The probability of each digit after each prompt, summed over its spellings."""
         flat = [tokens for spellings in spelt for tokens in spellings]
         digits = np.array([digit for digit, spellings in enumerate(spelt) for _ in spellings])
-        logs = log_likelihoods(
-            self.model, prompts, [flat] * len(prompts), max_tokens=self.max_tokens, max_rows=self.max_rows
-        )
+        bounds = {"max_tokens": self.max_tokens, "max_rows": self.max_rows}
+        with self.model.unshared():  # no two answers make one prompt
+            logs = log_likelihoods(self.model, prompts, [flat] * len(prompts), **bounds)
         totals = [np.exp([float(log.double().sum()) for log in by_spelling]) for by_spelling in logs]
         return [np.bincount(digits, weights=shares, minlength=len(spelt)) for shares in totals]
 

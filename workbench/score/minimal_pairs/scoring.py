@@ -6,7 +6,7 @@ import pandas as pd
 from torch import Tensor
 
 from workbench.model.branching import branches
-from workbench.model.likelihood import Judged
+from workbench.model.judging import Judged
 from workbench.model.model import Model
 from workbench.score.minimal_pairs.pair import MinimalPair, shared_start
 from workbench.score.side_by_side import Reading

@@ -7,7 +7,7 @@ import pandas as pd
 
 from workbench.contrast.prompt import Prompt
 from workbench.model.generation import Sampling, generate
-from workbench.model.likelihood import Judged
+from workbench.model.judging import Judged
 from workbench.model.model import Model
 from workbench.score.side_by_side import Reading
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from workbench.contrast.prompt import Prompt
 from workbench.edit.prompting import Instruction
-from workbench.model.likelihood import Judged
+from workbench.model.judging import Judged
 from workbench.model.model import Model
 from workbench.score.side_by_side import Reading
 from workbench.score.statements.reading import TraitStatement
