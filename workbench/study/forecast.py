@@ -38,6 +38,7 @@ CALIBRATION = 20.0
 
 _SITES = (HOOK_POST, RESID_POST, Z)
 _INTERVALS = 12  # that tables hold of a cell's outcome, in about
+_TRACED = (2, 6)  # pairs that are patched to see how long all take
 _KEYS = 6  # how often a cell's keys are worked out
 
 
@@ -235,23 +236,22 @@ def _traced(
     seconds: float,
     clock: Callable[[], float],
 ) -> float:
-    """Seconds of what is measured once for a trait: of two pairs, if there is time for them."""
+    """Seconds of what is measured once for a trait: by those of a few pairs and of more, if there is time for them."""
     most = int(getattr(outcome, "patching_pairs", len(unseen)))
     guess = outcome.work("test") * per_prompt
-    few = 2
-    if len(unseen) <= few or guess * few / max(1, most) > 2 * seconds:
+    most = min(most, len(unseen))
+    if most <= _TRACED[-1] or guess * _TRACED[-1] / most > 2 * seconds:
         return guess
     chosen = NeuronSet.of((layer, unit) for layer in captured.layers for unit in range(4))
     other = NeuronSet.of((layer, unit) for layer in captured.layers for unit in range(4, 8))
-    started = clock()
-    outcome.trace(
-        model,
-        unseen.rows(range(few)),
-        {SELECTED: chosen, MATCHED: other},
-        resamples=plan.config.resamples,
-        seed=plan.config.seed,
-    )
-    return (clock() - started) * min(most, len(unseen)) / few
+    sets = {SELECTED: chosen, MATCHED: other}
+    took = []
+    for few in _TRACED:
+        started = clock()
+        outcome.trace(model, unseen.rows(range(few)), sets, resamples=plan.config.resamples, seed=plan.config.seed)
+        took.append(clock() - started)
+    each = max((took[1] - took[0]) / (_TRACED[1] - _TRACED[0]), took[1] / _TRACED[1] / 4)
+    return took[1] + each * (most - _TRACED[1])
 
 
 def _tables(plan: Plan, model: Model, jobs: Sequence[Job], clock: Callable[[], float]) -> float:
@@ -262,11 +262,14 @@ def _tables(plan: Plan, model: Model, jobs: Sequence[Job], clock: Callable[[], f
         started = clock()
         clustered_mean(rows, "value", "item", resamples=plan.config.resamples)
         times.append(clock() - started)
-    started = clock()
-    jobs[0].steps(model)
-    keys = (clock() - started) / len(jobs[0].outcomes)
+    once = []
+    for _ in range(2):
+        started = clock()
+        jobs[0].steps(model)
+        once.append(clock() - started)
+    keys = once[1] / len(jobs[0].outcomes)
     ways = 1 + len(plan.config.traits)
-    return sum(len(job.outcomes) for job in jobs) * (_INTERVALS * ways * min(times) + _KEYS * keys)
+    return once[0] + sum(len(job.outcomes) for job in jobs) * (_INTERVALS * ways * min(times) + _KEYS * keys)
 
 
 def _memory(
