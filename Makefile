@@ -94,7 +94,7 @@ bench: $(READY) ## measure speed and memory beside peers and a floor, and how of
 
 dist: $(READY) ## build the wheel and the source distribution (dist/)
 	rm -rf dist
-	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 CLEAN := build/clean
 cleaninstall: dist ## install the wheel alone into a new environment and run README's ten lines there

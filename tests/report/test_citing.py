@@ -57,6 +57,7 @@ MANIFEST: dict[str, Any] = {
     "twins": {"magnitude only": "DPN-LE"},
     "left_out": {"NPTI": "No gate could be read."},
     "warnings": ["Few <b>descriptions</b> | here."],
+    "concepts": {"Openness": {"sha256": HASH, "source": "our own", "license": "MIT"}},
     "machine": {"system": "Linux", "threads": 2},
     "versions": {"workbench": "9.8.7", "python": "3.11.1", "torch": "2.0"},
     "findings": [
@@ -112,6 +113,7 @@ def test_every_number_and_name_is_the_studys_own(cited: Citation) -> None:
     assert ["tally/Openness hook_post", f"SHA-256 {HASH}"] in settings
     assert ["version of torch", "2.0"] in settings
     assert ["dtype", "torch.float32"] in settings
+    assert ["concept", f"Openness: sha256 {HASH}, source our own, license MIT"] in settings
     assert not any("answers/one" in row[0] for row in settings)
 
 
