@@ -117,7 +117,12 @@ class Model:
             True
         """
         before = self._put
-        self._put = put if before is None else lambda prompt: _chat(put, before(prompt))
+
+        def putting(prompt: Prompt) -> Prompt:
+            prompt = prompt if before is None else before(prompt)
+            return put(prompt) if prompt.chat else prompt
+
+        self._put = putting
         try:
             yield self
         finally:
@@ -312,7 +317,7 @@ class Model:
         """
         asked = as_prompts(prompts, chat=chat)
         if self._put is not None:
-            asked = [_chat(self._put, prompt) for prompt in asked]
+            asked = list(map(self._put, asked))
         return render(self.tokenizer, asked, self._with(template))
 
     def answer_tokens(self, texts: Sequence[str]) -> list[list[int]]:
@@ -562,8 +567,3 @@ class Model:
         else:
             inside = "no MLP"
         return f"Model({self.name!r}, {self.n_layers} layers of {inside}, {self.dtype}, {self.device})"
-
-
-def _chat(put: Callable[[Prompt], Prompt], prompt: Prompt) -> Prompt:
-    """A chat prompt put otherwise; a raw text as it is."""
-    return put(prompt) if prompt.chat else prompt
