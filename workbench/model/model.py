@@ -123,7 +123,12 @@ class Model:
             True
         """
         before = self._put
-        self._put = put if before is None else lambda prompt: _chat(put, before(prompt))
+
+        def putting(prompt: Prompt) -> Prompt:
+            prompt = prompt if before is None else before(prompt)
+            return put(prompt) if prompt.chat else prompt
+
+        self._put = putting
         try:
             yield self
         finally:
@@ -318,7 +323,7 @@ class Model:
         """
         asked = as_prompts(prompts, chat=chat)
         if self._put is not None:
-            asked = [_chat(self._put, prompt) for prompt in asked]
+            asked = list(map(self._put, asked))
         return render(self.tokenizer, asked, self._with(template))
 
     def answer_tokens(self, texts: Sequence[str]) -> list[list[int]]:
@@ -646,8 +651,3 @@ class Model:
 def _is_of_transformers(hook: Any) -> bool:
     """Whether transformers itself has set a hook, which looks at outputs and changes none."""
     return str(getattr(hook, "__module__", "")).startswith("transformers.")
-
-
-def _chat(put: Callable[[Prompt], Prompt], prompt: Prompt) -> Prompt:
-    """A chat prompt put otherwise; a raw text as it is."""
-    return put(prompt) if prompt.chat else prompt

@@ -39,8 +39,8 @@ def stress_left(
 ) -> go.Figure:
     """An edit under every condition of stress, with intervals, a row for each: shift, items the wrong way, costs.
 
-    The dashed line is the shift without stress and the dotted one half of it; beside each name stands what is left. A
-    stress with several conditions has a row for all of them together, with larger points.
+    The dashed lines are the shift and the changes without stress, and the dotted one half of the shift; beside each
+    name stands what is left. A stress with several conditions has a row for all of them together, with larger points.
 
     Args:
         stress: columns stress, condition (`all` for all of a stress), arm, quantity, role (`trait` or `cost`), change,
@@ -85,6 +85,9 @@ def stress_left(
         axis(drawn, "x", panel).update(tickformat=wording.ticks, dtick=round_step(values), tickangle=0, zeroline=True)
     plain = _plain(moved, next(iter(styles)))
     rule(drawn, 0, line=look.threshold, x=plain)
+    for panel, cost in enumerate(costs, start=2):
+        axis(drawn, "x", panel).rangemode = "tozero"
+        rule(drawn, panel, line=look.threshold, x=_plain(rows[rows["quantity"] == cost], next(iter(styles))))
     rule(drawn, 0, line={**look.threshold, "dash": "dot"}, x=plain / 2)
     rule(drawn, 1, line={**look.threshold, "dash": "dot"}, x=0.5)
     own = moved[moved["arm"] == next(iter(styles))].set_index(["stress", "condition"])["left"]

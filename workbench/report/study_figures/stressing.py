@@ -32,9 +32,9 @@ def _left(study: Study) -> StudyFigure:
         "What is left under stress",
         f"{study.method} at gamma {study.gamma:g} and a random control of the same size, each against the unedited "
         f"model under the same stress: the shift of the {label_of(study, study.target)}, the share of items that move "
-        "against the intended direction, and the change of costs, with 95 % intervals. The dashed line is the shift "
-        "without stress, the dotted ones half of it and half of the items. What is left is the shift as a share of the "
-        "one without stress, where that is surely above 0.",
+        "against the intended direction, and the change of costs, with 95 % intervals. The dashed lines are the "
+        "shift and the changes without stress, the dotted ones half of the shift and half of the items. What is left "
+        "is the shift as a share of the one without stress, where that is surely above 0.",
         table,
         by_trait(study, lambda trait: plots.stress_left(table, trait=trait, legend=legend), pooled=True, held=table),
         GROUP,
