@@ -1,0 +1,68 @@
+"""Concepts from files; a mistake is told with the file's name and its line."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.concept.entries import MistakeAtError, parts_of
+from workbench.concept.lines import Place, lines_of
+from workbench.textfile import read_text
+
+FILE = "concept.toml"
+"""What a concept's file is called in a folder."""
+
+_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+def read_parts(path: Path) -> dict[str, Any]:
+    """The fields of a `Concept` from a TOML file, or a folder with one.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for the first mistake: the file, the line, what is wrong and what to do.
+    """
+    text = read_text(path)
+    entries = toml_entries(text, path.name)
+    try:
+        return parts_of(entries)
+    except MistakeAtError as error:
+        raise ValueError(_told(error, text, path.name)) from None
+
+
+def toml_entries(text: str, name: str) -> dict[str, Any]:
+    """The entries of a TOML text.
+
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        ValueError: if it is no TOML, with the line.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        found = _LINE.search(said)
+        line = found[1] if found and found[1] else str(text.count("\n") + 1)
+        what = said[: found.start()] if found else said
+        raise ValueError(
+            f"{name}, line {line}: this is no TOML ({what}). Put texts in quotation marks, with commas between them."
+        ) from None
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply to be read as a concept.") from None
+
+
+def _told(error: MistakeAtError, text: str, name: str) -> str:
+    lines = lines_of(text)
+    other = "" if error.other is None else f"line {_line(error.other, lines)}"
+    line = _line(error.place, lines) if error.place else text.rstrip("\n").count("\n") + 1
+    return f"{name}, line {line}: {error.sentence.replace('{other}', other)}"
+
+
+def _line(place: Place, lines: Mapping[Place, int]) -> int:
+    """The line of an entry, or of the nearest table around it."""
+    while place not in lines and place:
+        place = place[:-1]
+    return lines.get(place, 1)
