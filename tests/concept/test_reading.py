@@ -83,6 +83,12 @@ MISTAKES = {
     ),
     "one rubric": ('low = "somebody who drinks coffee"', "", 49, "[rubric] needs high and low"),
     "a table without its text": ('"I buy coffee."', '{ facet = "x" }', 43, "a text in a table needs an entry text"),
+    "two questions in a pair": (
+        '"I buy coffee.",',
+        '{ text = "I buy coffee.", question = "What now?" },',
+        43,
+        "answer one question, but these have two: the other's stands in line 35",
+    ),
     "held out of one pole": (
         "neutral = [",
         'held_out = { high = ["You pour."] }\nneutral = [',

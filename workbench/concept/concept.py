@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.concept.entries import BUILTIN, parts_of
 from workbench.concept.packaged import builtin_file, builtin_neutral
-from workbench.concept.reading import read_parts, toml_entries
+from workbench.concept.reading import concept_path, is_own, read_parts, toml_entries
 from workbench.concept.texts import EXPLICIT, NONE, Personas, Statement, Texts
 from workbench.concept.writing import toml_of_concept
 from workbench.vocabulary import Pole
@@ -71,14 +71,33 @@ class Concept:
         return cls._of_parts(parts_of(entries))
 
     @classmethod
-    def read(cls, path: str | Path) -> "Concept":
-        """The concept in a TOML file, or in a folder with a file concept.toml.
+    def read(cls, path: str | Path, *, name: str | None = None, form: str | None = None) -> "Concept":
+        """The concept in a TOML file, in a folder with a file concept.toml, or in a format that others publish.
+
+        The formats, each with what it lacks in `workbench.concept.formats`: trait files of persona_vectors, statements
+        of the model-written evaluations, A/B questions (CAA), PersonalityBench's folder, TRAIT, and item keys in IPIP's
+        layout.
+
+        Args:
+            path: a file or folder; `TRAIT.json#Openness` says which concept of several.
+            name: which concept of a file that holds several; of a published file that holds one, how it is called.
+            form: the format, e.g. `choices`, where it should not be found out.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: for the first mistake: the file, the line, what is wrong and what to do.
+            ImportError: if an item key in a spreadsheet needs the `ipip` extra.
+            ValueError: for the first mistake: the file, the line or row, what is wrong and what to do.
         """
-        return cls._of_parts(read_parts(Path(path)))
+        path, name = concept_path(path, name)
+        if form is None and is_own(path):
+            concept = cls._of_parts(read_parts(path))
+            if name is not None and name.casefold() != concept.name.casefold():
+                raise ValueError(f"{path.name} holds {concept.name}, but {name!r} is asked for. Leave the name out.")
+            return concept
+        # The readers of published formats import pandas, which a concept's own file does not need.
+        from workbench.concept.formats.sniffing import published_parts
+
+        return cls._of_parts(published_parts(path, name, form))
 
     @classmethod
     def builtin(cls, name: str) -> "Concept":

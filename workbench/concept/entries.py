@@ -29,6 +29,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "statements": _POLES,
     "rubric": _POLES,
     "text": ("text", "facet", "form"),
+    "statement": ("text", "facet", "question"),
 }
 
 
@@ -188,21 +189,21 @@ def _both(entries: Mapping[str, Any], name: str, what: str) -> tuple[str, str]:
     return high, low
 
 
-def _rows(value: object, place: Place, seen: _Seen) -> list[Text]:
-    """A list of texts, each alone or in a table with its facet and form."""
+def _rows(value: object, place: Place, seen: _Seen, kind: str = "text") -> list[Text]:
+    """A list of texts, each alone or in a table with its facet and form, or a statement's question."""
     if not isinstance(value, list | tuple):
         raise MistakeAtError(place, f'a list of texts is due, ["…", "…"], but {_kind(value)} stands here.')
     rows = []
     for number, each in enumerate(value):
         here = (*place, number)
         if isinstance(each, Mapping):
-            table = _table(each, "text", here)
+            table = _table(each, kind, here)
             if "text" not in table:
                 raise MistakeAtError(here, "a text in a table needs an entry text. Add it.")
             row = Text(**{key: _text(of_key, (*here, key)) for key, of_key in table.items()})
         else:
             row = Text(_text(each, here))
-        seen.add(row.text, here)
+        seen.add(f"{row.question} {row.text}".strip(), here)
         rows.append(row)
     return rows
 
@@ -298,7 +299,7 @@ def _statements(entries: Mapping[str, Any]) -> Iterator[Statement]:
     for pole in _POLES:
         if pole not in table:
             raise MistakeAtError(("statements",), f"[statements] needs high and low, but it has no {pole}. Add them.")
-        poles[pole] = _rows(table[pole], ("statements", pole), seen)
+        poles[pole] = _rows(table[pole], ("statements", pole), seen, "statement")
     more, fewer = sorted(_POLES, key=lambda pole: -len(poles[pole]))
     if len(poles[more]) > len(poles[fewer]):
         raise MistakeAtError(
@@ -315,4 +316,10 @@ def _statements(entries: Mapping[str, Any]) -> Iterator[Statement]:
                 f"two statements of a pair are of one facet, but these are of {high.facet!r} and {low.facet!r}.",
                 ("statements", "high", number),
             )
-        yield Statement(high.text, low.text, high.facet)
+        if low.question not in ("", high.question):
+            raise MistakeAtError(
+                ("statements", "low", number),
+                "two statements of a pair answer one question, but these have two: the other's stands in {other}.",
+                ("statements", "high", number),
+            )
+        yield Statement(high.text, low.text, high.facet, high.question)

@@ -16,6 +16,20 @@ FILE = "concept.toml"
 _LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
+def concept_path(path: str | Path, name: str | None) -> tuple[Path, str | None]:
+    """A path, and the name of the concept that is meant in it, which may stand behind a # at the path's end."""
+    said = str(path)
+    if "#" not in said or Path(path).exists():
+        return Path(path), name
+    head, _, tail = said.rpartition("#")
+    return Path(head), name or tail.strip() or None
+
+
+def is_own(path: Path) -> bool:
+    """Whether a path is to a concept's own file or folder, not to a format that others publish."""
+    return path.suffix.casefold() == ".toml" or (path / FILE).is_file()
+
+
 def read_parts(path: Path) -> dict[str, Any]:
     """The fields of a `Concept` from a TOML file, or a folder with one.
 

@@ -24,17 +24,19 @@ def part_of(every: Sequence[T], held_out: bool | None) -> list[T]:
 
 @dataclass(frozen=True)
 class Text:
-    """One persona, question or neutral description.
+    """One persona, question, statement or neutral description.
 
     Attributes:
         text: as a model reads it.
         facet: the side of the concept that it is about; empty where nobody says.
         form: the way it is written, e.g. in adjectives; empty where nobody says.
+        question: what a statement answers; empty where that is any question about oneself.
     """
 
     text: str
     facet: str = ""
     form: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,10 @@ class Statement:
     Attributes:
         high, low: what somebody at each pole says of themselves.
         facet: the side of the concept that they are about; empty where nobody says.
+        question: what both answer; empty where they answer neutral questions about oneself.
     """
 
     high: str
     low: str
     facet: str = ""
+    question: str = ""

@@ -33,7 +33,7 @@ def toml_of_concept(concept: "Concept") -> str:
     if concept.statements:
         parts.append("\n[statements]\n")
         for pole in (HIGH, LOW):
-            rows = [Text(getattr(each, pole), each.facet) for each in concept.statements]
+            rows = [Text(getattr(each, pole), each.facet, question=each.question) for each in concept.statements]
             parts.append(f"{pole} = {_list(rows)}\n")
     if concept.rubric is not None:
         parts.append(f"\n[rubric]\nhigh = {_quoted(concept.rubric[0])}\nlow = {_quoted(concept.rubric[1])}\n")
@@ -56,7 +56,8 @@ def _list(rows: Sequence[Text]) -> str:
 
 
 def _row(row: Text) -> str:
-    said = [f"{key} = {_quoted(of)}" for key, of in (("facet", row.facet), ("form", row.form)) if of]
+    kinds = (("facet", row.facet), ("form", row.form), ("question", row.question))
+    said = [f"{key} = {_quoted(of)}" for key, of in kinds if of]
     text = _quoted(row.text)
     return f"{{ {', '.join([*said, f'text = {text}'])} }}" if said else text
 

@@ -31,12 +31,14 @@ class TraitStatement:
         pole: whether it is said by those high or by those low in the trait.
         trait: the trait.
         facet: the side of the trait that it shows, where that is known.
+        question: what it answers; empty where that is any neutral question about oneself.
     """
 
     text: str
     pole: Pole
     trait: str
     facet: str = ""
+    question: str = ""
 
 
 def read_statements(source: str | Path, trait: str) -> list[TraitStatement]:
@@ -79,14 +81,15 @@ def split_of(statements: Sequence[TraitStatement], split: Literal["search", "tes
     """The statements that choose the dose (`search`), or those that are reported (`test`).
 
     Of each pole every third one, beginning with the second, is for the search, so that both splits hold every facet
-    and matched statements stay together.
+    and matched statements stay together. Statements that answer one question of their own stay together too.
     """
-    numbers = dict.fromkeys(Pole, 0)
+    numbers: dict[Pole, dict[object, int]] = {pole: {} for pole in Pole}
     chosen = []
     for statement in statements:
-        if (numbers[statement.pole] % _EVERY == _SEARCH) == (split == "search"):
+        of_pole = numbers[statement.pole]
+        number = of_pole.setdefault(statement.question or statement, len(of_pole))
+        if (number % _EVERY == _SEARCH) == (split == "search"):
             chosen.append(statement)
-        numbers[statement.pole] += 1
     return chosen
 
 
@@ -165,9 +168,9 @@ def _require_usable(name: str, trait: str, statements: Sequence[TraitStatement])
         raise ValueError(f"{name} has no statement with trait {trait!r}.")
     seen: set[str] = set()
     for each in statements:
-        if each.text in seen:
+        if f"{each.question} {each.text}" in seen:
             raise ValueError(f"{name}: a statement stands once, but {each.text[:60]!r} stands twice. Keep one.")
-        seen.add(each.text)
+        seen.add(f"{each.question} {each.text}")
     for pole in (Pole.HIGH, Pole.LOW):
         count = sum(each.pole == pole for each in statements)
         if count < LEAST:
