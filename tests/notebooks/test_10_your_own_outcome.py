@@ -10,7 +10,7 @@ Executed = Callable[..., dict[str, Any]]
 
 def test_your_own_outcome(executed: Executed) -> None:
     values = executed(
-        "08_your_own_outcome",
+        "10_your_own_outcome",
         target="study.target",
         claims="list(verdicts['id'])[:2]",
         arms="list(study.tables['equal_dose']['arm'])",
