@@ -5,20 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from workbench.contrast.banks import assemble, in_rounds, part_of
+from workbench.concept.named import AnyConcept, big_five_of
+from workbench.concept.texts import part_of
+from workbench.contrast.banks import assemble, in_rounds
 from workbench.contrast.pairs import Pairs
 from workbench.textfile import read_json_lines
-from workbench.vocabulary import Pole, big_five
+from workbench.vocabulary import Pole
 
 _LOG = logging.getLogger("workbench")
 _HALVES = "search"  # the seed by which a test split is divided, whatever the seed of the pairs
 
 
 def personalitybench_pairs(
-    folder: Path, trait: str, *, n: int, seed: int, split: str, held_out: bool | None = None
+    folder: Path, trait: AnyConcept, *, n: int, seed: int, split: str, held_out: bool | None = None
 ) -> Pairs:
     """See `Contrast.personalitybench`."""
-    trait = big_five(trait)
+    trait = big_five_of(trait, "PersonalityBench")
     columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
     descriptions = _rows(folder / "description.json", list(columns.values()))
     rng = Random(seed)
@@ -50,7 +52,7 @@ def _rows_of_part(descriptions: list[dict], column: str, held_out: bool | None) 
     return [i for i, row in enumerate(descriptions) if row[column] in part]
 
 
-def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: int = 42) -> list[str]:
+def personalitybench_questions(folder: Path, trait: AnyConcept, *, split: str, seed: int = 42) -> list[str]:
     """A split's distinct questions about a trait, in the order in which `Contrast.personalitybench` takes them.
 
     With the same seed, a contrast of n rows takes the first n, so that the last ones are free for other uses. A
@@ -61,7 +63,7 @@ def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: in
         FileNotFoundError: naming the file that does not exist.
         ValueError: for a line that does not have the expected format, an empty file, or an unknown trait.
     """
-    texts = _questions(folder, big_five(trait), split).texts
+    texts = _questions(folder, big_five_of(trait, "PersonalityBench"), split).texts
     return Random(seed).sample(texts, len(texts))
 
 
