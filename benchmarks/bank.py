@@ -16,7 +16,8 @@ from random import Random
 import numpy as np
 
 import workbench as wb
-from workbench.contrast.banks import STYLES, builtin_descriptions
+from workbench.concept import builtin_concept
+from workbench.contrast.banks import STYLES
 from workbench.score.statements.reading import TraitStatement, at_most, read_statements, split_of
 from workbench.score.statements.scoring import statement_scores
 from workbench.vocabulary import BIG_FIVE, Pole
@@ -86,7 +87,10 @@ def personas_of(trait: str, style: str, count: int, *, seed: int) -> dict[str, l
         contrast = wb.Contrast.testbed(trait, n=20 * count, seed=seed)
         every = {pole: sorted({p.system for p in each if p.system}) for pole, each in contrast.poles.items()}
     else:
-        every = {pole: [row["text"] for row in builtin_descriptions(trait, pole, style=style)] for pole in Pole}
+        concept = builtin_concept(trait)
+        personas = concept.in_style(style)
+        texts = {Pole.HIGH: personas.high, Pole.LOW: personas.low, Pole.NEUTRAL: concept.neutral}
+        every = {pole: list(texts[pole].part()) for pole in Pole}
     drawn: dict[str, list[str | None]] = {}
     for pole, texts in every.items():
         drawn[str(pole)] = list(Random(f"{trait} {pole} {seed}").sample(texts, min(count, len(texts))))

@@ -33,7 +33,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say, say_lines, say_where, terminal
-from workbench.contrast.banks import EXPLICIT
+from workbench.concept.texts import EXPLICIT
 from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope

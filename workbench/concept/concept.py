@@ -157,6 +157,11 @@ class Concept:
         content = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
         return hashlib.sha256(json.dumps(content, default=vars, ensure_ascii=False).encode()).hexdigest()
 
+    @property
+    def record(self) -> dict[str, str]:
+        """What a manifest says of it: the digest, and where the texts come from and under which terms."""
+        return {"sha256": self.digest, "source": self.source, "license": self.license}
+
     def toml(self) -> str:
         """The concept as the text of a file; `Concept.read` gives an equal one back."""
         return toml_of_concept(self)

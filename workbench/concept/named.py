@@ -5,7 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from workbench.concept.concept import Concept
-from workbench.concept.reading import FILE
+from workbench.concept.packaged import BUILT_IN
+from workbench.concept.reading import DESCRIPTIONS, ENDINGS, FILE, concept_path
+from workbench.vocabulary import BIG_FIVE, big_five
 
 AnyConcept = str | Path | Concept
 """What may stand where a trait is asked for: a built-in name, a concept's file or folder, or a concept."""
@@ -48,7 +50,43 @@ def names_a_file(trait: str) -> bool:
     """Whether a word that stands for a trait is a path to a concept's file or folder.
 
     Example:
-        >>> names_a_file("mine/formality.toml"), names_a_file("Extraversion")
-        (True, False)
+        >>> names_a_file("mine/formality.toml"), names_a_file("TRAIT.json#Openness"), names_a_file("Extraversion")
+        (True, True, False)
     """
-    return trait.casefold().endswith(".toml") or "/" in trait or "\\" in trait or (Path(trait) / FILE).is_file()
+    path, _ = concept_path(trait, None)
+    looks_it = path.suffix.casefold() in ENDINGS or "/" in trait or "\\" in trait
+    return looks_it or any((path / name).is_file() for name in (FILE, DESCRIPTIONS))
+
+
+def name_of(trait: AnyConcept) -> str:
+    """The name of what stands where a trait is asked for; a name that nobody knows is returned as it is.
+
+    Raises:
+        FileNotFoundError, ValueError: if a path leads to no file, or to one with a mistake.
+    """
+    if isinstance(trait, str) and not names_a_file(trait):
+        return next((known for known in BUILT_IN if known.casefold() == trait.strip().casefold()), trait)
+    return concept_of(trait).name
+
+
+def big_five_of(trait: AnyConcept, source: str) -> str:
+    """The Big Five trait that stands where a trait is asked for, of what knows no other.
+
+    Args:
+        source: what that is, e.g. `the embedded model's bank`.
+
+    Raises:
+        ValueError: for any other concept.
+    """
+    name = name_of(trait)
+    if name in BIG_FIVE or (isinstance(trait, str) and name not in BUILT_IN and not names_a_file(trait)):
+        return big_five(name)
+    raise ValueError(
+        f"Of concepts, {source} knows the Big Five alone ({', '.join(BIG_FIVE)}), but {name!r} arrived. Take what is "
+        "made from the concept's own file: contrast = 'builtin', questions = 'builtin', statements = 'builtin'."
+    )
+
+
+def is_builtin(concept: Concept) -> bool:
+    """Whether a concept is one of the package's, text by text."""
+    return concept.name in BUILT_IN and concept == builtin_concept(concept.name)

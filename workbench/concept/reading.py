@@ -13,6 +13,15 @@ from workbench.textfile import read_text
 FILE = "concept.toml"
 """What a concept's file is called in a folder."""
 
+DESCRIPTIONS = "description.json"
+"""The file by which a folder of PersonalityBench is known."""
+
+ROWS, SHEETS = (".json", ".jsonl", ".csv", ".parquet"), (".xls", ".xlsx")
+"""How files in published formats end: those of rows, and those of item keys alone."""
+
+ENDINGS = (".toml", *ROWS, *SHEETS)
+"""How a concept's file may end."""
+
 _LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 

@@ -3,17 +3,20 @@
 from pathlib import Path
 from random import Random
 
-from workbench.concept.formats.personalitybench import DESCRIPTIONS, read_rows, split_questions
-from workbench.contrast.banks import assemble, in_rounds, part_of
+from workbench.concept.formats.personalitybench import read_rows, split_questions
+from workbench.concept.named import AnyConcept, big_five_of
+from workbench.concept.reading import DESCRIPTIONS
+from workbench.concept.texts import part_of
+from workbench.contrast.banks import assemble, in_rounds
 from workbench.contrast.pairs import Pairs
-from workbench.vocabulary import Pole, big_five
+from workbench.vocabulary import Pole
 
 
 def personalitybench_pairs(
-    folder: Path, trait: str, *, n: int, seed: int, split: str, held_out: bool | None = None
+    folder: Path, trait: AnyConcept, *, n: int, seed: int, split: str, held_out: bool | None = None
 ) -> Pairs:
     """See `Contrast.personalitybench`."""
-    trait = big_five(trait)
+    trait = big_five_of(trait, "PersonalityBench")
     columns = {Pole.HIGH: trait, Pole.LOW: f"{trait}_reversed"}
     descriptions = read_rows(folder / DESCRIPTIONS, list(columns.values()))
     rng = Random(seed)
@@ -45,7 +48,7 @@ def _rows_of_part(descriptions: list[dict], column: str, held_out: bool | None) 
     return [i for i, row in enumerate(descriptions) if row[column] in part]
 
 
-def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: int = 42) -> list[str]:
+def personalitybench_questions(folder: Path, trait: AnyConcept, *, split: str, seed: int = 42) -> list[str]:
     """A split's distinct questions about a trait, in the order in which `Contrast.personalitybench` takes them.
 
     With the same seed, a contrast of n rows takes the first n, so that the last ones are free for other uses. A
@@ -56,5 +59,5 @@ def personalitybench_questions(folder: Path, trait: str, *, split: str, seed: in
         FileNotFoundError: naming the file that does not exist.
         ValueError: for a line that does not have the expected format, an empty file, or an unknown trait.
     """
-    texts = split_questions(folder, big_five(trait), split).texts
+    texts = split_questions(folder, big_five_of(trait, "PersonalityBench"), split).texts
     return Random(seed).sample(texts, len(texts))

@@ -13,6 +13,7 @@ from .judge.endpoint import EndpointJudge as EndpointJudge
 from .judge.judging import judge_answers as judge_answers
 from .judge.local import LocalJudge as LocalJudge
 from .judge.plan import plan_judging as plan_judging
+from .judge.rubric import concept_rubric as concept_rubric
 from .judge.rubric import trait_rubric as trait_rubric
 from .minimal_pairs.bank import builtin_minimal_pairs as builtin_minimal_pairs
 from .minimal_pairs.pair import MinimalPair as MinimalPair

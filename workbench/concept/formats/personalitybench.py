@@ -7,13 +7,11 @@ from random import Random
 from typing import Any
 
 from workbench.concept.formats.wording import chosen, poles_of
+from workbench.concept.reading import DESCRIPTIONS
 from workbench.textfile import read_json_lines
 
 _LOG = logging.getLogger("workbench")
 _HALVES = "search"  # the seed by which a test split is divided, whatever the seed of the pairs
-
-DESCRIPTIONS = "description.json"
-"""The file by which such a folder is known."""
 
 SPLITS = ("search", "test")
 REVERSED = "_reversed"

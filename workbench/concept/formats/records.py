@@ -13,9 +13,6 @@ from workbench.textfile import parsed_json, read_json_lines, read_text
 
 LOG = logging.getLogger("workbench")
 
-ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
-"""How files of rows end."""
-
 
 @dataclass(frozen=True)
 class Record:

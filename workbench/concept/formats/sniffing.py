@@ -6,7 +6,8 @@ from typing import Any
 
 from workbench.concept.entries import MistakeAtError, parts_of
 from workbench.concept.formats import choices, item_key, model_written, persona_vectors, personalitybench, trait
-from workbench.concept.formats.records import ENDINGS, read_records, shown
+from workbench.concept.formats.records import read_records, shown
+from workbench.concept.reading import DESCRIPTIONS, ENDINGS, ROWS, SHEETS
 from workbench.textfile import parsed_json, read_text
 
 Reader = Callable[[Path, str | None], dict[str, Any]]
@@ -26,7 +27,6 @@ _KNOWN = (
     "trait files of persona_vectors, statements with answer_matching_behavior or pole, A/B questions, "
     "PersonalityBench, TRAIT and item keys"
 )
-_SHEETS = (".xls", ".xlsx")
 
 
 def published_parts(path: Path, name: str | None, form: str | None) -> dict[str, Any]:
@@ -58,19 +58,19 @@ def format_of(path: Path) -> str:
         ValueError: if it has none that is known.
     """
     if path.is_dir():
-        if (path / personalitybench.DESCRIPTIONS).is_file():
+        if (path / DESCRIPTIONS).is_file():
             return "personalitybench"
         raise ValueError(
-            f"A folder that holds a concept has a file concept.toml, or {personalitybench.DESCRIPTIONS} as "
+            f"A folder that holds a concept has a file concept.toml, or {DESCRIPTIONS} as "
             f"PersonalityBench has, but {path.name} has neither. Give a file in it."
         )
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     kind = path.suffix.casefold()
-    if kind in _SHEETS:
+    if kind in SHEETS:
         return "item_key"
-    if kind not in ENDINGS:
-        raise ValueError(f"A concept comes as .toml, {', '.join((*ENDINGS, *_SHEETS))}, but {path.name} arrived.")
+    if kind not in ROWS:
+        raise ValueError(f"A concept comes as {', '.join(ENDINGS)}, but {path.name} arrived.")
     if kind == ".json" and (found := _of_object(path)):
         return found
     return _of_rows(path, read_records(path)[0].cells)
@@ -96,7 +96,7 @@ def _of_rows(path: Path, first: Mapping[str, Any]) -> str:
         return "choices"
     if folded & {"sign", "keyed"}:
         return "item_key"
-    if keys == {"question"} and (path.resolve().parents[1] / personalitybench.DESCRIPTIONS).is_file():
+    if keys == {"question"} and (path.resolve().parents[1] / DESCRIPTIONS).is_file():
         return "personalitybench"
     raise ValueError(
         f"{path.name} is in no format that is known: {_KNOWN}. Its first row has {shown(sorted(keys)[:8])}. Write a "

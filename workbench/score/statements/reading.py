@@ -1,17 +1,18 @@
 """First-person statements of a trait's poles: the built-in bank, model-written evaluations, and any table."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from workbench.concept.concept import Concept
+from workbench.concept.named import AnyConcept, big_five_of, concept_of, name_of
+from workbench.concept.packaged import BUILT_IN as CONCEPTS
 from workbench.contrast.tables import READERS, read_table
 from workbench.score.questionnaire.asking import testbed_statements
-from workbench.vocabulary import BIG_FIVE, Pole, big_five
+from workbench.vocabulary import Pole
 
 BUILT_IN, TESTBED = "builtin", "testbed"
 LEAST = 5
@@ -41,18 +42,19 @@ class TraitStatement:
     question: str = ""
 
 
-def read_statements(source: str | Path, trait: str) -> list[TraitStatement]:
+def read_statements(source: str | Path, trait: AnyConcept) -> list[TraitStatement]:
     """A trait's statements, high and low.
 
     Args:
-        source: `builtin` for the built-in bank of the Big Five; `testbed` for phrases that the embedded model knows; a
-            file of the model-written evaluations (columns statement and answer_matching_behavior, where Yes is high);
-            a jsonl, csv or parquet table with columns statement and pole (`high` or `low`) and, optionally, trait and
+        source: `builtin` for those of the concept; `testbed` for phrases that the embedded model knows; a
+            file of the model-written evaluations (columns statement and answer_matching_behavior, where Yes is high); a
+            jsonl, csv or parquet table with columns statement and pole (`high` or `low`) and, optionally, trait and
             facet; or a folder with such a file for each trait, e.g. extraversion.jsonl.
+        trait: a built-in concept's name, a concept's file, or a `Concept`.
 
     Returns:
-        at least 5 of each pole, in the source's order. Of the built-in bank the i-th high and the i-th low statement
-        are matched in wording and length.
+        at least 5 of each pole, in the source's order. Of a concept the i-th high and the i-th low statement are
+        matched in wording and length.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -66,14 +68,14 @@ def read_statements(source: str | Path, trait: str) -> list[TraitStatement]:
         132
     """
     if source == BUILT_IN:
-        return _of_bank(big_five(trait))
+        return _of_concept(concept_of(trait))
     if source == TESTBED:
-        return _of_testbed(big_five(trait))
-    path = Path(source)
+        return _of_testbed(big_five_of(trait, "the embedded model"))
+    path, name = Path(source), name_of(trait)
     if path.is_dir():
-        path = _file_of(path, trait)
-    statements = list(_of_table(path, trait))
-    _require_usable(path.name, trait, statements)
+        path = _file_of(path, name)
+    statements = list(_of_table(path, name))
+    _require_usable(path.name, name, statements)
     return statements
 
 
@@ -105,14 +107,11 @@ def at_most(statements: Sequence[TraitStatement], n: int | None) -> list[TraitSt
     return [each for each in statements if each in kept]
 
 
-def _of_bank(trait: str) -> list[TraitStatement]:
-    path = files("workbench.score.statements") / "bank" / f"{trait.lower()}.json"
-    facets = json.loads(path.read_text(encoding="utf-8"))["facets"]
+def _of_concept(concept: Concept) -> list[TraitStatement]:
     return [
-        TraitStatement(text, pole, trait, facet)
-        for facet, pairs in facets.items()
-        for pair in pairs
-        for text, pole in zip(pair, (Pole.HIGH, Pole.LOW), strict=True)
+        TraitStatement(text, pole, concept.name, each.facet, each.question)
+        for each in concept.require_statements()
+        for text, pole in ((each.high, Pole.HIGH), (each.low, Pole.LOW))
     ]
 
 
@@ -142,7 +141,7 @@ def _of_table(path: Path, trait: str) -> Iterator[TraitStatement]:
             f"Statements need columns statement and pole (high or low), or statement and {_MATCHING}, but {name} has "
             f"{sorted(map(str, frame.columns))[:8]}."
         )
-    if "trait" not in frame and path.stem.casefold() in {one.casefold() for one in BIG_FIVE} - {trait.casefold()}:
+    if "trait" not in frame and path.stem.casefold() in {one.casefold() for one in CONCEPTS} - {trait.casefold()}:
         raise ValueError(f"{name} holds statements of {path.stem.capitalize()}, but {trait} is asked for.")
     key, meaning = ("pole", _POLES) if "pole" in frame else (_MATCHING, _ANSWERS)
     for number, row in enumerate(frame.to_dict("records"), start=1):
