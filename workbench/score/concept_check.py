@@ -19,7 +19,7 @@ from workbench.score.concept_lacks import counts_of, lacks_of, remarks_on
 from workbench.score.statements.reading import TraitStatement, at_most, read_statements
 from workbench.score.statements.scoring import high_minus_low, statement_scores
 
-PERSONAS, STATEMENTS, PAIRS = 4, 24, 120
+PERSONAS, STATEMENTS, PAIRS = 3, 16, 120
 """At most so many personas of a pole, pairs of statements and pairs of prompts are looked at."""
 
 
@@ -29,13 +29,13 @@ class ConceptCheck:
 
     Attributes:
         concept: what was checked.
-        model: the model's name.
+        model: the model's name; empty where the texts alone were checked.
         counts: a row for each kind of text: `texts`, `high`, `low`, `others` (of what has no pole) and `held_out`.
-        balance: what differs between the poles' pairs besides the concept; None without personas.
+        balance: what differs between the poles' pairs besides the concept; None without personas or a model.
         shifts: how the personas shift the likelihood of statements, high minus low, in nats per token: a row for high
             against low personas (`both`), high ones against no system prompt (`high`), and none against low ones
-            (`low`), with `shift`, its 95 % interval `low_end` to `high_end` over pairs of statements, and `n`. Above 0 is
-            as intended. Empty where there are no personas or no statements.
+            (`low`), with `shift`, its 95 % interval `low_end` to `high_end` over pairs of statements, and `n`. Above 0
+            is as intended. Empty where there are no personas or no statements.
         remarks: what is out of balance, in sentences.
         lacking: what is missing and what that costs, in sentences.
     """
@@ -62,6 +62,8 @@ class ConceptCheck:
     @property
     def verdict(self) -> str:
         """How well the poles differ on this model, in a sentence."""
+        if not self.model:
+            return "How well the poles differ was not measured: that takes a model."
         if self.follows is None:
             return f"Whether {self.model} follows the personas was not measured: that takes personas and statements."
         found = {row["personas"]: _said(row) for row in self.shifts.to_dict("records")}
@@ -85,8 +87,25 @@ class ConceptCheck:
             f"{self.concept.word(other)!r}."
         )
 
+    def entry(self) -> dict[str, object]:
+        """Everything as plain values."""
+        return {
+            "concept": self.concept.name,
+            **self.concept.record,
+            "model": self.model or None,
+            "counts": self.counts.astype(object).where(self.counts.notna(), None).to_dict("records"),
+            "auc": None if self.balance is None else self.balance.auc,
+            "shifts": self.shifts.to_dict("records"),
+            "follows": self.follows,
+            "carried_by": list(self.carried_by),
+            "verdict": self.verdict,
+            "remarks": list(self.remarks),
+            "lacking": list(self.lacking),
+        }
+
     def __repr__(self) -> str:
-        lines = [f"{self.concept.name}: from {self.concept.low} to {self.concept.high}, on {self.model}", ""]
+        on = f", on {self.model}" if self.model else ""
+        lines = [f"{self.concept.name}: from {self.concept.low} to {self.concept.high}{on}", ""]
         lines += self.counts.fillna("").to_string(index=False).splitlines()
         lines += ["", self.verdict]
         if self.balance is not None:
@@ -98,7 +117,7 @@ class ConceptCheck:
 
 def check_concept(
     concept: AnyConcept,
-    model: Model,
+    model: Model | None,
     *,
     personas: int = PERSONAS,
     statements: int = STATEMENTS,
@@ -109,7 +128,7 @@ def check_concept(
 
     Args:
         concept: a concept, a built-in one's name, or a concept's file.
-        model: one that reads plain English.
+        model: one that reads plain English; with None the texts alone are checked.
         personas, statements, pairs: at most so many personas of a pole, pairs of statements and pairs of prompts are
             looked at.
         seed: of the pairs, and of the intervals.
@@ -120,19 +139,25 @@ def check_concept(
             its own words alone.
     """
     found = concept_of(concept)
-    if is_embedded(model):
+    if model is not None and is_embedded(model):
         raise ValueError(
             f"A concept is checked on a model that reads plain English, but {model.name} knows the words of its own "
             "Big Five alone. Give another, e.g. --model smollm2."
         )
     balance = None
-    if found.personas:
+    if model is not None and found.personas:
         balance = Contrast.builtin(found, n=pairs, seed=seed).balance(model, seed=seed)
     shifts = pd.DataFrame()
-    if found.personas and found.statements:
+    if model is not None and found.personas and found.statements:
         shifts = _shifts(found, model, personas, statements, seed)
     return ConceptCheck(
-        found, model.name, counts_of(found), balance, shifts, remarks_on(found, balance), lacks_of(found)
+        found,
+        "" if model is None else model.name,
+        counts_of(found),
+        balance,
+        shifts,
+        remarks_on(found, balance),
+        lacks_of(found),
     )
 
 
