@@ -53,9 +53,11 @@ def names_a_file(trait: str) -> bool:
         >>> names_a_file("mine/formality.toml"), names_a_file("TRAIT.json#Openness"), names_a_file("Extraversion")
         (True, True, False)
     """
-    path, _ = concept_path(trait, None)
-    looks_it = path.suffix.casefold() in ENDINGS or "/" in trait or "\\" in trait
-    return looks_it or any((path / name).is_file() for name in (FILE, DESCRIPTIONS))
+    try:
+        path, _ = concept_path(trait, None)
+        return path.suffix.casefold() in ENDINGS or any((path / name).is_file() for name in (FILE, DESCRIPTIONS))
+    except OSError:  # no path is so long
+        return False
 
 
 def name_of(trait: AnyConcept) -> str:

@@ -148,8 +148,8 @@ class Contrast(Pairs):
         a `question` column the poles' texts are system prompts and the question is the user's turn; without one the
         texts are the user's turn.
         """
-        name = None if trait is None else name_of(trait)
-        return cls.of(pairs_from_table(Path(path), trait=name), template=template)
+        named = trait if trait is None or isinstance(trait, str) else name_of(trait)
+        return cls.of(pairs_from_table(Path(path), trait=named), template=template)
 
     @classmethod
     def from_texts(

@@ -2,6 +2,8 @@ from .answers import Condition as Condition
 from .answers import answer_questions as answer_questions
 from .calibrating import calibrate as calibrate
 from .capability import answer_items as answer_items
+from .concept_check import ConceptCheck as ConceptCheck
+from .concept_check import check_concept as check_concept
 from .harness.evaluating import HarnessOutcomes as HarnessOutcomes
 from .harness.evaluating import evaluate_harness as evaluate_harness
 from .harness.model import harness_model as harness_model
