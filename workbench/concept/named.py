@@ -81,11 +81,11 @@ def big_five_of(trait: AnyConcept, source: str) -> str:
         ValueError: for any other concept.
     """
     name = name_of(trait)
-    if name in BIG_FIVE or (isinstance(trait, str) and name not in BUILT_IN and not names_a_file(trait)):
+    if name.casefold() in {known.casefold() for known in BIG_FIVE}:
         return big_five(name)
     raise ValueError(
-        f"Of concepts, {source} knows the Big Five alone ({', '.join(BIG_FIVE)}), but {name!r} arrived. Take what is "
-        "made from the concept's own file: contrast = 'builtin', questions = 'builtin', statements = 'builtin'."
+        f"There is no Big Five trait {name!r}, and {source} knows no others. Choose one of {', '.join(BIG_FIVE)}, or "
+        "take what is made from the concept's own file: contrast, questions or statements = 'builtin'."
     )
 
 

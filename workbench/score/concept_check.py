@@ -51,7 +51,7 @@ class ConceptCheck:
     @property
     def follows(self) -> bool | None:
         """Whether high personas surely make high statements likelier against low ones; None where nothing tells."""
-        return None if self.shifts.empty else bool(self.shifts.set_index("personas").loc["both", "low_end"] > 0)
+        return None if self.shifts.empty else self._end("low_end") > 0
 
     @property
     def carried_by(self) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ class ConceptCheck:
         found = {row["personas"]: _said(row) for row in self.shifts.to_dict("records")}
         told = f"{found['both']} nats per token by high against low personas"
         by = f"from no persona, {found['high']} by high ones and {found['low']} by low ones"
-        if self.shifts.set_index("personas").loc["both", "high_end"] < 0:
+        if self._end("high_end") < 0:
             return f"The personas move {self.model} the wrong way: {told}; {by}. See whether the poles are exchanged."
         if not self.follows:
             return (
@@ -86,6 +86,10 @@ class ConceptCheck:
             f"the model is already, or it does not follow there: expect little of edits towards "
             f"{self.concept.word(other)!r}."
         )
+
+    def _end(self, column: str) -> float:
+        """An end of the interval of high against low personas."""
+        return float(self.shifts.loc[self.shifts["personas"] == "both", column].iloc[0])
 
     def entry(self) -> dict[str, object]:
         """Everything as plain values."""

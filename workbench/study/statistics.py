@@ -1,5 +1,6 @@
 """What a study says of each trait's neurons before anything is edited: nulls, stability, exclusivity, confounds."""
 
+import logging
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from workbench.select.null import permutation_null
 from workbench.select.selection import Selection
 from workbench.select.stability import sensitivity, stability
 from workbench.study.config import StudyConfig
+from workbench.study.warned import LOGGER
 from workbench.vocabulary import NeuronSet
 
 BY_TRAIT = (
@@ -103,10 +105,17 @@ def null_tables(rows: object, config: StudyConfig) -> dict[str, pd.DataFrame]:
 
 
 def stability_tables(rows: object, config: StudyConfig) -> dict[str, pd.DataFrame]:
-    """How far other descriptions and questions would have chosen the same neurons."""
-    units = ("description", "question")
-    tables = [stability(rows, unit=unit, **_rule(config)).summary().assign(unit=unit) for unit in units]
-    return {"stability": pd.concat(tables)}
+    """How far other descriptions and questions would have chosen the same neurons.
+
+    Of a kind of which there are too few for halves there is no row, and a warning.
+    """
+    tables = [pd.DataFrame(columns=["measure", "estimate", "low", "high", "n", "unit"])]
+    for unit in ("description", "question"):
+        try:
+            tables.append(stability(rows, unit=unit, **_rule(config)).summary().assign(unit=unit))
+        except ValueError as error:
+            logging.getLogger(LOGGER).warning("How stable the selection is over %ss is not said: %s", unit, error)
+    return {"stability": pd.concat([table for table in tables if len(table)] or tables)}
 
 
 def exclusivity_tables(rows: HasMoments, config: StudyConfig) -> dict[str, pd.DataFrame]:
