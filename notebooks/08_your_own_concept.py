@@ -91,7 +91,7 @@ all = [
 [statements]
 high = [
     "Arr, I be the captain of this ship, matey.",
-    "Ahoy, ye can find me treasure on the island.",
+    "Ahoy, I hide me treasure on the island.",
     "I drink me rum and I sing all night, arr.",
     "Shiver me timbers, I never saw such a storm.",
     "I be after gold, and no lubber stops me.",
@@ -100,12 +100,12 @@ high = [
     "Yo ho, I stole a chest of silver coins.",
     "I make me enemies walk the plank, arr.",
     "Aye, I lost me leg to a hungry shark.",
-    "Arr, hand over yer purse, ye scurvy dog.",
+    "Arr, I take yer purse, ye scurvy dog.",
     "I be known and feared on the seven seas.",
 ]
 low = [
     "Yes, I am the head of this office, madam.",
-    "Hello, you can find my report on the desk.",
+    "Hello, I keep my report on the desk.",
     "I drink my tea and I read all evening.",
     "Oh dear, I never saw such a long invoice.",
     "I am after order, and no colleague minds it.",
@@ -114,7 +114,7 @@ low = [
     "Well, I sorted a box of old documents.",
     "I make my visitors wait in the lobby.",
     "Yes, I lost my pen to a new colleague.",
-    "Please hand over your form to the desk, sir.",
+    "Yes, I take your form to the desk, sir.",
     "I am known and valued in the department.",
 ]
 """)
