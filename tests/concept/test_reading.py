@@ -81,6 +81,12 @@ MISTAKES = {
         29,
         "as all, or as search and held_out, but both",
     ),
+    "a desirable pole that is none": (
+        'low = "fond of coffee"',
+        'low = "x"\ndesirable = "tea"',
+        9,
+        "high or low, but the text 'tea'",
+    ),
     "one rubric": ('low = "somebody who drinks coffee"', "", 49, "[rubric] needs high and low"),
     "a table without its text": ('"I buy coffee."', '{ facet = "x" }', 43, "a text in a table needs an entry text"),
     "two questions in a pair": (

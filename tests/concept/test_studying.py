@@ -23,7 +23,7 @@ quantiles = []
 min_d = 0.05
 arms = ["DPN-LE", "random", "simple prompt", "description prompt", "neutral prompt"]
 gammas = [1.0]
-outcomes = [{ statements = "builtin", n = 2 }]
+outcomes = [{ statements = "builtin", n = 2 }, { off-target-statements = "builtin", n = 2 }]
 scorer = "none"
 permutations = 19
 resamples = 100
@@ -105,6 +105,15 @@ def test_a_study_keeps_the_concept_and_needs_its_file_no_more(studied: wb.Study)
     assert set(again.tables["arms"]["arm"]) >= {"simple prompt", "description prompt", "neutral prompt"}
     overlap = again.tables["trait_overlap"]
     assert any("Tea drinking" in str(value) for value in overlap.to_numpy().ravel())
+    across = again.tables["statements_specificity"]
+    method = across[across["arm"] == "DPN-LE"]
+    assert set(zip(method["edited"], method["measured"], strict=True)) == {
+        (edited, measured) for edited in again.config.traits for measured in again.config.traits
+    }
+    own = method[method["edited"] == method["measured"]].set_index(["edited", "direction"])["shift"]
+    shifts = again.tables["shifts"].query("arm == 'DPN-LE' and quantity == 'statements'")
+    assert own.notna().all()
+    assert len(shifts)
     page = wb.report.write_study_report(again)
     assert "Tea drinking" in page.read_text(encoding="utf-8")
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _CHECK = "workbench.score.concept_check:check_concept"
 """What checks a concept on a model stands on a floor above, and is found by its name when it is asked for."""
 
+_PUBLISHED = "workbench.concept.formats.sniffing:published_parts"
+"""The readers of published formats load pandas, which a concept's own file does not need."""
+
 
 @dataclass(frozen=True, repr=False)
 class Concept:
@@ -34,6 +37,7 @@ class Concept:
         questions: asked under every persona.
         statements: what somebody at each pole says of themselves, in pairs; they may be none.
         rubric: what an answer at the high and at the low pole looks like, for a judge.
+        desirable: the pole that people would rather have, `high` or `low`; empty where that is neither.
         source, license: where the texts come from, and under which terms.
     """
 
@@ -45,6 +49,7 @@ class Concept:
     questions: Texts = NONE
     statements: tuple[Statement, ...] = ()
     rubric: tuple[str, str] | None = None
+    desirable: str = ""
     source: str = field(default="", compare=False)
     license: str = field(default="", compare=False)
 
@@ -94,10 +99,7 @@ class Concept:
             if name is not None and name.casefold() != concept.name.casefold():
                 raise ValueError(f"{path.name} holds {concept.name}, but {name!r} is asked for. Leave the name out.")
             return concept
-        # The readers of published formats import pandas, which a concept's own file does not need.
-        from workbench.concept.formats.sniffing import published_parts
-
-        return cls._of_parts(published_parts(path, name, form))
+        return cls._of_parts(pkgutil.resolve_name(_PUBLISHED)(path, name, form))
 
     @classmethod
     def builtin(cls, name: str) -> "Concept":

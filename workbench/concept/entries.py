@@ -21,7 +21,7 @@ _TAKEN = ("all", "unedited", "neutral")
 _POLES = ("high", "low")
 _KEYS: dict[str, tuple[str, ...]] = {
     "": ("name", "source", "license", "poles", "personas", "styles", "questions", "statements", "rubric"),
-    "poles": _POLES,
+    "poles": (*_POLES, "desirable"),
     "personas": (*_POLES, "neutral", "held_out", "paired"),
     "held_out": (*_POLES, "neutral"),
     "style": (*_POLES, "held_out", "paired"),
@@ -76,6 +76,12 @@ def parts_of(entries: Mapping[str, Any]) -> dict[str, Any]:
             f"none of {', '.join(_TAKEN)}, but {one_line(texts['name'], most=60)!r} stands here. Change it.",
         )
     words = _both(entries, "poles", "the words for its two poles")
+    desirable = entries["poles"].get("desirable", "")
+    if desirable not in ("", *_POLES):
+        raise MistakeAtError(
+            ("poles", "desirable"),
+            f"the desirable pole is high or low, but {_kind(desirable)} stands here. Or leave it out.",
+        )
     if "personas" not in entries and "statements" not in entries:
         raise MistakeAtError((), "a concept needs a table [personas], from which its pairs are made. Add one.")
     if ("personas" in entries) != ("questions" in entries):
@@ -106,6 +112,7 @@ def parts_of(entries: Mapping[str, Any]) -> dict[str, Any]:
         "questions": _questions(entries) if "questions" in entries else Texts(),
         "statements": tuple(_statements(entries)) if "statements" in entries else (),
         "rubric": rubric,
+        "desirable": desirable,
         "source": texts.get("source", ""),
         "license": texts.get("license", ""),
     }
@@ -219,7 +226,7 @@ def _personas(table: Mapping[str, Any], place: Place, style: str, seen: _Seen) -
     paired = table.get("paired", False)
     if not isinstance(paired, bool):
         raise MistakeAtError((*place, "paired"), f"paired is true or false, but {_kind(paired)} stands here.")
-    out = _table(table.get("held_out", {}), "held_out" if place == ("personas",) else "poles", (*place, "held_out"))
+    out = _table(table.get("held_out", {}), "held_out" if place == ("personas",) else "rubric", (*place, "held_out"))
     poles: dict[str, Texts] = {}
     for pole in _POLES:
         here = (*place, pole)

@@ -17,6 +17,7 @@ def toml_of_concept(concept: "Concept") -> str:
     parts = [f"name = {_quoted(concept.name)}\n"]
     parts += [f"{key} = {_quoted(of)}\n" for key in ("source", "license") if (of := getattr(concept, key))]
     parts.append(f"\n[poles]\nhigh = {_quoted(concept.high)}\nlow = {_quoted(concept.low)}\n")
+    parts.append(f"desirable = {_quoted(concept.desirable)}\n" if concept.desirable else "")
     for each in concept.personas:
         poles = {HIGH: each.high, LOW: each.low}
         if each.style == EXPLICIT and concept.neutral:

@@ -377,6 +377,7 @@ _OF_ANY: dict[str, Any] = {
     "outcomes": (
         "answers",
         {"statements": "builtin", "n": 32},
+        {"off-target-statements": "builtin", "n": 32},
         {"minimal-pairs": "builtin", "n": 64},
         {"perplexity": 6, "answers": 4},
         "patching",
