@@ -397,3 +397,17 @@ def test_statements_keep_the_question_that_they_answer(tmp_path: Path) -> None:
     concept = wb.Concept.read(published.write(tmp_path / "ab.json", published.CHOICES))
     read = wb.score.read_statements("builtin", concept)
     assert {each.question for each in read} == {f"What is served at {n} o'clock?" for n in range(6)}
+
+
+def test_a_file_whose_name_names_nothing_is_to_be_named(tmp_path: Path) -> None:
+    path = published.write(tmp_path / "2024.jsonl", published.EVALUATIONS)
+    with pytest.raises(ValueError, match="named by its file, but '2024' gives no name. Give one with"):
+        wb.Concept.read(path)
+    assert wb.Concept.read(path, name="tea").name == "Tea"
+    assert wb.Concept.read(published.write(tmp_path / "01_tea-time.jsonl", published.EVALUATIONS)).name == "Tea time"
+
+
+def test_a_folder_is_found_beside_the_study(tmp_path: Path) -> None:
+    published.personalitybench(tmp_path / "bench")
+    (tmp_path / "study.toml").write_text('model = "smollm2"\ntraits = ["bench#Openness"]\n')
+    assert wb.StudyConfig.read(tmp_path / "study.toml").concepts[0].source.startswith("PersonalityBench")
