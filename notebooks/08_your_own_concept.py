@@ -199,8 +199,8 @@ table
 
 # %% [markdown]
 # An edit counts if it moves the statements as intended, *increase* up and *decrease* down, and further than random
-# neurons do. Draws differ widely, and the luckiest of four comes near the edit: one draw is no control. Four draws and
-# twelve pairs of statements are enough for a first look. A study does the same in earnest:
+# neurons do. It does so on average, but draws differ widely, and the luckiest of the four moves as far as the edit: one
+# draw is no control, and four are too few to tell. A study does the same in earnest:
 # it chooses the dose on other statements, draws each control twenty times, compares rivals, measures what an edit
 # costs, and gives intervals and verdicts:
 #

@@ -30,7 +30,6 @@ def test_your_own_concept(executed: Executed) -> None:
     assert "this one has no partner" in said["told"]
     assert said["follows"] is True
     persona, edit, *random = said["both"]
-    print(said)
     assert said["rows"][0] == "persona"
     assert said["rows"][1] == f"edit of {said['edited']} neurons"
     assert persona > 0.2
