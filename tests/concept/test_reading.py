@@ -1,6 +1,8 @@
 """Concepts from files: what is read, and that each mistake is one line with the file's line."""
 
+import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,69 @@ def test_a_fifth_of_each_facet_is_held_out_and_nothing_is_lost() -> None:
 def test_unknown_names_are_told() -> None:
     with pytest.raises(ValueError, match="no built-in concept 'Calm'. Choose one of Openness, .*, or give a concept's"):
         wb.Concept.builtin("Calm")
+
+
+def in_folder(folder: Path) -> Path:
+    """The same concept in a folder, its lists in files of JSON lines."""
+    entries = tomllib.loads(TEA)
+    personas = [
+        {"text": each, "pole": pole} for pole in ("high", "low", "neutral") for each in entries["personas"][pole]
+    ]
+    questions = [{"text": each, "split": part} for part, texts in entries["questions"].items() for each in texts]
+    statements = [{"high": a, "low": b} for a, b in zip(*entries["statements"].values(), strict=True)]
+    for name, rows in (("personas", personas), ("questions", questions), ("statements", statements)):
+        (folder / f"{name}.jsonl").write_text("\n\n".join(json.dumps(row) for row in rows))
+    (folder / "concept.toml").write_text(TEA[: TEA.index("[personas]")] + TEA[TEA.index("[rubric]") :])
+    return folder
+
+
+def test_a_folder_with_tables_is_the_same_concept(tmp_path: Path) -> None:
+    (tmp_path / "tea.toml").write_text(TEA)
+    folder = in_folder(tmp_path)
+    assert wb.Concept.read(folder) == wb.Concept.read(tmp_path / "tea.toml")
+    assert wb.Contrast.builtin(str(folder), n=4).trait == "Tea drinking"
+
+
+FOLDER_MISTAKES = {
+    "a row's text": ("personas", '"You love black coffee."', '""', "personas.jsonl, line 13: a text is due, but it is"),
+    "a text twice": (
+        "personas",
+        '"You own nine teapots."',
+        '"You love green tea."',
+        "line 5: a persona stands once, but",
+    ),
+    "a pole": (
+        "personas",
+        '"pole": "low"',
+        '"pole": "cold"',
+        "personas.jsonl, line 11: pole is one of high, low, neutral",
+    ),
+    "a column": ("questions", '"split"', '"part"', "questions.jsonl, line 1: there is no column 'part'"),
+    "no pole": (
+        "personas",
+        '"text": "You love green tea.", ',
+        "",
+        "personas.jsonl, line 3: a row of personas has text and",
+    ),
+    "a number": ("statements", '"I buy coffee."', "7", "statements.jsonl, line 5: a text is due, but the number 7"),
+    "no JSON": ("statements", '"I buy coffee."', "coffee", "statements.jsonl, line 5 is not JSON"),
+}
+
+
+@pytest.mark.parametrize(("table", "old", "new", "said"), FOLDER_MISTAKES.values(), ids=list(FOLDER_MISTAKES))
+def test_a_mistake_in_a_folder_names_its_file_and_line(
+    tmp_path: Path, table: str, old: str, new: str, said: str
+) -> None:
+    path = in_folder(tmp_path) / f"{table}.jsonl"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        wb.Concept.read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_that_stands_in_the_file_and_in_a_table_is_refused(tmp_path: Path) -> None:
+    folder = in_folder(tmp_path)
+    (folder / "concept.toml").write_text(TEA)
+    with pytest.raises(ValueError, match="personas.high stands in concept.toml and in personas.jsonl too"):
+        wb.Concept.read(folder)

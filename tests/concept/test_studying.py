@@ -9,6 +9,7 @@ import pytest
 
 import workbench as wb
 from tests.concept.concepts import TEA
+from workbench.score.statements.scoring import high_minus_low
 from workbench.study.config import StudyConfig
 
 STUDY = """
@@ -110,10 +111,14 @@ def test_a_study_keeps_the_concept_and_needs_its_file_no_more(studied: wb.Study)
     assert set(zip(method["edited"], method["measured"], strict=True)) == {
         (edited, measured) for edited in again.config.traits for measured in again.config.traits
     }
-    own = method[method["edited"] == method["measured"]].set_index(["edited", "direction"])["shift"]
-    shifts = again.tables["shifts"].query("arm == 'DPN-LE' and quantity == 'statements'")
-    assert own.notna().all()
-    assert len(shifts)
+    (cell,) = method.query("edited == 'Tea drinking' and measured == 'Agreeableness' and direction == 'decrease'")[
+        "shift"
+    ]
+    scores = again.tables["statements_off_target"].query("arm == 'DPN-LE' and edited == 'Tea drinking'")
+    after = high_minus_low(scores.query("direction == 'decrease'").drop(columns="edited"))
+    before = high_minus_low(again.tables["statements"].query("arm == 'none' and trait == 'Agreeableness'"))
+    assert set(after["trait"]) == {"Agreeableness"}
+    assert cell == pytest.approx(before["score"].mean() - after["score"].mean())
     page = wb.report.write_study_report(again)
     assert "Tea drinking" in page.read_text(encoding="utf-8")
 

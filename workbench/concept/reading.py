@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.concept.entries import MistakeAtError, parts_of
+from workbench.concept.folder import Rows
 from workbench.concept.lines import Place, lines_of
 from workbench.textfile import read_text
 
@@ -46,12 +47,34 @@ def read_parts(path: Path) -> dict[str, Any]:
         FileNotFoundError: if there is no such file.
         ValueError: for the first mistake: the file, the line, what is wrong and what to do.
     """
+    rows = Rows(path) if path.is_dir() else None
+    path = path / FILE if path.is_dir() else path
     text = read_text(path)
     entries = toml_entries(text, path.name)
     try:
-        return parts_of(entries)
+        return parts_of(entries if rows is None else _merged(entries, rows))
     except MistakeAtError as error:
-        raise ValueError(_told(error, text, path.name)) from None
+        raise ValueError(_told(error, text, path.name, {} if rows is None else rows.places)) from None
+
+
+def _merged(entries: dict[str, Any], rows: Rows) -> dict[str, Any]:
+    """A file's entries with those of the tables beside it.
+
+    Raises:
+        MistakeAtError: if a list stands in both.
+    """
+    merged = dict(entries)
+    for name, table in rows.entries.items():
+        own = merged.get(name, {})
+        if not isinstance(own, dict):
+            continue
+        twice = [key for key in table if key in own]
+        if twice:
+            raise MistakeAtError(
+                (name, twice[0]), f"{name}.{twice[0]} stands in {FILE} and in {name}.jsonl too. Keep it in one of them."
+            )
+        merged[name] = {**own, **table}
+    return merged
 
 
 def toml_entries(text: str, name: str) -> dict[str, Any]:
@@ -77,11 +100,20 @@ def toml_entries(text: str, name: str) -> dict[str, Any]:
         raise ValueError(f"{name} is nested too deeply to be read as a concept.") from None
 
 
-def _told(error: MistakeAtError, text: str, name: str) -> str:
+def _told(error: MistakeAtError, text: str, name: str, places: Mapping[Place, str]) -> str:
     lines = lines_of(text)
-    other = "" if error.other is None else f"line {_line(error.other, lines)}"
-    line = _line(error.place, lines) if error.place else text.rstrip("\n").count("\n") + 1
-    return f"{name}, line {line}: {error.sentence.replace('{other}', other)}"
+
+    def where(place: Place) -> str:
+        for length in range(len(place), 0, -1):
+            if place[:length] in places:
+                return places[place[:length]]
+        line = _line(place, lines) if place else text.rstrip("\n").count("\n") + 1
+        return f"{name}, line {line}"
+
+    at = where(error.place)
+    other = "" if error.other is None else where(error.other)
+    other = other.removeprefix(f"{at.partition(',')[0]}, ")
+    return f"{at}: {error.sentence.replace('{other}', other)}"
 
 
 def _line(place: Place, lines: Mapping[Place, int]) -> int:
