@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from workbench.arm import registry as arms
-from workbench.arm.registry import ARMS
+from workbench.arm.registry import ARMS, NAMES
 from workbench.arm.spec import ONCE, ArmSpec
 from workbench.capture.settings import Engine
 from workbench.contrast.banks import EXPLICIT, Style
@@ -82,7 +82,7 @@ class StudyConfig(BaseModel):
         default=None, description="Target layers; by default those published for such a model, else all."
     )
     method: str = Field(default="DPN-LE", description="The arm under test, which the others are compared with.")
-    arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(ARMS)}.")
+    arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(NAMES)}.")
     gammas: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5), description="Doses of the graded arms.")
     broad_gammas: tuple[float, ...] = Field(
         default=(0.05, 0.1, 0.2, 0.3, 0.5),
@@ -252,7 +252,7 @@ class StudyConfig(BaseModel):
     def _whole(self) -> "StudyConfig":
         if not self.gammas or not self.broad_gammas:
             raise ValueError("doses are finite numbers above 0, but gammas or broad_gammas holds none")
-        if self.method in ARMS and self.method not in self.arms:
+        if self.method in NAMES and self.method not in self.arms:
             raise ValueError(f"the arm under test, {self.method!r}, is not among the arms: {list(self.arms)}")
         if self.engine == "local" and (self.address is not None or self.workers is not None):
             raise ValueError("address and workers go with engine = 'ray', but the engine is 'local'")
