@@ -19,22 +19,10 @@ from workbench.study.sweeping import swept_name
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 INSIDE, OUTSIDE = "inside", "outside"
 NOT_RUN, NO_INTERVAL = "not run", "no interval"
-COLUMNS = [
-    "id",
-    "step",
-    "quantity",
-    "arm",
-    "gamma",
-    "direction",
-    "paper",
-    "ours",
-    "low",
-    "high",
-    "n",
-    "verdict",
-    "why",
-    "where",
-]
+COLUMNS = (
+    *("id", "step", "quantity", "arm", "gamma", "direction", "paper", "ours", "low", "high", "n"),
+    *("verdict", "why", "where"),
+)
 
 
 class NotMeasured(Exception):
@@ -97,7 +85,7 @@ class Comparison:
 
 
 def _verdict(paper: float, ours: Ours, faithful: bool) -> str:
-    if math.isnan(ours.low) or math.isnan(ours.high):
+    if not ours.low < ours.high:  # rows that are all alike show no spread, and a single one has none
         return NO_INTERVAL
     within = ours.low <= paper <= ours.high
     words = (REPRODUCED, NOT_REPRODUCED) if faithful else (INSIDE, OUTSIDE)
@@ -106,17 +94,22 @@ def _verdict(paper: float, ours: Ours, faithful: bool) -> str:
 
 def table_of(comparisons: list[Comparison]) -> pd.DataFrame:
     """A row for each comparison; `COLUMNS`."""
-    return pd.DataFrame([asdict(each) for each in comparisons], columns=COLUMNS)
+    return pd.DataFrame([asdict(each) for each in comparisons], columns=list(COLUMNS))
 
 
-def measured_in(study: Study, number: Published) -> Ours:
+def measured_in(study: Study, number: Published, tried: Sequence[float] | None = None) -> Ours:
     """What a study measured of a number.
+
+    Args:
+        tried: the doses among which the best is taken where the number says none; by default all that ran.
 
     Raises:
         NotMeasured: if it did not.
     """
     if number.arm not in set(study.tables["arms"]["arm"]):
         raise NotMeasured(study.left_out.get(number.arm) or f"no arm {number.arm!r} ran")
+    if number.quantity == "trait of 10":
+        return _of_ten(study, number, "score", True, tried)
     return _MEASURES[number.quantity](study, number)
 
 
@@ -128,7 +121,7 @@ def counted_in(folder: Path, pole: str) -> Ours:
     return _over_traits(counts)
 
 
-def _of_ten(study: Study, number: Published, column: str, trait: bool) -> Ours:
+def _of_ten(study: Study, number: Published, column: str, trait: bool, allowed: Sequence[float] | None = None) -> Ours:
     """Both directions' mean ratings together, out of 10, question by question.
 
     Under decrease a trait rating counts as six minus it. A question without both ratings is left out.
@@ -140,12 +133,14 @@ def _of_ten(study: Study, number: Published, column: str, trait: bool) -> Ours:
     doses = sorted(set(rows["gamma"]))
     if number.gamma is not None and number.gamma not in doses:
         raise NotMeasured(f"{number.arm} ran at {_listed(doses)}, not at {number.gamma:g}")
-    tried = [number.gamma] if number.gamma is not None else doses
+    tried = [number.gamma] if number.gamma is not None else [dose for dose in doses if dose in (allowed or doses)]
+    if not tried:
+        raise NotMeasured(f"{number.arm} ran at {_listed(doses)}, none of which is published")
     results = [_both_ways(study, rows[rows["gamma"] == dose], column, trait) for dose in tried]
     best = max(range(len(tried)), key=lambda index: results[index].estimate)
     if len(tried) == 1:
         return results[best]
-    why = f"the best of doses {_listed(doses)}, at {tried[best]:g}, chosen on the same questions: too high if anything"
+    why = f"the best of doses {_listed(tried)}, at {tried[best]:g}, chosen on the same questions: too high if anything"
     return Ours(*list(asdict(results[best]).values())[:4], why)
 
 

@@ -41,9 +41,9 @@ class Found:
 
     def lacking(self, kind: str) -> str:
         """What a step says whose data are not there."""
-        names = [name or "the folder itself" for name in KINDS[kind]]
-        marks = f", a folder with {' and '.join(_MARKS[kind][:2])}" if kind in _MARKS else ""
-        return f"{self.folder} has no {kind}: looked for {', '.join(names)}{marks}"
+        names = " or ".join(name for name in KINDS[kind] if name)
+        holding = f" with {' and '.join(_MARKS[kind][:2])}" if kind in _MARKS else ""
+        return f"there is no {names}{holding} in {self.folder}"
 
     def ipip_key(self) -> Path:
         """The item key of the questionnaire."""

@@ -11,7 +11,7 @@ from workbench.outcome.finding import Claim
 from workbench.outcome.items import Gsm8k, QuestionAnswering
 from workbench.outcome.outcome import Asking, Split
 from workbench.outcome.quantity import SHARE, Quantity
-from workbench.outcome.questionnaire import Questionnaire
+from workbench.outcome.questionnaire import Questionnaire, item_means
 from workbench.outcome.results import Results
 from workbench.score.answers import Condition
 from workbench.score.capability import Item
@@ -19,6 +19,17 @@ from workbench.score.items.rows import read_rows
 from workbench.score.questionnaire.asking import Statement
 from workbench.score.questionnaire.keys import read_keys, statements_of
 from workbench.score.questionnaire.respondents import read_split
+
+ITEMS = "questionnaire_items"
+"""The table with the score of each item under each condition."""
+
+
+def first_items(items: Sequence[Item], n: int) -> list[Item]:
+    """The first n of the items whose questions differ."""
+    kept: dict[str, Item] = {}
+    for item in items:
+        kept.setdefault(item.question, item)
+    return list(kept.values())[:n]
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,8 @@ class FirstGsm8k(Gsm8k):
         return replace(super().quantity, max_loss=None)
 
     def items(self, condition: Condition, split: Split) -> Sequence[Item]:
-        """The file's first n."""
-        return self.read()[: self.n]
+        """The file's first n, each question once."""
+        return first_items(self.read(), self.n)
 
     def check(self) -> None:
         """The file can be read."""
@@ -60,8 +71,8 @@ class FirstQuestions(QuestionAnswering):
         return Quantity(f"{self.task}_f1", "cost", f"{self.task} F1", SHARE, "score", (0.01, 0.02, 0.05), margin=0.05)
 
     def items(self, condition: Condition, split: Split) -> Sequence[Item]:
-        """The file's first n."""
-        return self.read()[: self.n]
+        """The file's first n, each question once."""
+        return first_items(self.read(), self.n)
 
     def check(self) -> None:
         """The file can be read."""
@@ -108,3 +119,7 @@ class FirstItems(Questionnaire):
     def ask(self, model: Model, asking: Asking) -> pd.DataFrame:
         """As a questionnaire, in the scope `generated`."""
         return super().ask(model, replace(asking, scope="generated"))
+
+    def tables(self, results: Results) -> dict[str, pd.DataFrame]:
+        """The shifts, and the score of each item under each condition."""
+        return {**super().tables(results), ITEMS: item_means(results.frames[self.name])}

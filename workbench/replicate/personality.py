@@ -19,22 +19,10 @@ from workbench.select.presets import Shape
 from workbench.study.config import StudyConfig
 
 _MOST_QUESTIONS = 200
-_PLAIN = [
-    "traits",
-    "pairs",
-    "gammas",
-    "scopes",
-    "test_questions",
-    "search_questions",
-    "max_new_tokens",
-    "temperature",
-    "answered_pairs",
-    "patching_pairs",
-    "draws",
-    "permutations",
-    "resamples",
-    "seed",
-]
+_PLAIN = (
+    *("traits", "pairs", "gammas", "scopes", "test_questions", "search_questions", "max_new_tokens", "temperature"),
+    *("answered_pairs", "patching_pairs", "draws", "permutations", "resamples", "seed"),
+)
 """Settings of a protocol that are entries of a study's file."""
 
 
@@ -115,6 +103,7 @@ def asked_of(
         questions=str(bench),
         quantiles=tuple(values.get("quantiles", ())),
         method=protocol.method,
+        dose=protocol.dose,
         arms=tuple(names),
         **entries,
         **judged,

@@ -16,7 +16,7 @@ from workbench.outcome.answers import Answers
 from workbench.outcome.outcome import Outcome
 from workbench.replicate.caa import behaviours, read_choices
 from workbench.replicate.data import Found, find_data
-from workbench.replicate.outcomes import FirstGsm8k, FirstItems, FirstQuestions
+from workbench.replicate.outcomes import FirstGsm8k, FirstItems, FirstQuestions, first_items
 from workbench.replicate.personality import Asked, asked_of, missing, quiet_log
 from workbench.replicate.protocol import Protocol, read_protocol
 from workbench.replicate.running import own_judge
@@ -212,7 +212,7 @@ def _asked(outcome: Outcome) -> tuple[list[str], int, int]:
         questions = outcome.questions_of(outcome.traits[0], "test")
         return questions[:_SAMPLED], len(questions), outcome.max_new_tokens
     if isinstance(outcome, FirstGsm8k | FirstQuestions):
-        items = outcome.read()[: outcome.n]
+        items = first_items(outcome.read(), outcome.n)
         return [item.question for item in items[:_SAMPLED]], len(items), outcome.max_new_tokens
     if isinstance(outcome, FirstItems):
         statements = outcome.statements_of(outcome.traits[0], "test")

@@ -45,10 +45,11 @@ class Published(_Entry):
 
 
 class Setting(_Entry):
-    """A setting of the paper, and where it stands."""
+    """A setting of the paper, where it stands, and, where its value says it badly, in words."""
 
     name: str
     value: Any
+    said: str = ""
     where: str = Field(min_length=1)
 
 
@@ -108,6 +109,7 @@ class Protocol(_Entry):
         models: the paper's models.
         settings, arms, steps: what ran.
         added: arms that the paper lacks and that run beside its own: controls, and rivals of equal strength.
+        dose: at which controls and other quantiles run.
         numbers: what came out.
         deviations: what always runs otherwise here.
         small: the settings that a small run changes, and under `doses` those of arms.
@@ -118,6 +120,7 @@ class Protocol(_Entry):
     citation: str
     model: str
     method: str
+    dose: float = 1.0
     models: tuple[PaperModel, ...]
     settings: tuple[Setting, ...]
     arms: tuple[Arm, ...] = ()
@@ -148,13 +151,12 @@ class Protocol(_Entry):
 
     def changed(self, *, small: bool, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Deviation]]:
         """The settings of a run by name, those that are given last, and how they differ from the paper's."""
-        published = self.values
         fewer = {name: value for name, value in self.small.items() if small and name not in ("doses", "added")}
-        values = {**published, **fewer, **given}
+        values = {**self.values, **fewer, **given}
         changes = [
-            Deviation(what=name, paper=_said(published[name]), here=_said(value))
-            for name, value in values.items()
-            if name in published and _plain(value) != _plain(published[name])
+            Deviation(what=setting.name, paper=setting.said or _said(setting.value), here=_said(values[setting.name]))
+            for setting in self.settings
+            if _plain(values[setting.name]) != _plain(setting.value)
         ]
         return values, changes
 

@@ -21,6 +21,7 @@ from workbench.replicate.comparing import (
     table_of,
 )
 from workbench.replicate.data import Found, find_data
+from workbench.replicate.people import people_tables
 from workbench.replicate.personality import asked_of, missing, model_of
 from workbench.replicate.protocol import Deviation, Protocol, Published, read_protocol
 from workbench.replicate.telling import markdown_of
@@ -161,18 +162,21 @@ def _personality(
         asked.config, folder / STUDY, arms=asked.arms, outcomes=asked.outcomes, model=loaded, progress=progress
     )
 
+    published = {arm.name: arm.doses for arm in protocol.arms}
+
     def measure(number: Published) -> Ours:
         if number.quantity.startswith("published neurons"):
             return counted_in(found.paths["npti sets"], number.quantity.rpartition(" ")[2])
-        return measured_in(study, number)
+        return measured_in(study, number, published.get(number.arm))
 
     deviations = asked.deviations
     if judge is not None and judge.kind == "local" and judge.model == name:
         here = "the model that is measured rates itself: its ratings mean little"
         deviations = (*deviations, Deviation(what="who judges", paper="another, larger model", here=here))
-    arms = tuple(arm.name for arm in protocol.arms)
+    arms = tuple(arm.name for arm in asked.arms if arm.has_dose)
     faithful = asked.same_model and not small and not given
-    return _written(protocol, folder, name, lacking, measure, faithful, deviations, added_tables(study, arms), study)
+    added = {**added_tables(study, arms), **people_tables(study, found, protocol)}
+    return _written(protocol, folder, name, lacking, measure, faithful, deviations, added, study)
 
 
 def _multiple_choice(

@@ -20,6 +20,14 @@ _SHOWN = {
     "n": "n",
     "verdict": "verdict",
 }
+TITLES = {
+    "one_strength": "Not in the paper: control and preservation at one strength",
+    "controls": "Not in the paper: the shift of the method beyond each control, points of 4",
+    "equal_shift": "Not in the paper: what each arm costs at the method's shift",
+    "ipip_shift": "IPIP items: shift at the reported dose, points of 4",
+    "ipip_people": "IPIP items: distance from people's answers, points of 1 to 5",
+    "beyond_random": "Not in the paper: vectors beside random ones of the same length, percentage points",
+}
 FEW = 20
 """With fewer rows a bootstrap interval is too narrow."""
 
@@ -76,8 +84,43 @@ def markdown_of(made: "Replication") -> str:
     ]
     parts += ["## Where the paper's numbers stand", "\n".join(f"- {n.id}: {n.where}" for n in protocol.numbers)]
     for name, table in made.added.items():
-        parts += [f"## Not in the paper: {name.replace('_', ' ')}", markdown_table(rounded(table))]
+        parts += [f"## {TITLES.get(name, name)}", markdown_table(rounded(compact(name, table)))]
     return "\n\n".join(parts) + "\n"
+
+
+def compact(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """A table of the kit with each estimate and its interval in one cell, and the columns that a reader needs first."""
+    if name == "one_strength" and len(table):
+        names = zip(table["quantity"], table["direction"], strict=True)
+        wide = table.assign(
+            cell=_cells(table, "estimate", "low", "high"),
+            quantity=[quantity if way == "both" else f"{quantity}, {way}" for quantity, way in names],
+        ).pivot_table(index=["arm", "gamma"], columns="quantity", values="cell", aggfunc="first", sort=False)
+        return wide.fillna("–").reset_index().rename_axis(columns=None)
+    if name == "controls":
+        rows = table[table["trait"] == "all"]
+        cells = {"control": rows["control"], "beyond it": _cells(rows, "difference", "low", "high")}
+        return pd.DataFrame({**cells, "draws": rows["draws"], "rank p": rows["p_draws"], "p": rows["p"]})
+    if name == "equal_shift":
+        costs = [column.removesuffix("_low") for column in table if column.endswith("_change_low")]
+        cells = {"arm": table["arm"], "reached": table["reached"], "gamma": _cells(table, *_ends("gamma"))}
+        return pd.DataFrame({**cells, **{cost.replace("_", " "): _cells(table, *_ends(cost)) for cost in costs}})
+    estimate = next((column for column in ("shift", "error") if column in table), None)
+    if estimate is None:
+        return table
+    return table.assign(**{estimate: _cells(table, estimate, "low", "high")}).drop(columns=["low", "high"])
+
+
+def _ends(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
+
+
+def _cells(table: pd.DataFrame, estimate: str, low: str, high: str) -> list[str]:
+    """Each row's estimate with its interval."""
+    rows = zip(table[estimate], table[low], table[high], strict=True)
+    return [
+        number(at) if pd.isna(at) or pd.isna(down) else f"{number(at)} ({_interval(down, up)})" for at, down, up in rows
+    ]
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:

@@ -117,6 +117,13 @@ class StudyConfig(BaseModel):
         description="The shift of the target that the chosen dose must reach: the least such dose is taken. By default "
         "the dose with the greatest shift within the bounds below.",
     )
+    dose: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="The dose at which everything is reported, instead of one that search questions choose, e.g. as "
+        "published. Arms run at their other doses too.",
+    )
     max_loss: dict[str, float] = Field(
         default_factory=dict,
         description="By cost, the greatest mean loss at the chosen dose; each cost has its own default, e.g. "
@@ -184,14 +191,15 @@ class StudyConfig(BaseModel):
     def doses(self, arm: ArmSpec, chosen: float | None = None) -> tuple[float, ...]:
         """The doses at which an arm runs, the chosen one among them; 1 for an arm without a dose.
 
-        Before one is chosen, those among which it is; an arm without doses of its own has those of graded arms.
+        Before one is chosen, those among which it is, or the one that is given; an arm without doses of its own has
+        those of graded arms.
         """
         if not arm.has_dose:
             return (ONCE,)
         by_kind = {"graded": self.gammas, "wide": self.broad_gammas, "chosen": self.control_gammas}
         doses = by_kind[arm.doses] if isinstance(arm.doses, str) else arm.doses
         if chosen is None:
-            return tuple(sorted(set(doses or self.gammas)))
+            return tuple(sorted(set(doses or self.gammas))) if self.dose is None else (self.dose,)
         return tuple(sorted({*doses, chosen}))
 
     @model_validator(mode="before")
