@@ -7,6 +7,7 @@ from . import measure as measure
 from . import model as model
 from . import outcome as outcome
 from . import plots as plots
+from . import replicate as replicate
 from . import report as report
 from . import score as score
 from . import select as select

@@ -76,6 +76,12 @@ def tiny(model: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> wb.Model:
 
 
 @pytest.fixture(scope="session")
+def small() -> dict[str, Any]:
+    """Settings that make a small run smaller still."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
 def made(data: Path, tiny: wb.Model, tmp_path_factory: pytest.TempPathFactory) -> Replication:
     """A small replication of DPN-LE on a random model, with every step for which there are data."""
     folder = tmp_path_factory.mktemp("replicated")

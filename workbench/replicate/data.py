@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.replicate.protocol import Protocol
+
 KINDS: dict[str, tuple[str, ...]] = {
     "personalitybench": ("personalitybench", ""),
     "ipip": ("ipip_neo", "ipip", "PAPI", ""),
@@ -72,6 +74,22 @@ def find_data(folder: str | Path) -> Found:
                 paths[kind] = here
                 break
     return Found(folder, paths)
+
+
+def missing(protocol: Protocol, found: Found, *, judged: bool) -> dict[str, str]:
+    """By step that cannot run, what it lacks.
+
+    Args:
+        judged: whether there is a judge.
+    """
+    why: dict[str, list[str]] = {}
+    for step in protocol.steps:
+        for need in step.needs:
+            if need in found.paths or (need == "judge" and judged):
+                continue
+            lacks = found.lacking(need) if need in KINDS else f"needs {need}"
+            why.setdefault(step.name, []).append("no judge was given" if need == "judge" else lacks)
+    return {name: "; ".join(lacks) for name, lacks in why.items()}
 
 
 def _is(kind: str, path: Path) -> bool:

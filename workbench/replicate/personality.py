@@ -11,7 +11,7 @@ from workbench.arm.spec import ArmSpec
 from workbench.contrast.personalitybench import personalitybench_questions
 from workbench.outcome.outcome import Outcome
 from workbench.outcome.registry import outcome_of
-from workbench.replicate.data import Found
+from workbench.replicate.data import Found, missing
 from workbench.replicate.outcomes import FirstGsm8k, FirstItems, questions_of
 from workbench.replicate.protocol import Deviation, PaperModel, Protocol
 from workbench.score.judge.settings import JudgeConfig
@@ -43,20 +43,6 @@ class Asked:
     same_model: bool
 
 
-def missing(protocol: Protocol, found: Found, judge: JudgeConfig | None) -> dict[str, str]:
-    """By step that cannot run, what it lacks."""
-    have = {*found.paths, *(() if judge is None else ("judge",))}
-    why: dict[str, list[str]] = {}
-    for step in protocol.steps:
-        for need in step.needs:
-            if need in have:
-                continue
-            known = found.lacking(need) if need in _KINDS else None
-            lacks = "no judge was given: --judge" if need == "judge" else known or f"needs {need}"
-            why.setdefault(step.name, []).append(lacks)
-    return {name: "; ".join(lacks) for name, lacks in why.items()}
-
-
 def asked_of(
     protocol: Protocol,
     found: Found,
@@ -79,7 +65,7 @@ def asked_of(
     """
     values, changes = protocol.changed(small=small, given=given)
     doses, fewer = protocol.doses(small=small)
-    lacking = missing(protocol, found, judge)
+    lacking = missing(protocol, found, judged=judge is not None)
     runs = {step.name for step in protocol.steps if step.name not in lacking}
     if not {"personalitybench", "ipip"} & runs:
         raise ValueError(
@@ -192,6 +178,3 @@ def quiet_log() -> Iterator[None]:
         yield
     finally:
         log.disabled = before
-
-
-_KINDS = frozenset({"personalitybench", "ipip", "gsm8k", "hotpotqa", "triviaqa", "npti sets", "caa"})

@@ -15,9 +15,9 @@ from workbench.model.quiet import quiet
 from workbench.outcome.answers import Answers
 from workbench.outcome.outcome import Outcome
 from workbench.replicate.caa import behaviours, read_choices
-from workbench.replicate.data import Found, find_data
+from workbench.replicate.data import Found, find_data, missing
 from workbench.replicate.outcomes import FirstGsm8k, FirstItems, FirstQuestions, first_items
-from workbench.replicate.personality import Asked, asked_of, missing, quiet_log
+from workbench.replicate.personality import Asked, asked_of, quiet_log
 from workbench.replicate.protocol import Protocol, read_protocol
 from workbench.replicate.running import own_judge
 from workbench.score.judge.plan import CHARACTERS, Price
@@ -100,7 +100,7 @@ def plan_replication(
     protocol, found = read_protocol(paper), find_data(data)
     if small and judge is None:
         judge = own_judge(model)
-    lacking = missing(protocol, found, judge)
+    lacking = missing(protocol, found, judged=judge is not None)
     parameters, shape = size_of(model)
     given = dict(settings or {})
     if protocol.method == "CAA":

@@ -20,9 +20,9 @@ from workbench.replicate.comparing import (
     measured_in,
     table_of,
 )
-from workbench.replicate.data import Found, find_data
+from workbench.replicate.data import Found, find_data, missing
 from workbench.replicate.people import people_tables
-from workbench.replicate.personality import asked_of, missing, model_of
+from workbench.replicate.personality import asked_of, model_of
 from workbench.replicate.protocol import Deviation, Protocol, Published, read_protocol
 from workbench.replicate.telling import markdown_of
 from workbench.score.judge.settings import JudgeConfig
@@ -99,6 +99,7 @@ def replicate(
     model: str | Model,
     data: str | Path,
     folder: str | Path,
+    name: str = "",
     judge: JudgeConfig | None = None,
     small: bool = False,
     settings: Mapping[str, Any] | None = None,
@@ -113,6 +114,7 @@ def replicate(
         paper: `dpn-le`, `npti`, `caa`, or a file like theirs.
         model: as `load_model` takes it, or a model.
         data: see `find_data`.
+        name: the model's, as results call it; by default its own.
         judge: who rates open answers. A small run without one has the model rate itself, which says little.
         small: run every step on few pairs, questions and items; every change is among the deviations.
         settings: settings by name that stand before the paper's, e.g. `{"traits": ["Openness"]}`.
@@ -128,12 +130,12 @@ def replicate(
     if unknown:
         raise ValueError(f"{protocol.name} has settings {', '.join(sorted(known))}, but {unknown[0]!r} arrived.")
     folder = Path(folder)
-    name = model if isinstance(model, str) else model.name
+    name = name or (model if isinstance(model, str) else model.name)
     if small and judge is None:
         judge = own_judge(name)
     if protocol.method == "CAA":
-        return _multiple_choice(protocol, found, model, folder, small, given, progress)
-    return _personality(protocol, found, model, folder, judge, small, given, progress)
+        return _multiple_choice(protocol, found, model, name, folder, small, given, progress)
+    return _personality(protocol, found, model, name, folder, judge, small, given, progress)
 
 
 def own_judge(model: str) -> JudgeConfig:
@@ -145,14 +147,14 @@ def _personality(
     protocol: Protocol,
     found: Found,
     model: str | Model,
+    name: str,
     folder: Path,
     judge: JudgeConfig | None,
     small: bool,
     given: Mapping[str, Any],
     progress: Progress | None,
 ) -> Replication:
-    lacking = missing(protocol, found, judge)
-    name = model if isinstance(model, str) else model.name
+    lacking = missing(protocol, found, judged=judge is not None)
     if "personalitybench" not in found.paths:
         return _written(protocol, folder, name, lacking, lambda number: _sets_alone(found, number), False, (), {}, None)
     asked_of(protocol, found, model=name, shape=None, judge=judge, small=small, given=given)  # refuses before loading
@@ -183,13 +185,13 @@ def _multiple_choice(
     protocol: Protocol,
     found: Found,
     model: str | Model,
+    name: str,
     folder: Path,
     small: bool,
     given: Mapping[str, Any],
     progress: Progress | None,
 ) -> Replication:
-    lacking = missing(protocol, found, None)
-    name = model if isinstance(model, str) else model.name
+    lacking = missing(protocol, found, judged=False)
     if "caa" not in found.paths or not behaviours(found.paths["caa"]):
         lacking.setdefault("a/b", "no behaviour has both generate_dataset.json and test_dataset_ab.json")
         return _written(protocol, folder, name, lacking, _nothing, False, (), {}, None)

@@ -125,7 +125,9 @@ def _cells(table: pd.DataFrame, estimate: str, low: str, high: str) -> list[str]
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
     """The table with every cell a text."""
-    return table.map(lambda value: number(value) if isinstance(value, float | int) else str(value))
+    return table.map(
+        lambda value: number(value) if isinstance(value, float | int) and not isinstance(value, bool) else str(value)
+    )
 
 
 def markdown_table(table: pd.DataFrame) -> str:
@@ -136,7 +138,7 @@ def markdown_table(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def number(value: float | None) -> str:
+def number(value: float | int | None) -> str:
     """A number as a reader sees it; a dash where there is none.
 
     Example:
@@ -145,8 +147,6 @@ def number(value: float | None) -> str:
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if float(value).is_integer() and (isinstance(value, int) or abs(value) >= 100):
         return f"{int(value):,}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
