@@ -58,10 +58,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write_checkpoint(folder: Path, tokenizer: Any, **shape: int) -> Path:
+def write_checkpoint(folder: Path, tokenizer: Any, **shape: Any) -> Path:
     """A random Llama that reads enough to be a judge, with the embedded model's words."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4} | shape
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    } | shape
     config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **sizes)
     LlamaForCausalLM(config).save_pretrained(folder)
     own = copy.deepcopy(tokenizer)

@@ -22,7 +22,7 @@ JUDGE = JudgeConfig(model="other", kind="local")
 def test_every_step_with_data_runs_and_the_others_say_why(made: Replication) -> None:
     steps = made.steps.set_index("step")
     assert steps.index[steps["ran"]].tolist() == ["neurons", "personalitybench", "ipip", "gsm8k", "hotpotqa"]
-    assert steps.loc["triviaqa", "why"].startswith("there is no trivia_qa.jsonl or")
+    assert str(steps.loc["triviaqa", "why"]).startswith("there is no trivia_qa.jsonl or")
     assert "which this kit does not make" in steps.loc["sft", "why"]
     table = made.table.set_index("id")
     assert set(table.index) == {number.id for number in made.protocol.numbers}
