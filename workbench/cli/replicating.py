@@ -109,13 +109,15 @@ def replicate(
         )
 
 
-def parse_judge(text: str) -> JudgeConfig:
-    """The judge that an option names: a TOML file, `local:NAME`, or a model at an endpoint.
+def parse_judge(text: str) -> Any:
+    """The judge that an option names: a TOML file, `local:NAME`, `grammar`, or a model at an endpoint.
 
     Raises:
         FileNotFoundError: if it ends in .toml and there is no such file.
         ValueError: if the file is no TOML, or says something a judge cannot be; names the entry.
     """
+    if text == "grammar":
+        return text
     if text.endswith(".toml"):
         try:
             content = tomllib.loads(read_text(Path(text)))

@@ -44,7 +44,8 @@ class Found:
     def lacking(self, kind: str) -> str:
         """What a step says whose data are not there."""
         names = " or ".join(name for name in KINDS[kind] if name)
-        holding = f" with {' and '.join(_MARKS[kind][:2])}" if kind in _MARKS else ""
+        joint = " and " if kind == "personalitybench" else " or "
+        holding = f" with {joint.join(_MARKS[kind])}" if kind in _MARKS else ""
         return f"there is no {names}{holding} in {self.folder}"
 
     def ipip_key(self) -> Path:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from workbench.arm.registry import arm_named
 from workbench.arm.spec import ArmSpec
@@ -17,6 +17,11 @@ from workbench.replicate.protocol import Deviation, PaperModel, Protocol
 from workbench.score.judge.settings import JudgeConfig
 from workbench.select.presets import Shape
 from workbench.study.config import StudyConfig
+
+GRAMMAR = "grammar"
+"""The rater of answers in the embedded model's words: the grammar that it was taught by."""
+Rater = JudgeConfig | Literal["grammar"]
+"""Who rates open answers."""
 
 _MOST_QUESTIONS = 200
 _PLAIN = (
@@ -49,7 +54,7 @@ def asked_of(
     *,
     model: str,
     shape: Shape | None,
-    judge: JudgeConfig | None,
+    judge: Rater | None,
     small: bool,
     given: Mapping[str, Any],
 ) -> Asked:
@@ -80,7 +85,9 @@ def asked_of(
     entries["answered_pairs"] = min(values.get("answered_pairs", 100), values["pairs"])
     if paper_model is not None:
         entries |= {"layers": paper_model.every_layer, "min_d": paper_model.min_d, "quantile": paper_model.quantile}
-    judged = {"scorer": "judge", "judge": judge} if judge is not None else {"scorer": "none"}
+    judged: dict[str, Any] = {"scorer": "none" if judge is None else GRAMMAR}
+    if isinstance(judge, JudgeConfig):
+        judged = {"scorer": "judge", "judge": judge}
     if judge is not None:  # the doses are the paper's: no cost keeps one from being taken
         judged |= {"min_level": {"wellformed": 0.0}, "max_loss": {"coverage": 1.0}}
     names = [*doses, *(name for name in protocol.beside(small=small) if name not in doses)]

@@ -17,7 +17,7 @@ from workbench.outcome.outcome import Outcome
 from workbench.replicate.caa import behaviours, read_choices
 from workbench.replicate.data import Found, find_data, missing
 from workbench.replicate.outcomes import FirstGsm8k, FirstItems, FirstQuestions, first_items
-from workbench.replicate.personality import Asked, asked_of, quiet_log
+from workbench.replicate.personality import Asked, Rater, asked_of, quiet_log
 from workbench.replicate.protocol import Protocol, read_protocol
 from workbench.replicate.running import own_judge
 from workbench.score.judge.plan import CHARACTERS, Price
@@ -82,7 +82,7 @@ def plan_replication(
     *,
     model: str,
     data: str | Path,
-    judge: JudgeConfig | None = None,
+    judge: Rater | None = None,
     small: bool = False,
     settings: Mapping[str, Any] | None = None,
     price: Price | None = None,
@@ -114,9 +114,10 @@ def plan_replication(
     columns = ["part", "prompts", "prompt_tokens", "new_tokens", "judge_requests", "judge_tokens"]
     table = pd.DataFrame(rows, columns=columns).fillna(0).astype(dict.fromkeys(columns[1:], int))
     tokens = int(table["prompt_tokens"].sum() + table["new_tokens"].sum())
-    own = int(table["judge_tokens"].sum()) if judge is not None and judge.kind == "local" else 0
+    local = isinstance(judge, JudgeConfig) and judge.kind == "local"
+    own = int(table["judge_tokens"].sum()) if local else 0
     hours = 2.0 * parameters * (tokens + own) / (_arithmetic() * _REACHED) / 3600 if parameters else float("nan")
-    replies = int(table["judge_requests"].sum()) * (judge.max_tokens if judge is not None else 0)
+    replies = int(table["judge_requests"].sum()) * (judge.max_tokens if isinstance(judge, JudgeConfig) else 0)
     asked_tokens = int(table["judge_tokens"].sum())
     cost = float("nan") if price is None else (asked_tokens * price.prompt + replies * price.answer) / 1e6
     return Planned(table, parameters, hours, 1.2 * bytes_each * parameters, cost, lacking)

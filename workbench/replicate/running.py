@@ -22,7 +22,7 @@ from workbench.replicate.comparing import (
 )
 from workbench.replicate.data import Found, find_data, missing
 from workbench.replicate.people import people_tables
-from workbench.replicate.personality import asked_of, model_of
+from workbench.replicate.personality import GRAMMAR, Rater, asked_of, model_of
 from workbench.replicate.protocol import Deviation, Protocol, Published, read_protocol
 from workbench.replicate.telling import markdown_of
 from workbench.score.judge.settings import JudgeConfig
@@ -31,6 +31,7 @@ from workbench.study.meter import Progress
 from workbench.study.running import run_study
 from workbench.study.store import Store
 from workbench.study.study import Study
+from workbench.testbed.speaking import named_speaks
 from workbench.whole import write_whole
 
 STUDY = "study"
@@ -100,7 +101,7 @@ def replicate(
     data: str | Path,
     folder: str | Path,
     name: str = "",
-    judge: JudgeConfig | None = None,
+    judge: Rater | None = None,
     small: bool = False,
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -115,7 +116,8 @@ def replicate(
         model: as `load_model` takes it, or a model.
         data: see `find_data`.
         name: the model's, as results call it; by default its own.
-        judge: who rates open answers. A small run without one has the model rate itself, which says little.
+        judge: who rates open answers, or `grammar` for the embedded model's, which speaks no other language. A small
+            run without one has the model rate itself, which says little; the embedded model has its grammar.
         small: run every step on few pairs, questions and items; every change is among the deviations.
         settings: settings by name that stand before the paper's, e.g. `{"traits": ["Openness"]}`.
 
@@ -138,8 +140,13 @@ def replicate(
     return _personality(protocol, found, model, name, folder, judge, small, given, progress)
 
 
-def own_judge(model: str) -> JudgeConfig:
-    """The model itself as its judge, whose rating counts however little it thinks of any digit."""
+def own_judge(model: str) -> Rater:
+    """The model itself as its judge, whose rating counts however little it thinks of any digit.
+
+    The embedded model reads too little for a rubric: its grammar rates.
+    """
+    if named_speaks(model):
+        return GRAMMAR
     return JudgeConfig(model=model, kind="local", min_mass=0.0)
 
 
@@ -149,7 +156,7 @@ def _personality(
     model: str | Model,
     name: str,
     folder: Path,
-    judge: JudgeConfig | None,
+    judge: Rater | None,
     small: bool,
     given: Mapping[str, Any],
     progress: Progress | None,
@@ -172,7 +179,10 @@ def _personality(
         return measured_in(study, number, published.get(number.arm))
 
     deviations = asked.deviations
-    if judge is not None and judge.kind == "local" and judge.model == name:
+    if judge == GRAMMAR:
+        here = "the grammar that the embedded model was taught by, for fluency too"
+        deviations = (*deviations, Deviation(what="who judges", paper="another, larger model", here=here))
+    elif isinstance(judge, JudgeConfig) and judge.kind == "local" and judge.model == name:
         here = "the model that is measured rates itself: its ratings mean little"
         deviations = (*deviations, Deviation(what="who judges", paper="another, larger model", here=here))
     arms = tuple(arm.name for arm in asked.arms if arm.has_dose)
