@@ -155,8 +155,8 @@ sorted(path.name for path in (here / "run").iterdir())
 # ```
 #
 # Without `--plan` it runs. `--small` with nothing but `--data` is the same on SmolLM2, which then rates itself.
-# `workbench replicate npti` and `workbench replicate caa` take the same options. The documentation's page on replication
-# says which files are looked for.
+# `workbench replicate npti` and `workbench replicate caa` take the same options. The documentation on replication says
+# which files are looked for.
 
 # %%
 full = wb.replicate.plan_replication("dpn-le", model="testbed", data=here / "data", judge="grammar",
