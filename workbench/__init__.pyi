@@ -9,6 +9,7 @@ from . import model as model
 from . import monitoring as monitoring
 from . import outcome as outcome
 from . import plots as plots
+from . import replicate as replicate
 from . import report as report
 from . import score as score
 from . import select as select

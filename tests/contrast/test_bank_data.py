@@ -132,9 +132,7 @@ def test_no_persona_says_a_statement(trait: str) -> None:
 
 
 def test_a_style_that_there_is_not_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match="come in the styles explicit and behavioural, but 'terse' arrived"
-    ):
+    with pytest.raises(ValueError, match="come in the styles explicit and behavioural, but 'terse' arrived"):
         read_bank("Openness", style="terse")
 
 

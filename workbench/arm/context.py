@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from workbench.capture.tally import Tally
+from workbench.capture.tally import Activations, Tally
 from workbench.concept.concept import Concept
 from workbench.concept.named import concept_of
 from workbench.concept.texts import EXPLICIT
@@ -36,6 +36,8 @@ class Located:
         layers: the layers in which neurons are chosen; None for all.
         seed: of the controls.
         one_layer: the layer of the rival that shifts the residual stream in one; None until it has been chosen.
+        head_rows: gives rows at `z` of some of the pairs, for a method that trains probes on heads; called where one
+            does.
     """
 
     neurons: Effects
@@ -47,6 +49,7 @@ class Located:
     layers: tuple[int, ...] | None
     seed: int
     one_layer: int | None = None
+    head_rows: Callable[[], Activations] | None = None
     _selections: dict[str, Selection] = field(default_factory=dict, repr=False, compare=False)
     _writings: dict[int, Writing] = field(default_factory=dict, repr=False, compare=False)
 

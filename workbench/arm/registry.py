@@ -32,11 +32,21 @@ BUILT_IN: tuple[ArmSpec, ...] = (
     ArmSpec("neutral prompt", "reference", "none", f"{_PROMPTS}:neutral"),
 )
 
+ON_REQUEST: tuple[ArmSpec, ...] = (
+    ArmSpec("ActAdd", "rival", (1.0, 5.0), f"{_RIVALS}:act_add"),
+    ArmSpec("PAS", "rival", (1.0, 2.0, 4.0, 6.0, 8.0), f"{_RIVALS}:pas"),
+)
+"""Arms that a study has where it names them, at doses of their own: as strong as they were published."""
+
 LARGEST_MIN_D = ArmSpec("largest min_d", "rival", "graded", f"{_NEURONS}:largest_min_d", True)
 """What stands for the method in traits of which it selects no neuron: its rule at the largest min_d that selects a
 handful. A study adds it where it is needed."""
 
 ARMS: tuple[str, ...] = tuple(spec.name for spec in BUILT_IN)
+"""The arms of a study that names none."""
+
+NAMES: tuple[str, ...] = (*ARMS, *(spec.name for spec in ON_REQUEST))
+"""All that a study may name."""
 
 
 def arm_named(name: str) -> ArmSpec:
@@ -45,10 +55,10 @@ def arm_named(name: str) -> ArmSpec:
     Raises:
         ValueError: if there is none.
     """
-    for spec in BUILT_IN:
+    for spec in (*BUILT_IN, *ON_REQUEST):
         if spec.name == name:
             return spec
-    raise ValueError(f"There is no arm {name!r}. Choose among {', '.join(ARMS)}, or pass an ArmSpec.")
+    raise ValueError(f"There is no arm {name!r}. Choose among {', '.join(NAMES)}, or pass an ArmSpec.")
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -58,4 +68,4 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
         ValueError: for a name that is no arm.
     """
     wanted = {arm_named(name).name for name in names}
-    return tuple(name for name in ARMS if name in wanted)
+    return tuple(name for name in NAMES if name in wanted)

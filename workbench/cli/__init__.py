@@ -4,7 +4,18 @@ Each module holds the commands of one kind; help lists them in the order in whic
 checks what was asked before it imports anything large, so help and mistakes never wait for torch.
 """
 
-from workbench.cli import studying, citing, concepts, exploring, finding, monitoring, scoring, exporting, machine  # noqa: I001
+from workbench.cli import (
+    studying,
+    citing,
+    concepts,
+    exploring,
+    finding,
+    monitoring,
+    replicating,
+    scoring,
+    exporting,
+    machine,
+)  # noqa: I001
 from workbench.cli.application import app, main
 
 __all__ = [
@@ -17,6 +28,7 @@ __all__ = [
     "machine",
     "main",
     "monitoring",
+    "replicating",
     "scoring",
     "studying",
 ]

@@ -193,7 +193,7 @@ def judge(
     seed: Annotated[int, typer.Option(help="Seed of the order in which answers are rated.")] = 0,
     as_json: Json = False,
 ) -> None:
-    prices = {name: _price(text) for name, text in _by_name(price, "--price").items()}
+    prices = {name: parse_price(text) for name, text in _by_name(price, "--price").items()}
     url = base_url or default_url()
     judges = [
         wb.score.EndpointJudge(
@@ -285,7 +285,7 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def _price(text: str) -> tuple[float, float]:
+def parse_price(text: str) -> tuple[float, float]:
     """What a million prompt and answer tokens cost."""
     prompt, slash, answer = text.partition("/")
     try:

@@ -49,10 +49,11 @@ def ran(study: Study) -> str:
     config, labels = study.config, study.quantities.drop_duplicates("name")["label"]
     measured = ", ".join(map(_literal, labels))
     traits = "1 trait" if len(config.traits) == 1 else f"{len(config.traits)} traits"
+    whose = "chosen on search questions" if config.dose is None else "as given"
     return (
         f"The study of {_literal(study.method)} on the model {_literal(study.manifest['model'])}: {traits}, "
-        f"{config.pairs} pairs of personas a trait, scope {config.scope}, gamma {study.gamma:g} chosen on search "
-        f"questions, seed {config.seed}. On held-out questions and items were measured: {measured}."
+        f"{config.pairs} pairs of personas a trait, scope {config.scope}, gamma {study.gamma:g} {whose}, "
+        f"seed {config.seed}. On held-out questions and items were measured: {measured}."
     )
 
 

@@ -113,7 +113,8 @@ def _found(study: Study) -> Text:
     chosen, neurons = int(selection[["high", "low"]].to_numpy().sum()), int(selection["neurons"].sum())
     traits = len(config.traits)
     each = f"for each of {traits} traits" if traits > 1 else f"for {', '.join(config.traits)}"
-    dose = f"gamma {study.gamma:g} of {study.method} was chosen on search questions; what follows was measured"
+    chosen_by_whom = "chosen on search questions" if config.dose is None else "given"
+    dose = f"gamma {study.gamma:g} of {study.method} was {chosen_by_whom}; what follows was measured"
     if not has_dose(study):
         dose = f"{study.method} has no dose; what follows was measured"
     told = (

@@ -12,7 +12,7 @@ def page_warnings(study: Study) -> list[str]:
     """A sentence or two for each thing that a reader must know."""
     standing = standing_text(study)
     warnings = [*([standing] if standing else []), *_of_judge(study), *_of_arms(study)]
-    if not study.tables["search"]["allowed"].any():
+    if study.config.dose is None and not study.tables["search"]["allowed"].any():
         warnings.append("No dose kept within the bounds on search questions; the least one was taken.")
     warnings += [*_of_answers(study), *_of_unscored(study)]
     return warnings + [f"Raised while the study ran: {warning}" for warning in study.warnings]

@@ -23,7 +23,7 @@ def _unattainable(plan: Plan) -> Iterator[str]:
             f"With draws = {config.draws} the least p-value of a rank among a random control's draws is {least:.2g}, "
             "so no random control can be beaten. Take 20 or more."
         )
-    family = max(1, len(config.doses(plan.method)) * len(plan.costs))
+    family = max(1, len(config.doses(plan.method, config.dose)) * len(plan.costs))
     least = least_pvalue(config.resamples, two_sided=True, tests=family)
     if plan.costs and least >= LEVEL:
         yield (

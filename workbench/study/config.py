@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from workbench.arm import registry as arms
-from workbench.arm.registry import ARMS
+from workbench.arm.registry import ARMS, NAMES
 from workbench.arm.spec import ONCE, ArmSpec
 from workbench.capture.settings import Engine
 from workbench.concept.concept import Concept
@@ -102,7 +102,7 @@ class StudyConfig(BaseModel):
         default=None, description="Target layers; by default those published for such a model, else all."
     )
     method: str = Field(default="DPN-LE", description="The arm under test, which the others are compared with.")
-    arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(ARMS)}.")
+    arms: tuple[str, ...] = Field(default=ARMS, description=f"The arm under test and any of {', '.join(NAMES)}.")
     gammas: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.5), description="Doses of the graded arms.")
     broad_gammas: tuple[float, ...] = Field(
         default=(0.05, 0.1, 0.2, 0.3, 0.5),
@@ -136,6 +136,13 @@ class StudyConfig(BaseModel):
         gt=0,
         description="The shift of the target that the chosen dose must reach: the least such dose is taken. By default "
         "the dose with the greatest shift within the bounds below.",
+    )
+    dose: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="The dose at which everything is reported, instead of one that search questions choose, e.g. as "
+        "published. Arms run at their other doses too.",
     )
     max_loss: dict[str, float] = Field(
         default_factory=dict,
@@ -216,14 +223,15 @@ class StudyConfig(BaseModel):
     def doses(self, arm: ArmSpec, chosen: float | None = None) -> tuple[float, ...]:
         """The doses at which an arm runs, the chosen one among them; 1 for an arm without a dose.
 
-        Before one is chosen, those among which it is; an arm without doses of its own has those of graded arms.
+        Before one is chosen, those among which it is, or the one that is given; an arm without doses of its own has
+        those of graded arms.
         """
         if not arm.has_dose:
             return (ONCE,)
         by_kind = {"graded": self.gammas, "wide": self.broad_gammas, "chosen": self.control_gammas}
         doses = by_kind[arm.doses] if isinstance(arm.doses, str) else arm.doses
         if chosen is None:
-            return tuple(sorted(set(doses or self.gammas)))
+            return tuple(sorted(set(doses or self.gammas))) if self.dose is None else (self.dose,)
         return tuple(sorted({*doses, chosen}))
 
     @model_validator(mode="before")
@@ -306,7 +314,7 @@ class StudyConfig(BaseModel):
             raise ValueError(f"style is one of {', '.join(styles)}, but {self.style!r} arrived")
         if not self.gammas or not self.broad_gammas:
             raise ValueError("doses are finite numbers above 0, but gammas or broad_gammas holds none")
-        if self.method in ARMS and self.method not in self.arms:
+        if self.method in NAMES and self.method not in self.arms:
             raise ValueError(f"the arm under test, {self.method!r}, is not among the arms: {list(self.arms)}")
         if self.engine == "local" and (self.address is not None or self.workers is not None):
             raise ValueError("address and workers go with engine = 'ray', but the engine is 'local'")

@@ -43,7 +43,7 @@ class Study:
 
     @property
     def gamma(self) -> float:
-        """The dose that was chosen on search questions."""
+        """The dose at which all is reported: chosen on search questions, or given by the configuration."""
         return float(self.manifest["gamma"])
 
     @property

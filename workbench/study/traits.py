@@ -31,6 +31,7 @@ from workbench.vocabulary import HOOK_POST, RESID_POST, Z
 _POINTS = 120  # rows of each pole kept for the PCA figure
 _HELD_OUT = "held out "
 _SITES = (HOOK_POST, RESID_POST, Z)
+_PROBED = 120  # pairs on which probes of heads are trained, as many as the items that PAS was published with
 _PROMPTS = 8  # prompts at whose ends it is read what an edit writes
 _PAIR = 6.0  # rough cost of a pair's activations and statistics, in prompts captured
 _ERRORS = "workbench errors 1"
@@ -139,6 +140,7 @@ def _located(
         config.selecting,
         config.layers,
         seed,
+        head_rows=_head_rows(model, contrast),
     )
 
 
@@ -162,6 +164,19 @@ def _answers(model: Model, config: StudyConfig, store: Store, contrast: Contrast
         return Tally.load(store.step(f"answers/{contrast.trait}", key, make)[""])
 
     return answers
+
+
+def _head_rows(model: Model, contrast: Contrast) -> Callable[[], Activations]:
+    """Gives rows at the heads of the first pairs, which are captured when it is first called."""
+
+    @cache
+    def rows() -> Activations:
+        poles = replace(contrast.rows(range(min(len(contrast), _PROBED))), neutral=None)
+        captured = capture(model, poles, site=Z, keep=True)
+        assert isinstance(captured, Activations)
+        return captured
+
+    return rows
 
 
 def trace_traits(
