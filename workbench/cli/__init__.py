@@ -5,17 +5,17 @@ checks what was asked before it imports anything large, so help and mistakes nev
 """
 
 from workbench.cli import (
-    studying,
     citing,
     concepts,
     exploring,
+    exporting,
     finding,
+    machine,
     monitoring,
     replicating,
     scoring,
-    exporting,
-    machine,
-)  # noqa: I001
+    studying,
+)
 from workbench.cli.application import app, main
 
 __all__ = [
