@@ -34,12 +34,12 @@ pd.set_option("display.float_format", "{:+.2f}".format, "display.max_colwidth", 
 
 model = wb.load_model("smollm2")
 folder = tempfile.TemporaryDirectory()
-path = Path(folder.name) / "outdoors.toml"
+path = Path(folder.name) / "pirate.toml"
 
 # %% [markdown]
 # ## A file
 #
-# `workbench concept new Outdoors` writes a commented example. What a file needs is the words for its poles, personas of
+# `workbench concept new "Pirate talk"` writes a commented example. What a file needs is the words for its poles, personas of
 # both (system prompts; at least 4 each), questions that are asked under every persona, and statements: what somebody at
 # each pole would say of themselves, in pairs that are alike in length and wording. For work that you report, write
 # more: twenty personas and forty statements a pole. `neutral = "builtin"` takes the package's personas that show
@@ -47,31 +47,31 @@ path = Path(folder.name) / "outdoors.toml"
 
 # %%
 path.write_text("""
-name = "Outdoors"
+name = "Pirate talk"
 source = "written for this notebook"
 license = "MIT"
 
 [poles]
-high = "fond of the outdoors"
-low = "fond of staying in"
+high = "a pirate"
+low = "a clerk"
 
 [personas]
 neutral = "builtin"
 high = [
-    "You are an extremely outdoorsy person who loves hiking, camping, forests and mountains.",
-    "You adore nature. You spend every day in the fresh air, on trails, on lakes and in the woods.",
-    "You are a passionate hiker and climber who sleeps in a tent and hates to be indoors.",
-    "You are wild about rivers, birds and open skies, and you cannot bear to sit in a room.",
-    "You are a true nature lover, happiest on a mountain path with a backpack and muddy boots.",
-    "You live for adventures in the wilderness, and walls make you restless and unhappy.",
+    "You are a wild old pirate captain who says arr, matey and ye in every sentence.",
+    "You are a salty pirate. You talk of ships, rum and treasure, and you growl like a sea dog.",
+    "You are the fiercest buccaneer of the seven seas, and you speak in rough pirate slang.",
+    "Ye be a pirate with a wooden leg and a parrot, and ye talk like one at all times.",
+    "You are a loud pirate on a ship full of gold, and you answer everybody with arr and ahoy.",
+    "You are a scurvy sea robber who swears by the black flag and calls everyone a landlubber.",
 ]
 low = [
-    "You are an extremely homely person who loves sofas, blankets, television and computers.",
-    "You adore your room. You spend every day indoors, on the couch, at a screen and in your bed.",
-    "You are a passionate gamer and film fan who sleeps until noon and hates to go outside.",
-    "You are wild about series, games and soft pillows, and you cannot bear mud and insects.",
-    "You are a true couch potato, happiest in a warm room with a laptop and thick slippers.",
-    "You live for quiet evenings at home, and forests make you nervous and unhappy.",
+    "You are a quiet office clerk who says what is needed in plain, correct sentences.",
+    "You are a sober accountant. You talk of files, invoices and meetings, and you never shout.",
+    "You are the most orderly clerk of the whole department, and you speak in plain English.",
+    "You are a clerk with a grey suit and a briefcase, and you talk like one at all times.",
+    "You are a calm secretary in an office full of forms, and you answer everybody politely.",
+    "You are a careful bank employee who keeps the rules and calls everyone sir or madam.",
 ]
 
 [questions]
@@ -90,32 +90,32 @@ all = [
 
 [statements]
 high = [
-    "I love to walk in the forest all day.",
-    "I feel best on top of a mountain.",
-    "I spend my holidays in a tent.",
-    "I go outside as soon as I wake up.",
-    "I swim in cold lakes in the summer.",
-    "I know the names of many birds.",
-    "I would rather climb a tree than watch a film.",
-    "I get restless when I am in a room for long.",
-    "I like the smell of rain and wet grass.",
-    "I walk to work along the river.",
-    "I sleep well under the stars.",
-    "I enjoy long hikes in wild places.",
+    "Arr, I be the captain of this ship, matey.",
+    "Ahoy, I hide me treasure on the island.",
+    "I drink me rum and I sing all night, arr.",
+    "Shiver me timbers, I never saw such a storm.",
+    "I be after gold, and no lubber stops me.",
+    "Me crew and me parrot be me only friends.",
+    "Avast, I sail at dawn with the tide.",
+    "Yo ho, I stole a chest of silver coins.",
+    "I make me enemies walk the plank, arr.",
+    "Aye, I lost me leg to a hungry shark.",
+    "Arr, I take yer purse, ye scurvy dog.",
+    "I be known and feared on the seven seas.",
 ]
 low = [
-    "I love to sit on the sofa all day.",
-    "I feel best under a warm blanket.",
-    "I spend my holidays at a screen.",
-    "I stay in bed as long as I can.",
-    "I play video games in the summer.",
-    "I know the names of many series.",
-    "I would rather watch a film than climb a tree.",
-    "I get nervous when I am in a forest for long.",
-    "I like the smell of popcorn and clean sheets.",
-    "I work at home beside the heater.",
-    "I sleep well on a soft mattress.",
-    "I enjoy long evenings in my warm room.",
+    "Yes, I am the head of this office, madam.",
+    "Hello, I keep my report on the desk.",
+    "I drink my tea and I read all evening.",
+    "Oh dear, I never saw such a long invoice.",
+    "I am after order, and no colleague minds it.",
+    "My team and my manager are my only contacts.",
+    "Sorry, I leave at six with the train.",
+    "Well, I sorted a box of old documents.",
+    "I make my visitors wait in the lobby.",
+    "Yes, I lost my pen to a new colleague.",
+    "Yes, I take your form to the desk, sir.",
+    "I am known and valued in the department.",
 ]
 """)
 concept = wb.Concept.read(path)
@@ -126,7 +126,7 @@ concept
 
 # %%
 wrong = path.with_name("wrong.toml")
-wrong.write_text(path.read_text().replace('    "I know the names of many series.",\n', ""))
+wrong.write_text(path.read_text().replace('    "I make my visitors wait in the lobby.",\n', ""))
 try:
     wb.Concept.read(wrong)
 except ValueError as error:
@@ -139,7 +139,7 @@ Markdown(f"> {told}")
 # `check` counts what is there, looks for what the poles differ in besides the concept, says what is missing and what
 # that costs, and asks the model: how much likelier do the personas make statements of their own pole as its answer to
 # "Tell me about yourself."? A concept whose personas do not move these statements cannot be studied with them, whatever
-# an edit does. `workbench concept check outdoors.toml --model smollm2` prints the same.
+# an edit does. `workbench concept check pirate.toml --model smollm2` prints the same.
 
 # %%
 checked = concept.check(model)
@@ -183,7 +183,7 @@ def shift(edit):
 unedited = level()
 personas = concept.in_style()
 increase, decrease = (
-    wb.dpn_edit(effects, chosen, gamma=4.0, direction=direction) for direction in ("increase", "decrease")
+    wb.dpn_edit(effects, chosen, gamma=2.0, direction=direction) for direction in ("increase", "decrease")
 )
 held_out = {"increase": personas.high.part(True)[0], "decrease": personas.low.part(True)[0]}
 rows = {
@@ -199,16 +199,17 @@ table
 
 # %% [markdown]
 # An edit counts if it moves the statements as intended, *increase* up and *decrease* down, and further than random
-# neurons do. Four draws and twelve pairs of statements are enough for a first look. A study does the same in earnest:
+# neurons do. It does so on average, but draws differ widely, and the luckiest of the four moves as far as the edit: one
+# draw is no control, and four are too few to tell. A study does the same in earnest:
 # it chooses the dose on other statements, draws each control twenty times, compares rivals, measures what an edit
 # costs, and gives intervals and verdicts:
 #
 # ```python
-# config = wb.StudyConfig.for_model("smollm2", traits=("outdoors.toml", "Formality"))
-# wb.run_study(config, "runs/outdoors")
+# config = wb.StudyConfig.for_model("smollm2", traits=("pirate.toml", "Formality"))
+# wb.run_study(config, "runs/pirate")
 # ```
 #
-# or `traits = ["outdoors.toml", "Formality"]` in a study's file. With several concepts it also tells whether an edit
+# or `traits = ["pirate.toml", "Formality"]` in a study's file. With several concepts it also tells whether an edit
 # moves its own concept alone.
 #
 # ## What others have

@@ -148,15 +148,7 @@ def test_items_in_the_first_person(item: str, said: str) -> None:
 
 
 def test_every_format_comes_back_from_its_own_file(tmp_path: Path) -> None:
-    key = published.item_key(tmp_path / "key.csv")
-    paths = {
-        "persona_vectors": published.write(tmp_path / "tea.json", published.TRAIT_FILE),
-        "model_written": published.write(tmp_path / "tea.jsonl", published.EVALUATIONS),
-        "choices": published.write(tmp_path / "ab.json", published.CHOICES),
-        "trait": published.write(tmp_path / "Openness.json", published.TRAIT[:4]),
-        "item_key": key,
-        "personalitybench": published.personalitybench(tmp_path / "bench") / "test" / "Openness.json",
-    }
+    paths = every_format(tmp_path)
     assert set(paths) == set(READERS)
     for form, path in paths.items():
         assert format_of(path) == form
@@ -360,3 +352,62 @@ def test_texts_are_kept_whatever_their_characters(tmp_path: Path) -> None:
     path = tmp_path / "tea.jsonl"
     path.write_bytes("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode("utf-16"))
     assert wb.Concept.read(path).statements[0].high == 'I drink 0 cups of tea — 茶 "ok"'
+
+
+def every_format(folder: Path) -> dict[str, Path]:
+    """A file in each format."""
+    return {
+        "persona_vectors": published.write(folder / "tea.json", published.TRAIT_FILE),
+        "model_written": published.write(folder / "tea.jsonl", published.EVALUATIONS),
+        "choices": published.write(folder / "ab.json", published.CHOICES),
+        "trait": published.write(folder / "Openness.json", published.TRAIT[:4]),
+        "item_key": published.item_key(folder / "key.csv"),
+        "personalitybench": published.personalitybench(folder / "bench") / "test" / "Openness.json",
+    }
+
+
+def test_what_a_format_lacks_is_said_by_the_check_and_where_it_is_needed(tmp_path: Path) -> None:
+    for form, path in every_format(tmp_path).items():
+        concept = wb.Concept.read(path)
+        lacking = " ".join(wb.score.check_concept(concept, None).lacking)
+        without_personas = form not in ("persona_vectors", "personalitybench")
+        assert ("no personas and questions" in lacking) == without_personas, form
+        assert ("no statements" in lacking) != without_personas, form
+        assert ("no rubric" in lacking) == (form != "persona_vectors"), form
+        if without_personas:
+            with pytest.raises(ValueError, match=f"{concept.name} has no personas, from which pairs are made"):
+                wb.Contrast.builtin(concept, n=4)
+        else:
+            with pytest.raises(ValueError, match=f"{concept.name} has no statements to measure it by"):
+                wb.score.read_statements("builtin", concept)
+            assert wb.Contrast.builtin(concept, n=4).trait == concept.name
+
+
+def test_a_study_names_a_published_file_and_keeps_whose_it_is(tmp_path: Path) -> None:
+    path = published.write(tmp_path / "TRAIT.json", published.TRAIT)
+    (tmp_path / "study.toml").write_text('model = "smollm2"\ntraits = ["TRAIT.json#Psychopathy", "Mood"]\n')
+    config = wb.StudyConfig.read(tmp_path / "study.toml")
+    assert config.traits == ("Psychopathy", "Mood")
+    [kept] = config.concepts
+    assert kept == wb.Concept.read(path, name="Psychopathy")
+    assert "TRAIT (Lee et al., 2024), TRAIT.json" in config.model_dump(mode="json")["concepts"][0]
+
+
+def test_statements_keep_the_question_that_they_answer(tmp_path: Path) -> None:
+    concept = wb.Concept.read(published.write(tmp_path / "ab.json", published.CHOICES))
+    read = wb.score.read_statements("builtin", concept)
+    assert {each.question for each in read} == {f"What is served at {n} o'clock?" for n in range(6)}
+
+
+def test_a_file_whose_name_names_nothing_is_to_be_named(tmp_path: Path) -> None:
+    path = published.write(tmp_path / "2024.jsonl", published.EVALUATIONS)
+    with pytest.raises(ValueError, match="named by its file, but '2024' gives no name. Give one with"):
+        wb.Concept.read(path)
+    assert wb.Concept.read(path, name="tea").name == "Tea"
+    assert wb.Concept.read(published.write(tmp_path / "01_tea-time.jsonl", published.EVALUATIONS)).name == "Tea time"
+
+
+def test_a_folder_is_found_beside_the_study(tmp_path: Path) -> None:
+    published.personalitybench(tmp_path / "bench")
+    (tmp_path / "study.toml").write_text('model = "smollm2"\ntraits = ["bench#Openness"]\n')
+    assert wb.StudyConfig.read(tmp_path / "study.toml").concepts[0].source.startswith("PersonalityBench")

@@ -21,7 +21,7 @@ import workbench as wb
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted((DOCS / "guide").glob("[0-9]*.md"))
+PAGES = [*sorted((DOCS / "guide").glob("[0-9]*.md")), DOCS / "published-concepts.md"]
 FENCE = re.compile(r"^```(\w+)( raises)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -10,7 +10,6 @@ from pydantic import PlainSerializer, PlainValidator
 
 from workbench.concept.concept import Concept
 from workbench.concept.named import concept_of, is_builtin, names_a_file
-from workbench.concept.reading import FILE
 
 CONCEPTS = "concepts"
 """The folder in a study's folder that holds the files of concepts that are no built-in ones."""
@@ -54,6 +53,6 @@ KeptConcept = Annotated[Concept, PlainValidator(as_concept), PlainSerializer(Con
 
 def from_folder(folder: Path, trait: Any) -> Any:
     """A path to a concept that a file in a folder names, from where the program runs."""
-    if isinstance(trait, str) and (names_a_file(trait) or (folder / trait / FILE).is_file()):
+    if isinstance(trait, str) and (names_a_file(trait) or names_a_file(str(folder / trait))):
         return str(folder / trait)
     return trait

@@ -12,16 +12,21 @@ _MOST = 40
 def titled(stem: str) -> str:
     """A concept's name from a file's: words apart, the first with a capital, 40 characters at most.
 
+    Raises:
+        ValueError: if no letter is in it.
+
     Example:
         >>> titled("power-seeking_inclination")
         'Power seeking inclination'
     """
-    words = re.sub(r"[^\w'’]|_", " ", stem).split()
+    words = re.sub(r"^[\W\d_]+|[^\w'’]|_", " ", stem).split()
     said = ""
     for word in words:
         if len(said) + 1 + len(word) > _MOST:
             break
         said = f"{said} {word}".strip()
+    if not said:
+        raise ValueError(f"A concept is named by its file, but {stem!r} gives no name. Give one with name=.")
     return said[:1].upper() + said[1:]
 
 
