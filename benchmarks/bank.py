@@ -96,7 +96,7 @@ def personas_of(trait: str, style: str, count: int, *, seed: int) -> dict[str, l
         every = {pole: list(texts[pole].part()) for pole in Pole}
     drawn: dict[str, list[str | None]] = {}
     for pole, texts in every.items():
-        few = list(Random(f"{trait} {pole} {seed}").sample(texts, min(count, len(texts))))
+        few: list[str | None] = list(Random(f"{trait} {pole} {seed}").sample(texts, min(count, len(texts))))
         drawn[str(pole)] = few or [None]  # a concept without neutral personas has the question alone
     return {**drawn, "none": [None]}
 

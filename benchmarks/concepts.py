@@ -2,7 +2,8 @@
 
 One study of all four: what a persona shifts, what the edit of a few neurons and a residual-stream shift do at the
 chosen dose, and random neurons drawn again and again beside the edit, each by the likelihood of statements that chose
-nothing. It prints a page in Markdown, also where a concept fails, and unless `--small` writes it to `docs/concepts.md`.
+nothing. It prints a page in Markdown, also where a concept fails, and writes it to `docs/four-concepts.md` unless it is
+a `--small` trial.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import workbench as wb
 from workbench.concept.packaged import OTHERS
 from workbench.vocabulary import Direction
 
-PAGE = Path(__file__).parents[1] / "docs" / "concepts.md"
+PAGE = Path(__file__).parents[1] / "docs" / "four-concepts.md"
 PERSONA, METHOD, RIVAL, CONTROL = "description prompt", "DPN-LE", "residual", "random"
 
 WHOLE: dict[str, Any] = {

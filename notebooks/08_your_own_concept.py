@@ -39,11 +39,11 @@ path = Path(folder.name) / "pirate.toml"
 # %% [markdown]
 # ## A file
 #
-# `workbench concept new "Pirate talk"` writes a commented example. What a file needs is the words for its poles, personas of
-# both (system prompts; at least 4 each), questions that are asked under every persona, and statements: what somebody at
-# each pole would say of themselves, in pairs that are alike in length and wording. For work that you report, write
-# more: twenty personas and forty statements a pole. `neutral = "builtin"` takes the package's personas that show
-# nothing of the concept.
+# `workbench concept new "Pirate talk"` writes a commented example. What a file needs is the words for its poles,
+# personas of both (system prompts; at least 4 each), questions that are asked under every persona, and statements: what
+# somebody at each pole would say of themselves, in pairs that are alike in length and wording. For work that you
+# report, write more: twenty personas and forty statements a pole. `neutral = "builtin"` takes the package's personas
+# that show nothing of the concept.
 
 # %%
 path.write_text("""

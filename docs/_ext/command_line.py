@@ -3,6 +3,7 @@
 import enum
 import re
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,18 @@ def _parameter(parameter: Any) -> list[str]:
     return [f"{names} {detail}".strip(), f":   {_plain(parameter.help or '') or 'Not explained.'}", ""]
 
 
+def _flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by name, and those of a group as `group command`."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from _flat(command, f"{before}{name} ")
+
+
 def reference() -> str:
-    """A section for each command: what it does, an example, its arguments and options."""
-    group = get_command(cli.app)
+    """A section for each command: what it does, an example, its arguments and options; those of a group after it."""
     lines: list[str] = []
-    for name, command in group.commands.items():  # pyright: ignore[reportAttributeAccessIssue]
+    for name, command in _flat(get_command(cli.app)):
         if command.hidden:
             continue
         explanation, *examples = _EXAMPLE.split(command.help or "")

@@ -80,6 +80,8 @@ def test_a_changed_concept_is_another_study(tmp_path: Path) -> None:
         ('["mine/bad.toml"]', "traits: Value error, bad.toml, line 43: a text is due, but the number 7 stands here"),
         ("[]", "traits: Value error, a study needs at least one trait"),
         ("[3]", "traits"),
+        ('["Openness"]\nconcepts = [3]', "traits: Value error, a concept is the text of its file, but 3 arrived"),
+        ('["Openness"]\nconcepts = 3', "concepts"),
     ],
 )
 def test_mistakes_in_traits_are_one_line(tmp_path: Path, traits: str, said: str) -> None:

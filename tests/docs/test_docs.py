@@ -186,6 +186,15 @@ def test_shapes_and_defaults_are_shown_as_they_are_written(site: Path) -> None:
     assert "Describe an ordinary Tuesday." not in edits
 
 
+def flat(group: Any, before: str = "") -> dict[str, Any]:
+    """Every command by name, and those of a group as `group command`."""
+    found = {}
+    for name, command in group.commands.items():
+        found[f"{before}{name}"] = command
+        found |= flat(command, f"{before}{name} ") if hasattr(command, "commands") else {}
+    return found
+
+
 @sphinx
 def test_every_command_option_and_study_entry_is_there(site: Path) -> None:
     from typer.main import get_command
@@ -193,8 +202,8 @@ def test_every_command_option_and_study_entry_is_there(site: Path) -> None:
     from workbench import cli
 
     page = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
-    for name, command in get_command(cli.app).commands.items():  # pyright: ignore[reportAttributeAccessIssue]
-        assert f'id="{name}"' in page
+    for name, command in flat(get_command(cli.app)).items():
+        assert f'id="{name.replace(" ", "-")}"' in page
         spelt = [option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)]
         options = {option for option in spelt if option.startswith("--")}
         assert {option for option in options - {"--help"} if f">{option}</span>" not in page} == set()
@@ -239,15 +248,16 @@ def test_the_commands_that_pages_name_exist() -> None:
 
     from workbench import cli
 
-    commands = get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
+    commands = flat(get_command(cli.app))
     unknown = []
     for page in DOCS.rglob("*.md"):
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for words in (match.split() for match in re.findall(r"(?:^|`)workbench ([a-z][^`\n]*)", text, re.MULTILINE)):
-            if words[0] not in commands:
+            named = " ".join(words[:2]) if " ".join(words[:2]) in commands else words[0]
+            if named not in commands:
                 unknown.append(f"{page.name}: {words[0]}")
                 continue
-            spelt = [option for each in commands[words[0]].params for option in (*each.opts, *each.secondary_opts)]
+            spelt = [option for each in commands[named].params for option in (*each.opts, *each.secondary_opts)]
             options = {word for word in words if word.startswith("--")} - {"--json", "--help"}
             unknown += [f"{page.name}: {words[0]} {option}" for option in options - set(spelt)]
     assert unknown == []

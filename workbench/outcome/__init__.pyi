@@ -9,6 +9,7 @@ from .items import Gsm8k as Gsm8k
 from .items import QuestionAnswering as QuestionAnswering
 from .minimal_pairs import MinimalPairs as MinimalPairs
 from .off_target import OffTarget as OffTarget
+from .off_target_statements import OffTargetStatements as OffTargetStatements
 from .outcome import Asking as Asking
 from .outcome import Caution as Caution
 from .outcome import Outcome as Outcome

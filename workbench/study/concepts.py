@@ -1,6 +1,5 @@
 """The concepts that a study's file names: by name, by their files, or as values."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,23 @@ from pydantic import PlainSerializer, PlainValidator
 
 from workbench.concept.concept import Concept
 from workbench.concept.named import concept_of, is_builtin, names_a_file
+from workbench.concept.reading import toml_entries
 
 CONCEPTS = "concepts"
 """The folder in a study's folder that holds the files of concepts that are no built-in ones."""
 
 
 def as_concept(given: Any) -> Concept:
-    """A concept, or one from the text of its file."""
-    return given if isinstance(given, Concept) else Concept.of(tomllib.loads(given))
+    """A concept, or one from the text of its file.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if isinstance(given, Concept):
+        return given
+    if not isinstance(given, str):
+        raise ValueError(f"a concept is the text of its file, but {given!r:.40} arrived")
+    return Concept.of(toml_entries(given, "a concept"))
 
 
 @dataclass(frozen=True)

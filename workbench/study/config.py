@@ -256,6 +256,8 @@ class StudyConfig(BaseModel):
         """Traits become names, and those that are no built-in concepts stand in `concepts`."""
         if not isinstance(given, dict) or not isinstance(given.get("traits"), list | tuple):
             return given
+        if not isinstance(given.get("concepts", ()), list | tuple):
+            return given
         try:
             names, own = named_concepts(given["traits"], [as_concept(each) for each in given.get("concepts", ())])
         except (ValueError, OSError) as error:

@@ -42,7 +42,10 @@ class StudyFigure:
     @property
     def files(self) -> dict[str, str]:
         """The stem of each drawing's file, by trait."""
-        return {trait: self.name if trait == ALL else f"{self.name}-{trait.casefold()}" for trait in self.figures}
+        return {
+            trait: self.name if trait == ALL else f"{self.name}-{'-'.join(trait.casefold().split())}"
+            for trait in self.figures
+        }
 
 
 Drawings = Mapping[str, Callable[[], StudyFigure]]
