@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.measure.pair_cosine import pair_cosine
+from workbench.measure.pairwise import pair_cosine
 from workbench.vocabulary import Pole
 
 

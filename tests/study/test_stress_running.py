@@ -8,7 +8,7 @@ import pytest
 
 import workbench as wb
 from workbench.edit.making import dpn_edit
-from workbench.measure.pair_cosine import pair_cosine
+from workbench.measure.pairwise import pair_cosine
 from workbench.outcome.statements import Statements
 from workbench.report.study_figures import study_figures
 from workbench.report.study_page import study_report

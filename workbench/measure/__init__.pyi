@@ -22,6 +22,7 @@ from .paired import mcnemar as mcnemar
 from .paired import non_inferiority as non_inferiority
 from .paired import paired_change as paired_change
 from .paired import wilson as wilson
+from .pairwise import pair_cosine as pair_cosine
 from .permutation import permutation_test as permutation_test
 from .planted import planted as planted
 from .proportions import paired_proportions as paired_proportions

@@ -20,7 +20,7 @@ from workbench.edit.edit import AnyEdit, load_edit
 from workbench.edit.prompting import Instruction
 from workbench.measure.effects import effect_sizes
 from workbench.measure.moments import Moments
-from workbench.measure.pair_cosine import pair_cosine
+from workbench.measure.pairwise import pair_cosine
 from workbench.model.embedded import words_of
 from workbench.model.model import Model
 from workbench.select.near import EmptySelectionError

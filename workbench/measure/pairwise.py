@@ -30,6 +30,7 @@ def pair_cosine(
         Braun et al. (2025), Understanding (Un)Reliability of Steering Vectors in Language Models, arXiv:2505.22637.
 
     Example:
+        >>> import torch
         >>> high, low = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]), torch.zeros(2, 1, 2)
         >>> pair_cosine({Pole.HIGH: high, Pole.LOW: low}, layers=[0])["cosine"].tolist()
         [0.0]
