@@ -86,6 +86,7 @@ bench: $(READY) ## measure speed and memory beside peers and a floor, and how of
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.decode
 	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.verdicts

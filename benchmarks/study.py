@@ -34,6 +34,7 @@ from benchmarks.capture import RESULTS
 from workbench.arm.building import Arm
 from workbench.arm.spec import ArmSpec
 from workbench.contrast.prompt import Prompt
+from workbench.model.gguf import PACKAGED
 from workbench.model.loading import checkpoint_of
 from workbench.model.quiet import quiet
 from workbench.outcome.answers import Answers
@@ -236,6 +237,11 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="2 arms, 2 doses, few questions; nothing is written down")
     parser.add_argument("--out", type=Path, default=RESULTS)
     settings = parser.parse_args()
+    try:
+        PACKAGED["smollm2"].file()
+    except FileNotFoundError as error:
+        print(f"the study is not measured: {error}", file=sys.stderr)
+        return
     with quiet():
         model = wb.load_model("smollm2")
         network = AutoModelForCausalLM.from_pretrained(checkpoint_of(model.recipe or {})).eval()

@@ -247,3 +247,19 @@ def test_answers_make_trees_of_a_bounded_size(tiny: wb.Model) -> None:
     [whole] = trees_of(0, [5, 6, 7], answers, 2)
     assert len(whole.tokens) == 1 + 2 + 20
     assert branches(tiny, tiny.tokens(PROMPTS[:1])[0])
+
+
+@pytest.mark.parametrize("company", [0, 2])
+def test_what_is_edited_after_an_answer_has_ended_counts_for_nobody(
+    tiny: wb.Model, company: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that has ended may stay in its batch for as long as others go on; its edit is of that answer alone."""
+    edit = edits_of(tiny)[0]
+    with wb.edited(tiny, edit):
+        (full,) = tiny.generate_tokens(PROMPTS[:1], max_new_tokens=STEPS)
+    monkeypatch.setattr(tiny, "stop_tokens", frozenset({full[2]}))
+    prompts = [PROMPTS[0], *PROMPTS[1 : 1 + company], *PROMPTS[1 : 1 + company]]
+    with wb.edited(tiny, [edit], rows=[0] + [-1] * (len(prompts) - 1)) as run:
+        tiny.generate_tokens(prompts, max_new_tokens=STEPS)
+    assert run.pairs == {"prompt": tiny.n_layers, "decode": 2 * tiny.n_layers}
+    assert run.share_of([0])[1] == {"prompt": 1, "decode": 2}

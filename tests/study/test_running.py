@@ -208,7 +208,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(few: wb.Study, tmp_path: Path
     out = tmp_path / "out"
     command = [sys.executable, "-m", "workbench.cli", "study", str(tmp_path / "study.toml"), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(out.glob("outcomes/test/*.answers.parquet")):
         assert process.poll() is None
         assert time.monotonic() < deadline

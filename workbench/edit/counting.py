@@ -13,6 +13,7 @@ from workbench.edit.reach import Reach
 from workbench.model.passing import Pass
 
 _SETTLE_AFTER = 512  # passes whose masks are held before they are counted
+_FIRST = frozenset({0})
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,10 @@ class EditedRun:
                 continue
             self._passes[reach.step.phase] += 1
             which = torch.zeros(len(reach.mask), dtype=torch.int64) if reach.which is None else reach.which
-            self._together[reach.step.phase, frozenset(which.unique().tolist())] += 1
+            together = (
+                _FIRST if reach.which is None else frozenset(which[reach.step.real.any(1).cpu()].unique().tolist())
+            )
+            self._together[reach.step.phase, together] += 1
             for phase, positions in reach.written().items() if reach.wrote else ():
                 alike.setdefault((phase, frozenset(reach.wrote)), []).append((which, positions))
         for (phase, places), rows in alike.items():

@@ -162,8 +162,8 @@ def _generate_batch(
             steps = torch.arange(1 - width, step + 1, device=decoder.device).expand(len(text), -1)
             tokens, under_way = text, Pass("prompt", real, rows, torch.where(real, steps, -1))
             cache = decoder.runner.generation_cache(batch=len(text)) if caches else None
-        else:  # only the newest token of each row goes in
-            tokens, under_way = text[:, -1:], Pass("decode", torch.ones_like(real[:, :1]), rows)
+        else:  # only the newest token of each row goes in; those of answers that have ended are padding
+            tokens, under_way = text[:, -1:], Pass("decode", ~finished[:, None], rows)
         with decoder.passing(under_way):
             logits = decoder.runner.run(tokens, real, cache, logits=True)
         assert logits is not None

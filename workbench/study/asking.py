@@ -79,7 +79,7 @@ def ask_jobs(
         ImportError, ValueError: with `engine = "ray"`, as `spread` does.
     """
     todo: list[list[Job]] = []
-    for group in groups_of(jobs, most_conditions(model, config, jobs)):
+    for group in groups_of(jobs, most_conditions(model, jobs)):
         lacking = [replace(job, lacking=_lacking(model, store, job)) for job in group]
         for job in lacking:
             if not job.lacking:

@@ -6,13 +6,12 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from workbench.model.model import Model
 from workbench.study.cells import Cell
-from workbench.study.config import StudyConfig
 
 MOST = 32
 """Conditions that are asked together, at most: with a dozen questions each, a batch of them is as quick as any."""
 
 _TABLES = 256 * 2**20  # bytes of edits that are ready to run at once
-_TASKS = 3  # groups for each worker of a cluster, so that none waits long for the last
+_TASKS = 8  # groups of a study, at least, so that a kill costs little and a cluster's workers have enough to do
 
 
 @runtime_checkable
@@ -47,11 +46,8 @@ def conditions_of(cell: Cell) -> int:
     return max(len(cell.conditions), len(cell.by_direction)) + len(cell.further)
 
 
-def most_conditions(model: Model, config: StudyConfig, jobs: Sequence[_HasCell]) -> int:
-    """How many conditions are asked together: what memory allows, and on a cluster few enough for every worker."""
+def most_conditions(model: Model, jobs: Sequence[_HasCell]) -> int:
+    """How many conditions are asked together; the same here and on a cluster, whose tables are then the same."""
     edit = 4 * model.n_layers * 4 * model.d_model  # bytes: a float32 for each neuron of a usual MLP
-    most = min(MOST, max(1, _TABLES // edit))
-    if config.engine == "ray":
-        every = sum(conditions_of(job.cell) for job in jobs)
-        most = min(most, math.ceil(every / (_TASKS * (config.workers or _TASKS))))
-    return most
+    every = sum(conditions_of(job.cell) for job in jobs)
+    return max(1, min(MOST, _TABLES // edit, math.ceil(every / _TASKS)))
