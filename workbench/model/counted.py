@@ -172,7 +172,7 @@ def counting(model: Model, *, sample: bool = True) -> Iterator[CountingRunner]:
         counted.lengths = known.get(kind, torch.tensor([limit]))
         return generate(prompts, **settings)
 
-    model.runner = counted  # pyright: ignore[reportAttributeAccessIssue]
+    model.runner = counted
     model.generate_tokens = sampled  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield counted
