@@ -89,6 +89,9 @@ bench: $(READY) ## measure speed and memory beside peers and a floor, and how of
 	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.loading
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.plan
+	$(BIN)/python -m benchmarks.gpu
 	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.bank
 	$(BIN)/python -m benchmarks.architectures

@@ -7,8 +7,8 @@
 - neurons permuted: 1,000 permutations of 200 pairs in more and more neurons.
 
 A cost that grows as size to the power b is a line of slope b in logarithms; b is fitted by least squares and stands
-with its standard error. Every size runs in a process of its own, after a small run that loads what is needed; memory is the
-process's peak above what it held before. Seconds are the processor's, on one thread.
+with its standard error. Every size runs in a process of its own, after a small run that loads what is needed; memory is
+the process's peak above what it held before. Seconds are the processor's, on one thread.
 """
 
 import argparse

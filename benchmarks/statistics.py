@@ -116,7 +116,7 @@ def product_of(replicates: int, rows: int, width: int, layers: int) -> Callable[
 
     def work() -> None:
         for _ in range(layers):
-            weights @ values
+            torch.matmul(weights, values)
 
     return work
 

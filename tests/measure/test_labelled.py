@@ -131,6 +131,7 @@ def test_counts_skip_only_labellings_that_select_nothing() -> None:
     for unit in ("pair", "description"):
         every, some = (permuted(rows, unit=unit, permutations=199, count=strong, least_d=d) for d in (0.0, 0.8))
         assert every.counts is not None
+        assert some.counts is not None
         assert every.count == some.count
         assert torch.equal(every.counts, some.counts)
         assert int((every.counts == 0).sum()) > 20

@@ -86,7 +86,7 @@ class CountingRunner(Runner):
             cache.length += tokens.shape[1]
         if not logits:
             return None
-        found = self._logits(len(tokens), 1)[:, 0]
+        found = self._logits(len(tokens), 1)[:, 0].clone()
         if cache is not None and self.stop is not None:
             found[cache.ends <= cache.step, self.stop] = 2 * _LIKELY
             cache.step += 1
@@ -107,9 +107,9 @@ class CountingRunner(Runner):
         return self._logits(len(tokens), tokens.shape[1])
 
     def _logits(self, rows: int, last: int) -> Tensor:
-        logits = torch.zeros(rows, last, self._vocabulary, device=self.embedding.device)
-        logits[..., -1 if self.stop != self._vocabulary - 1 else 0] = _LIKELY
-        return logits
+        logits = torch.zeros(self._vocabulary, device=self.embedding.device)
+        logits[-1 if self.stop != self._vocabulary - 1 else 0] = _LIKELY
+        return logits.expand(rows, last, -1)
 
     def new_cache(self, past: KeyValues | None = None, *, batch: int = 1) -> Any:
         length = 0 if past is None else past.layers[0][0].shape[2]
@@ -172,7 +172,7 @@ def counting(model: Model, *, sample: bool = True) -> Iterator[CountingRunner]:
         counted.lengths = known.get(kind, torch.tensor([limit]))
         return generate(prompts, **settings)
 
-    model.runner = counted  # pyright: ignore[reportAttributeAccessIssue]
+    model.runner = counted
     model.generate_tokens = sampled  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield counted

@@ -22,7 +22,7 @@ from workbench.model.loop import Loop, tried
 from workbench.model.offloading import device_of, in_memory, state_of
 from workbench.model.passing import Pass
 from workbench.model.rendering import Rendering, as_prompts, remarks, render, render_conversation, rendering_of
-from workbench.model.runner import BridgeRunner, HookedRunner, bridge_class
+from workbench.model.runner import BridgeRunner, HookedRunner, Runner, bridge_class
 from workbench.model.sites import Blocks, written_in_place
 from workbench.model.template import checked_variables, template_text
 from workbench.model.text import added_before, answer_tokens
@@ -66,7 +66,7 @@ class Model:
         self._template = checked_variables(tokenizer, template)
         self._put: Callable[[Prompt], Prompt] | None = None
         self.source = dict(source or {})
-        self.runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
+        self.runner: Runner = BridgeRunner(hooked) if isinstance(hooked, bridge_class()) else HookedRunner(hooked)
         self.blocks = Blocks(hooked, name)
         self.per_row = 0
         self.kept: Kept | None = None

@@ -65,7 +65,7 @@ def rehearse(
     """Every outcome in every cell of the study, asked of `counting(model)`.
 
     Cells that equal others but for their edits are rehearsed twice and counted as often as they come. Of what there is
-    no time for, the first group is rehearsed, and the others are counted in proportion to their conditions.
+    no time for, the unedited model and one other cell are rehearsed, and the rest is counted in proportion.
 
     Args:
         seconds: how long this may take, in about.
@@ -82,50 +82,71 @@ def rehearse(
         for jobs in stages:
             for group in groups_of(jobs, most_conditions(model, plan.config, jobs)):
                 rows: list[dict[str, pd.DataFrame]] = [{} for _ in group]
-                for outcome, numbers in _asked(group):
+                for outcome, together in _asked(group):
+                    total = totals.setdefault((outcome.name, jobs[0].cell.split), _Total())
+                    late = clock() - began > seconds
+                    # Where time is short, one cell of each outcome stands for the others, besides the unedited model's.
+                    numbers = together[:1] if late and total.sampled < 2 else together
                     cells = [group[number].cell for number in numbers]
-                    conditions = sum(len(cell.asked_by(outcome)) for cell in cells)
-                    total = totals.setdefault((outcome.name, cells[0].split), _Total())
                     key = _key(outcome, cells)
-                    late = bool(total.rehearsed_conditions) and clock() - began > seconds
                     lacking = any(need not in rows[number] for number in numbers for need in outcome.needs)
-                    if len(known.get(key, _NONE).shapes) < 2 and not late and not lacking:
+                    again = len(known.get(key, _NONE).shapes) < 2 and not lacking
+                    if again and (not late or total.sampled < 2):
                         before, started = len(counted.shapes), clock()
                         given = ask_cells(model, cells, outcome, [rows[number] for number in numbers])
                         spent = clock() - started
                         one = known.setdefault(key, _Known([], [], [parts[ROWS] for parts in given]))
                         one.shapes.append(counted.shapes[before:])
                         one.seconds.append(spent)
-                        total.add(conditions, one.shapes[-1], spent)
+                        total.add(_conditions(outcome, cells), one.shapes[-1], spent)
+                        total.sampled += 1
                     elif key in known:
-                        total.add(conditions, known[key].shapes[-1], known[key].seconds[-1])
+                        total.add(_conditions(outcome, cells), known[key].shapes[-1], known[key].seconds[-1])
                     else:
-                        total.conditions += conditions
-                    for number, cell, frame in zip(
-                        numbers, cells, known[key].rows if key in known else (), strict=False
-                    ):
+                        numbers = []
+                    left = [group[number].cell for number in together if number not in numbers]
+                    total.skipped += _conditions(outcome, left)
+                    for number, frame in zip(numbers, known[key].rows if key in known else (), strict=False):
+                        cell = group[number].cell
                         rows[number][outcome.name] = frame.assign(arm=cell.arm, gamma=cell.gamma)
     return [total.rehearsed(*which) for which, total in totals.items()], counted
 
 
 class _Total:
+    """What an outcome's askings come to.
+
+    Attributes:
+        counted, skipped: conditions that were rehearsed or equal some that were, and those in proportion to the last.
+        sampled: how many askings were rehearsed.
+    """
+
     def __init__(self) -> None:
-        self.conditions = self.rehearsed_conditions = 0
+        self.counted = self.skipped = self.sampled = 0
         self.counts: dict[Shape, float] = {}
         self.seconds = 0.0
+        self._last: tuple[int, Sequence[Shape], float] = (1, (), 0.0)
 
     def add(self, conditions: int, shapes: Sequence[Shape], seconds: float) -> None:
-        self.conditions += conditions
-        self.rehearsed_conditions += conditions
-        self.seconds += seconds
+        """Count an asking."""
+        self.counted += conditions
+        self._last = (max(1, conditions), shapes, seconds)
+        self._add(1.0)
+
+    def _add(self, times: float) -> None:
+        _, shapes, seconds = self._last
+        self.seconds += seconds * times
         for shape in shapes:
-            self.counts[shape] = self.counts.get(shape, 0.0) + 1
+            self.counts[shape] = self.counts.get(shape, 0.0) + times
 
     def rehearsed(self, outcome: str, split: str) -> Rehearsed:
-        share = self.rehearsed_conditions / max(1, self.conditions)
-        more = 1 / share if share else 0.0
-        shapes = tuple((shape, count * more) for shape, count in self.counts.items())
-        return Rehearsed(outcome, split, self.conditions, shapes, self.seconds * more, share)
+        """All of it, what was skipped as the last that was counted."""
+        self._add(self.skipped / self._last[0])
+        every = self.counted + self.skipped
+        return Rehearsed(outcome, split, every, tuple(self.counts.items()), self.seconds, self.counted / max(1, every))
+
+
+def _conditions(outcome: Outcome, cells: Sequence[Cell]) -> int:
+    return sum(len(cell.asked_by(outcome)) for cell in cells)
 
 
 _NONE = _Known([], [], [])
