@@ -1,10 +1,12 @@
-"""How far the built-in personas move a model, trait by trait: `python -m benchmarks.bank --model smollm2`.
+"""How far a concept's personas move a model, concept by concept: `python -m benchmarks.bank --model smollm2`.
+
+Every built-in concept is measured by default; `--trait` takes one of them or a concept's file.
 
 A persona's score is the mean log-probability per token of first-person statements high in the trait minus that of
 statements low in it, as the model's answer to a neutral question with the persona as the system prompt. Personas and
 statements are drawn with a seed; the statements are those that outcomes report on. No persona shares four words in a
-row with one, but the built-in personas were reworded while their scores on SmolLM2 were looked at, so that on that
-model the differences are somewhat optimistic. For `--model testbed` both are the embedded model's own.
+row with one, but the Big Five's personas were reworded while their scores on SmolLM2 were looked at, so that on that
+model their differences are somewhat optimistic. For `--model testbed` both are the embedded model's own.
 """
 
 import argparse
@@ -16,7 +18,9 @@ from random import Random
 import numpy as np
 
 import workbench as wb
-from workbench.contrast.banks import STYLES, builtin_descriptions
+from workbench.concept import BUILT_IN, concept_of
+from workbench.concept.named import name_of
+from workbench.contrast.banks import STYLES
 from workbench.score.statements.reading import TraitStatement, at_most, read_statements, split_of
 from workbench.score.statements.scoring import statement_scores
 from workbench.vocabulary import BIG_FIVE, Pole
@@ -86,10 +90,14 @@ def personas_of(trait: str, style: str, count: int, *, seed: int) -> dict[str, l
         contrast = wb.Contrast.testbed(trait, n=20 * count, seed=seed)
         every = {pole: sorted({p.system for p in each if p.system}) for pole, each in contrast.poles.items()}
     else:
-        every = {pole: [row["text"] for row in builtin_descriptions(trait, pole, style=style)] for pole in Pole}
+        concept = concept_of(trait)
+        personas = concept.in_style(style)
+        texts = {Pole.HIGH: personas.high, Pole.LOW: personas.low, Pole.NEUTRAL: concept.neutral}
+        every = {pole: list(texts[pole].part()) for pole in Pole}
     drawn: dict[str, list[str | None]] = {}
     for pole, texts in every.items():
-        drawn[str(pole)] = list(Random(f"{trait} {pole} {seed}").sample(texts, min(count, len(texts))))
+        few = list(Random(f"{trait} {pole} {seed}").sample(texts, min(count, len(texts))))
+        drawn[str(pole)] = few or [None]  # a concept without neutral personas has the question alone
     return {**drawn, "none": [None]}
 
 
@@ -109,16 +117,17 @@ def logprobs(model: wb.Model, statements: Sequence[TraitStatement], systems: Seq
 def separations(
     model: wb.Model, traits: Sequence[str], styles: Sequence[str], *, personas: int, statements: int, seed: int
 ) -> list[Separation]:
-    """Every trait in every style; what is the same for all styles is scored once."""
+    """Every trait in each of these styles that it has; what is the same for all styles is scored once."""
     found = []
     for trait in traits:
+        own = styles if TESTBED in styles else [style for style in styles if style in concept_of(trait).styles]
         asked = statements_of(trait, TESTBED if TESTBED in styles else "builtin", statements)
         shared: dict[str, np.ndarray] = {}
-        for style in styles:
+        for style in own:
             drawn = personas_of(trait, style, personas, seed=seed)
             shared |= {name: logprobs(model, asked, drawn[name]) for name in ("none", "neutral") if name not in shared}
             poles = {name: logprobs(model, asked, drawn[name]) for name in ("high", "low")}
-            found.append(Separation.of(trait, style, {**poles, **shared}, seed=seed))
+            found.append(Separation.of(name_of(trait), style, {**poles, **shared}, seed=seed))
     return found
 
 
@@ -141,7 +150,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="How far the built-in personas move a model, trait by trait.")
     parser.add_argument("--model", default="smollm2", help="testbed, smollm2, a Hugging Face name, a folder or a GGUF")
     parser.add_argument("--style", action="append", choices=STYLES, help="may be repeated; by default both")
-    parser.add_argument("--trait", action="append", choices=BIG_FIVE, help="may be repeated; by default all")
+    parser.add_argument(
+        "--trait", action="append", help="a built-in concept or a file; may be repeated; by default all"
+    )
     parser.add_argument("--personas", type=int, default=12, help="of each pole, drawn with the seed")
     parser.add_argument("--statements", type=int, default=12, help="of each pole")
     parser.add_argument("--seed", type=int, default=0)
@@ -154,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     styles = (TESTBED,) if asked.model == TESTBED else tuple(asked.style or STYLES)
     sizes = {"personas": asked.personas, "statements": asked.statements, "seed": asked.seed}
-    found = separations(model, asked.trait or BIG_FIVE, styles, **sizes)
+    traits = asked.trait or (BIG_FIVE if asked.model == TESTBED else BUILT_IN)
+    found = separations(model, traits, styles, **sizes)
     if asked.json:
         print(json.dumps({"model": asked.model, **sizes, "rows": [asdict(each) for each in found]}, indent=1))
     else:

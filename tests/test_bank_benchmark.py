@@ -1,11 +1,14 @@
 """How far personas move a model: the benchmark's numbers, on planted scores and on the embedded model."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.bank import Separation, main, personas_of
+from benchmarks import bank
+from benchmarks.bank import Separation, main, personas_of, separations
+from tests.concept.concepts import TEA
 
 
 def planted(effect: float, *, personas: int = 12, statements: int = 12, seed: int = 0) -> dict[str, np.ndarray]:
@@ -55,3 +58,21 @@ def test_a_model_that_is_not_here_is_told_in_one_line(capsys: pytest.CaptureFixt
     main(["--model", "/nowhere/model.gguf"])
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("/nowhere/model.gguf: skipped. ")
+
+
+def test_personas_of_any_concept_are_drawn(tmp_path: Path) -> None:
+    assert len(personas_of("Mood", "explicit", 6, seed=0)["low"]) == 6
+    (tmp_path / "tea.toml").write_text(TEA.replace("neutral = [", "# neutral = ["), encoding="utf-8")
+    drawn = personas_of(str(tmp_path / "tea.toml"), "explicit", 4, seed=0)
+    assert (len(drawn["high"]), drawn["neutral"]) == (4, [None])
+
+
+def test_a_style_that_a_concept_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank, "logprobs", lambda model, asked, systems: planted(0.5, personas=len(systems))["high"])
+    monkeypatch.setattr(bank, "statements_of", lambda *asked: [])
+    rows = separations(None, ["Mood", "Openness"], bank.STYLES, personas=3, statements=4, seed=0)  # type: ignore
+    assert [(row.trait, row.style) for row in rows] == [
+        ("Mood", "explicit"),
+        ("Openness", "explicit"),
+        ("Openness", "behavioural"),
+    ]

@@ -41,7 +41,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     # locate
     (("locate",), "A bank needs --trait, one of Openness"),
     (("locate", "--trait", "Charm"), "There is no Big Five trait 'Charm'"),
-    (("locate", "--trait", "Charm", "--model", "someone/something"), "There is no Big Five trait 'Charm'"),
+    (("locate", "--trait", "Charm", "--model", "someone/something"), "There is no built-in concept 'Charm'"),
     (("locate", "--pairs", "none.jsonl"), "There is no file none.jsonl"),
     (("locate", "--pairs", "empty.jsonl"), "empty.jsonl holds no rows"),
     (("locate", "--pairs", "bad.csv"), "bad.csv needs columns high and low"),

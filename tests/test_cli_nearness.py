@@ -50,8 +50,9 @@ def test_locate_asks_another_model_whether_its_personas_move_it(
 ) -> None:
     asked: list[str] = []
 
-    def moves(model: wb.Model, contrast: wb.Contrast) -> str:
+    def moves(model: wb.Model, contrast: wb.Contrast, concept: wb.Concept) -> str:
         asked.append(contrast.trait)
+        assert concept == wb.Concept.builtin("Openness")
         return "The personas move the model by so much."
 
     monkeypatch.setattr("workbench.study.moved.personas_move", moves)

@@ -1,4 +1,5 @@
 from . import arm as arm
+from . import concept as concept
 from . import contrast as contrast
 from . import edit as edit
 from . import explore as explore
@@ -21,6 +22,7 @@ from .capture.folder import load_capture as load_capture
 from .capture.planning import plan_capture as plan_capture
 from .capture.settings import CaptureSettings as CaptureSettings
 from .capture.tally import Tally as Tally
+from .concept.concept import Concept as Concept
 from .contrast.contrast import Contrast as Contrast
 from .contrast.prompt import Prompt as Prompt
 from .edit.ablating import ablate as ablate

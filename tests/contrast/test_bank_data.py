@@ -7,7 +7,8 @@ from statistics import fmean
 
 import pytest
 
-from workbench.contrast.banks import STYLES, builtin_descriptions, read_bank
+from tests.concept.banks import builtin_descriptions, read_bank
+from workbench.contrast.banks import STYLES
 from workbench.score.statements.reading import read_statements
 from workbench.vocabulary import BIG_FIVE, Pole
 
@@ -131,7 +132,9 @@ def test_no_persona_says_a_statement(trait: str) -> None:
 
 
 def test_a_style_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="come in the styles explicit and behavioural, but 'terse' arrived"):
+    with pytest.raises(
+        ValueError, match="come in the styles explicit and behavioural, but 'terse' arrived"
+    ):
         read_bank("Openness", style="terse")
 
 

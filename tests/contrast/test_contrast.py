@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from tests.concept.banks import read_bank
 from workbench.contrast import banks
-from workbench.contrast.banks import STYLES, read_bank
+from workbench.contrast.banks import STYLES
 from workbench.testbed import grammar
 from workbench.vocabulary import Pole, neutral_kind
 

@@ -1,7 +1,8 @@
 import pytest
 
 import workbench as wb
-from workbench.contrast.banks import STYLES, builtin_descriptions, read_bank
+from tests.concept.banks import builtin_descriptions, read_bank
+from workbench.contrast.banks import STYLES
 from workbench.edit.prompting import Instruction, description_prompt, neutral_prompt, simple_prompt
 from workbench.testbed import grammar, lexicon
 from workbench.testbed.scorer import trait_score

@@ -9,7 +9,8 @@ import pandas as pd
 from workbench.arm.context import ArmContext, Located
 from workbench.arm.registry import LARGEST_MIN_D
 from workbench.arm.spec import ArmSpec
-from workbench.contrast.banks import EXPLICIT
+from workbench.concept.concept import Concept
+from workbench.concept.texts import EXPLICIT
 from workbench.digest import key_of
 from workbench.edit.edit import AnyEdit, Composite
 from workbench.edit.prompting import Instruction
@@ -76,6 +77,7 @@ def build_arms(
     speaks: str,
     draws: int = 1,
     style: str = EXPLICIT,
+    concepts: tuple[Concept, ...] = (),
     empty: Collection[str] = (),
 ) -> tuple[dict[str, Arm], dict[str, str]]:
     """Every arm that can be built, by name, and why the others cannot.
@@ -85,7 +87,8 @@ def build_arms(
 
     Args:
         draws: how often a random arm is built.
-        style: the style of the built-in personas that prompts use.
+        style: the style of the personas that prompts use.
+        concepts: those of the traits that are no built-in ones.
         empty: the traits of which the method selects nothing; see `empty_traits`. There `LARGEST_MIN_D` stands for it,
             and it is built nowhere else.
 
@@ -95,7 +98,7 @@ def build_arms(
     stands_in = LARGEST_MIN_D.builder() if empty else None
 
     def context(trait: str, direction: str, draw: int = 0) -> ArmContext:
-        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw, style)
+        return ArmContext(trait, direction, located, model, edit_under_test, seed, speaks, draw, style, concepts)
 
     def edit_under_test(trait: str, direction: str) -> Steering:
         build = stands_in if stands_in is not None and trait in empty else method.builder()
@@ -145,6 +148,7 @@ def empty_traits(
     seed: int,
     speaks: str,
     style: str = EXPLICIT,
+    concepts: tuple[Concept, ...] = (),
 ) -> dict[str, EmptySelectionError]:
     """The traits of which the method selects no neuron, or none that it could edit in one direction, and why."""
 
@@ -155,7 +159,8 @@ def empty_traits(
     for trait in located:
         try:
             for direction in Direction:
-                method.builder()(ArmContext(trait, direction.value, located, model, unknown, seed, speaks, 0, style))
+                context = ArmContext(trait, direction.value, located, model, unknown, seed, speaks, 0, style, concepts)
+                method.builder()(context)
         except EmptySelectionError as error:
             empty[trait] = error
     return empty

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from workbench.capture.tally import Activations, Tally
-from workbench.contrast.banks import EXPLICIT
+from workbench.concept.concept import Concept
+from workbench.concept.named import concept_of
+from workbench.concept.texts import EXPLICIT
 from workbench.contrast.prompt import Prompt
 from workbench.edit.edit import AnyEdit, Composite, Edit
 from workbench.edit.making import dpn_edit
@@ -166,7 +168,8 @@ class ArmContext:
         method: makes the edit under test of any trait in any direction, or what stands for it where it selects nothing.
         seed: the study's.
         speaks: whose words prompts use: `testbed`, or `builtin` for plain English.
-        style: the style of the built-in bank's personas, `explicit` or `behavioural`.
+        style: the style of the concepts' personas, e.g. `explicit`.
+        concepts: those of the study's traits that are no built-in ones.
         draw: the number of the draw, of an arm that is random; the first is 0.
     """
 
@@ -179,6 +182,16 @@ class ArmContext:
     speaks: str
     draw: int = 0
     style: str = EXPLICIT
+    concepts: tuple[Concept, ...] = ()
+
+    @property
+    def concept(self) -> Concept:
+        """The concept of this trait.
+
+        Raises:
+            ValueError: if nobody has said what the trait's texts are.
+        """
+        return concept_of(self.trait, among=self.concepts)
 
     @property
     def here(self) -> Located:

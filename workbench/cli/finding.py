@@ -23,6 +23,7 @@ from workbench.cli.options import (
     PersonaStyle,
     Precision,
     Template,
+    TraitName,
     check_edit,
     contrast_of,
     default_folder,
@@ -33,7 +34,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.stopping import continuing, kept_when_stopped
 from workbench.cli.telling import print_json, progress_bar, say, say_lines, say_where, terminal
-from workbench.contrast.banks import EXPLICIT
+from workbench.concept.texts import EXPLICIT
 from workbench.model.reaching import check_cluster
 from workbench.select.settings import RULES, RuleSettings
 from workbench.vocabulary import SITES, Scope
@@ -50,7 +51,7 @@ RANKED_BY = ("cohens_d", "mean_difference", "write_norm")
     "Example: workbench locate --trait Extraversion --pairs pairs.jsonl --out runs/extraversion"
 )
 def locate(
-    trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
+    trait: TraitName = None,
     model: ModelName = "testbed",
     adapter: Adapter = None,
     pairs: PairsFile = None,
@@ -118,7 +119,7 @@ def locate(
                 check()
                 progress.update(task, completed=done, total=total)
 
-            with telling_how_near(loaded, contrast):
+            with telling_how_near(loaded, contrast, trait):
                 located = locate_trait(
                     loaded,
                     contrast,
@@ -151,7 +152,7 @@ def locate(
 )
 def capture(
     out: Annotated[Path, typer.Option(help="The capture's folder.")],
-    trait: Annotated[str | None, typer.Option(help="A Big Five trait, or the name of the pairs' own trait.")] = None,
+    trait: TraitName = None,
     model: ModelName = "testbed",
     adapter: Adapter = None,
     pairs: PairsFile = None,

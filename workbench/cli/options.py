@@ -15,11 +15,13 @@ import typer
 
 import workbench as wb
 from workbench.cli.telling import say
-from workbench.contrast.banks import EXPLICIT, STYLES, builtin_pairs, testbed_pairs
+from workbench.concept.named import name_of, names_a_file
+from workbench.concept.packaged import BUILT_IN
+from workbench.concept.texts import EXPLICIT
+from workbench.contrast.banks import STYLES, builtin_pairs, testbed_pairs
 from workbench.contrast.pairs import Pairs
 from workbench.contrast.personalitybench import personalitybench_pairs
 from workbench.testbed.speaking import named_speaks
-from workbench.vocabulary import BIG_FIVE
 
 _LAYER = re.compile("[0-9]{1,5}")  # no model has more
 _MOST_BYTES = 100  # of a folder's name
@@ -63,11 +65,16 @@ PairsFile = Annotated[
     ),
 ]
 
+TraitName = Annotated[
+    str | None,
+    typer.Option(
+        "--trait",
+        help=f"A built-in concept ({', '.join(BUILT_IN)}), a concept's TOML file, or the name of the pairs' own trait.",
+    ),
+]
 PersonaStyle = Annotated[
     str,
-    typer.Option(
-        "--style", help=f"Personas of the built-in bank: {' or '.join(STYLES)}; for other pairs nothing changes."
-    ),
+    typer.Option("--style", help=f"Personas of a concept: {' or '.join(STYLES)}; for other pairs nothing changes."),
 ]
 
 
@@ -80,14 +87,14 @@ def pairs_asked(
         FileNotFoundError: if there is no such file.
         ValueError: for an unknown trait or none, an unknown style, or a table that is no table of pairs.
     """
-    if style not in STYLES:
+    if style not in STYLES and not (trait and names_a_file(trait)):  # a concept's file has styles of its own
         raise ValueError(f"--style is one of {', '.join(STYLES)}, but {style!r} arrived.")
     if pairs is not None and not pairs.is_dir():
         from workbench.contrast.tables import pairs_from_table  # needs pandas
 
-        return pairs_from_table(pairs, trait=trait)
+        return pairs_from_table(pairs, trait=name_of(trait) if trait and names_a_file(trait) else trait)
     if trait is None:
-        raise ValueError(f"A bank needs --trait, one of {', '.join(BIG_FIVE)}.")
+        raise ValueError(f"A bank needs --trait, one of {', '.join(BUILT_IN)}, or a concept's TOML file.")
     if pairs is not None:
         return personalitybench_pairs(pairs, trait, n=n, seed=seed, split="search")
     if named_speaks(model):

@@ -24,7 +24,10 @@ from workbench.vocabulary import BIG_FIVE
 def demo(
     model: ModelName = "testbed",
     adapter: Adapter = None,
-    traits: Annotated[list[str] | None, typer.Option(help="A Big Five trait, or all; may be repeated.")] = None,
+    traits: Annotated[
+        list[str] | None,
+        typer.Option(help="A built-in concept, a concept's TOML file, or all of the Big Five: all."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(

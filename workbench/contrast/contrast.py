@@ -11,8 +11,10 @@ import pandas as pd
 from jaxtyping import Float64
 from torch import Tensor
 
+from workbench.concept.named import AnyConcept, name_of
+from workbench.concept.texts import EXPLICIT
 from workbench.contrast.balance import MEASURES, Balance, Tokenizes, balance_of, confounds
-from workbench.contrast.banks import EXPLICIT, Style, builtin_pairs, neutral_ids, testbed_pairs
+from workbench.contrast.banks import builtin_pairs, neutral_ids, testbed_pairs
 from workbench.contrast.embedding import Embedder
 from workbench.contrast.matching import matching_rows
 from workbench.contrast.pairs import Pairs
@@ -56,7 +58,7 @@ class Contrast(Pairs):
     @classmethod
     def testbed(
         cls,
-        trait: str,
+        trait: AnyConcept,
         *,
         n: int = 500,
         seed: int = 0,
@@ -72,30 +74,32 @@ class Contrast(Pairs):
     @classmethod
     def builtin(
         cls,
-        trait: str,
+        trait: AnyConcept,
         *,
         n: int = 500,
         seed: int = 0,
-        style: Style | str = EXPLICIT,
+        style: str = EXPLICIT,
         held_out: bool | None = None,
         template: Mapping[str, Any] | None = None,
     ) -> "Contrast":
-        """The workbench's own Big Five bank for real models: six facets, two styles of persona, a neutral arm.
+        """Personas and questions of a concept, for real models: of a built-in one, or of one's own file.
 
-        The neutral arm has one of many descriptions that say nothing of the trait, or, in every fourth row, no system
-        prompt.
+        The neutral arm has one of the concept's neutral personas, or, in every fourth row, no system prompt; a concept
+        without neutral personas has no neutral arm.
 
         Args:
-            style: `explicit` personas name what they show, half in adjectives with degrees ("You are extremely quiet,
-                ..."), half in plain words; a row's high and low one are drawn independently of each other, each in
-                rounds in which every persona comes once. `behavioural` ones tell a situation, and a row's two are
-                written as a pair (same facet, same situation, similar length); small models hardly follow them.
-            held_out: True takes a fifth of the questions, of the neutral descriptions and of each facet's descriptions
-                (at least one), False all others, so that the two share neither question nor description; None takes
-                all.
+            trait: a built-in concept's name, e.g. one of the Big Five; a concept's file or folder; or a `Concept`.
+            style: `explicit` personas name what they show; a row's high and low one are drawn independently of each
+                other, each in rounds in which every persona comes once. The Big Five's `behavioural` ones tell a
+                situation, and a row's two are written as a pair (same facet, same situation, similar length); small
+                models hardly follow them.
+            held_out: True takes the held-out questions and personas, False all others, so that the two share neither;
+                None takes all. Held out is what the concept's file says, else a fixed fifth of the questions, of the
+                neutral personas and of each facet's personas (at least one).
 
         Raises:
-            ValueError: for an unknown trait or style.
+            FileNotFoundError: if a concept's file is not there.
+            ValueError: for an unknown concept or style, or a mistake in a concept's file.
         """
         return cls.of(builtin_pairs(trait, n=n, seed=seed, style=style, held_out=held_out), template=template)
 
@@ -103,7 +107,7 @@ class Contrast(Pairs):
     def personalitybench(
         cls,
         folder: str | Path,
-        trait: str,
+        trait: AnyConcept,
         *,
         n: int = 1000,
         seed: int = 42,
@@ -135,7 +139,7 @@ class Contrast(Pairs):
 
     @classmethod
     def from_table(
-        cls, path: str | Path, *, trait: str | None = None, template: Mapping[str, Any] | None = None
+        cls, path: str | Path, *, trait: AnyConcept | None = None, template: Mapping[str, Any] | None = None
     ) -> "Contrast":
         """Pairs from a jsonl, csv or parquet file.
 
@@ -144,7 +148,8 @@ class Contrast(Pairs):
         a `question` column the poles' texts are system prompts and the question is the user's turn; without one the
         texts are the user's turn.
         """
-        return cls.of(pairs_from_table(Path(path), trait=trait), template=template)
+        named = trait if trait is None or isinstance(trait, str) else name_of(trait)
+        return cls.of(pairs_from_table(Path(path), trait=named), template=template)
 
     @classmethod
     def from_texts(

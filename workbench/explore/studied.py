@@ -20,6 +20,7 @@ from workbench.study.pairs import pairs_of
 from workbench.study.store import Store
 from workbench.study.study import Study
 from workbench.study.traits import KeptErrors
+from workbench.testbed import lexicon
 from workbench.vocabulary import HOOK_POST
 
 _COMPARED = 20  # answers whose scores must be the grammar's for it to be the study's scorer
@@ -123,6 +124,8 @@ def scorer(study: Study) -> Scorer | None:
     if answers is None or not {"trait", "answer", "score"} <= set(answers):
         return None
     scored = answers[answers["score"].notna()].head(_COMPARED)
+    if not set(scored["trait"]) <= set(lexicon.TRAITS):
+        return None
     same = [
         testbed_scorer(answer, trait).score == score
         for answer, trait, score in zip(scored["answer"], scored["trait"], scored["score"], strict=True)

@@ -8,6 +8,8 @@ from typing import Literal
 import pandas as pd
 
 from workbench.arm.spec import ArmSpec
+from workbench.concept.concept import Concept
+from workbench.concept.named import big_five_of, concept_of
 from workbench.digest import key_of
 from workbench.model.model import Model
 from workbench.outcome.judged import build_judge, judged, reach_judge
@@ -16,6 +18,7 @@ from workbench.outcome.quantity import SHARE, Quantity
 from workbench.outcome.questions import TESTBED, open_questions
 from workbench.outcome.results import Results
 from workbench.score.answers import Condition, Rating, Scorer, answer_questions, testbed_scorer
+from workbench.score.judge.rubric import concept_rubric
 from workbench.score.judge.settings import JudgeConfig
 
 _ANSWER = 8.0  # rough cost of an answer, in prompts captured
@@ -28,7 +31,7 @@ class Answers(Outcome):
 
     Attributes:
         traits: whose questions are asked.
-        questions: `testbed` for the embedded model's, `builtin`, or a PersonalityBench folder.
+        questions: `testbed` for the embedded model's, `builtin` for the concepts', or a PersonalityBench folder.
         scorer: `grammar`, the one that taught the embedded model; `judge`; or `none`, and the answers are shown and
             measure nothing. Then they are asked at the chosen dose, of the arms that stand for all others.
         judge: which judge.
@@ -36,6 +39,7 @@ class Answers(Outcome):
         temperature, max_new_tokens: of the answers.
         search_questions, test_questions: how many for each trait.
         seed: of the answers.
+        concepts: those of the traits that are no built-in ones.
     """
 
     traits: tuple[str, ...]
@@ -48,6 +52,7 @@ class Answers(Outcome):
     search_questions: int
     test_questions: int
     seed: int
+    concepts: tuple[Concept, ...] = ()
 
     name = "answers"
     cluster = "question"
@@ -79,11 +84,20 @@ class Answers(Outcome):
     def questions_of(self, trait: str, split: Split) -> list[str]:
         """The questions of a split about a trait."""
         count = self.search_questions if split == "search" else self.test_questions
-        return open_questions(self.questions, trait, split, count, seed=self.seed)
+        asked = trait if self.questions == TESTBED else self.concept(trait)
+        return open_questions(self.questions, asked, split, count, seed=self.seed)
+
+    def concept(self, trait: str) -> Concept:
+        """What a trait's questions and rubric are taken from."""
+        return concept_of(trait, among=self.concepts)
 
     def check(self) -> None:
-        """Every question is there."""
+        """Every question is there, and where a judge rates every rubric."""
         for trait in self.traits:
+            if self.judge is not None:
+                concept_rubric(self.concept(trait))
+            if self.scorer == "grammar":
+                big_five_of(trait, "the grammar that scores answers")
             self.questions_of(trait, "search")
             self.questions_of(trait, "test")
 
@@ -104,7 +118,7 @@ class Answers(Outcome):
 
     def key(self, split: Split) -> str:
         """What is asked counts, not where it comes from; a judge rates later, and keeps its ratings itself."""
-        anywhere = replace(self, questions="", judge=None)
+        anywhere = replace(self, questions="", judge=None, concepts=())
         texts = {trait: self.questions_of(trait, split) for trait in self.traits}
         return key_of(asked=Outcome.key(anywhere, split), texts=texts)
 
@@ -138,7 +152,8 @@ class Answers(Outcome):
         if self.judge is None:
             return frame
         judge = build_judge(self.judge, model, self.model)
-        return judged(frame, judge, folder, seed=self.seed, progress=progress)
+        rubrics = {trait: concept_rubric(self.concept(trait)) for trait in self.traits}
+        return judged(frame, judge, folder, rubrics=rubrics, seed=self.seed, progress=progress)
 
     def refuse(self, frame: pd.DataFrame, model: Model) -> None:
         """At least half of the unedited model's answers must have a score, if any are to have one."""

@@ -1,6 +1,6 @@
 """Open answers rated by the judge that a study names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from workbench.score.judge.journal import Journal
 from workbench.score.judge.judging import ALL_JUDGES, judge_answers
 from workbench.score.judge.local import LocalJudge
 from workbench.score.judge.protocol import Judge
+from workbench.score.judge.rubric import Rubric
 from workbench.score.judge.settings import JudgeConfig
 
 FOLDER = "judge"
@@ -61,12 +62,21 @@ def reach_judge(judge: Judge, folder: Path) -> None:
 
 
 def judged(
-    answers: pd.DataFrame, judge: Judge, folder: Path, *, seed: int, progress: Callable[[str, float], None]
+    answers: pd.DataFrame,
+    judge: Judge,
+    folder: Path,
+    *,
+    rubrics: Mapping[str, Rubric] | None = None,
+    seed: int,
+    progress: Callable[[str, float], None],
 ) -> pd.DataFrame:
     """The rows with `score` the judge's trait rating and `wellformed` its fluency rating, from 0 for 1 to 1 for 5.
 
     Both are missing where the judge gave no rating. What it was asked is kept in the folder's `judge`.
+
+    Args:
+        rubrics: each trait's; by default those of the built-in concepts.
     """
-    rated = judge_answers(answers, judge, folder=folder / FOLDER, seed=seed, progress=progress)
+    rated = judge_answers(answers, judge, folder=folder / FOLDER, rubrics=rubrics, seed=seed, progress=progress)
     fluency = rated[f"{ALL_JUDGES}_fluency"].to_numpy(float)
     return rated.assign(score=rated[f"{ALL_JUDGES}_score"], wellformed=np.asarray((fluency - 1) / 4))

@@ -67,7 +67,11 @@ class Questionnaire(Outcome):
         """Every trait has statements."""
         for trait in self.traits:
             if not self.statements_of(trait, "test") or not self.statements_of(trait, "search"):
-                raise ValueError(f"The questionnaire {self.statements} has fewer than 2 items about {trait}.")
+                measured = ", ".join(dict.fromkeys(read_keys(self.statements)["trait"]))
+                raise ValueError(
+                    f"The questionnaire {self.statements} measures {measured}, with fewer than 2 items about "
+                    f"{trait}. Leave the questionnaire or the trait out."
+                )
 
     def key(self, split: Split) -> str:
         """The statements' texts are part of it."""

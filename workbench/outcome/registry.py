@@ -19,6 +19,7 @@ BUILT_IN: dict[str, str] = {
     "perplexity": "workbench.outcome.perplexity:Perplexity",
     "harness": "workbench.outcome.harness:Harness",
     "off-target": "workbench.outcome.off_target:OffTarget",
+    "off-target-statements": "workbench.outcome.off_target_statements:OffTargetStatements",
     "questionnaire": "workbench.outcome.questionnaire:Questionnaire",
     "patching": "workbench.outcome.patching:Patching",
 }

@@ -1,17 +1,19 @@
 """First-person statements by log-likelihood: what a model finds likely to say of itself, without a judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from workbench.concept.concept import Concept
+from workbench.concept.named import concept_of
 from workbench.digest import key_of
 from workbench.model.model import Model
 from workbench.outcome.outcome import Asking, Caution, Outcome, Split
 from workbench.outcome.quantity import Quantity
 from workbench.outcome.results import Results
 from workbench.outcome.statement_tables import cautions_of, item_shifts, pair_shifts, shares, validity, wrong_way
-from workbench.score.statements.reading import TESTBED, TraitStatement, at_most, read_statements, split_of
+from workbench.score.statements.reading import BUILT_IN, TESTBED, TraitStatement, at_most, read_statements, split_of
 from workbench.score.statements.scoring import QUESTIONS, high_minus_low, statement_scores
 
 _STATEMENT = 0.5  # rough cost of a statement, in prompts captured: its prompt is shared
@@ -27,11 +29,13 @@ class Statements(Outcome):
 
     Attributes:
         traits: whose statements are scored.
-        file: `builtin`, `testbed` for the embedded model's phrases, or a file or folder; see `read_statements`.
+        file: `builtin` for the concepts' own, `testbed` for the embedded model's phrases, or a file or folder; see
+            `read_statements`.
         questions_each: under how many of the four neutral questions each statement is scored.
         n: how many statements of each pole are reported, at most; all by default. Half as many choose the dose.
         persona: the arm whose shift is 1 on the scale of `statements_share`, and which must move the statements for
             anything to be judged by them.
+        concepts: those of the traits that are no built-in ones.
     """
 
     traits: tuple[str, ...]
@@ -39,6 +43,7 @@ class Statements(Outcome):
     questions_each: int = 1
     n: int | None = None
     persona: str = "description prompt"
+    concepts: tuple[Concept, ...] = ()
 
     name = "statements"
     cluster = "pair"
@@ -47,9 +52,13 @@ class Statements(Outcome):
         Quantity("statements", "trait", "likelihood of its own statements, high minus low", "nats per token", "score"),
     )
 
+    def read(self, trait: str) -> list[TraitStatement]:
+        """All of a trait's statements."""
+        return read_statements(self.file, concept_of(trait, among=self.concepts) if self.file == BUILT_IN else trait)
+
     def statements_of(self, trait: str, split: Split) -> list[TraitStatement]:
         """A trait's statements: every third chooses the dose, the others are reported."""
-        statements = split_of(read_statements(self.file, trait), split)
+        statements = split_of(self.read(trait), split)
         most = self.n if self.n is None or split == "test" else max(2, self.n // 2)
         return at_most(statements, most)
 
@@ -63,22 +72,26 @@ class Statements(Outcome):
             raise ValueError(f"n is 2 statements a pole or more, but {self.n} arrived.")
         owners: dict[str, str] = {}
         for trait in self.traits:
-            for each in read_statements(self.file, trait):
-                if each.text in owners:
+            for each in self.read(trait):
+                said = f"{each.question} {each.text}"
+                if said in owners:
                     raise ValueError(
                         f"A statement is of one trait, but in {Path(self.file).name} {each.text[:60]!r} stands for "
-                        f"{owners[each.text]} and {trait}. Give the file a column trait, or study one trait."
+                        f"{owners[said]} and {trait}. Give the file a column trait, or study one trait."
                     )
-                owners[each.text] = trait
+                owners[said] = trait
 
     def of_embedded(self) -> tuple[str, ...]:
         """The statements, where they are its own."""
         return ("statements = 'testbed'",) if self.file == TESTBED else ()
 
     def key(self, split: Split) -> str:
-        """The statements' texts and poles are part of it."""
-        texts = {trait: [(each.text, each.pole) for each in self.statements_of(trait, split)] for trait in self.traits}
-        return key_of(own=super().key(split), texts=texts)
+        """The statements' texts, poles and questions are part of it."""
+        texts = {
+            trait: [(each.text, each.pole, each.question) for each in self.statements_of(trait, split)]
+            for trait in self.traits
+        }
+        return key_of(own=Outcome.key(replace(self, concepts=()), split), texts=texts)
 
     def work(self, split: Split) -> float:
         """A short answer a statement and question, to prompts that they share."""

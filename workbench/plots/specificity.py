@@ -17,14 +17,16 @@ def specificity_heatmap(
     specificity: pd.DataFrame,
     *,
     arm: str | None = None,
+    unit: str = "points",
     template: go.layout.Template = TEMPLATE,
 ) -> go.Figure:
     """The trait that is edited against the trait that is measured, a panel for each direction.
 
     Args:
-        specificity: columns arm, edited, measured, direction, shift (points; positive where the measured trait moves
+        specificity: columns arm, edited, measured, direction, shift (in `unit`; positive where the measured trait moves
             the way the edited one is meant to), low, high, p_holm.
         arm: whose edits; by default those of the only arm in the table.
+        unit: of the shift.
 
     A star marks a shift that differs from 0 at 5 % (Holm over all cells).
 
@@ -89,7 +91,7 @@ def specificity_heatmap(
             xgap=1,
             ygap=1,
             showscale=panel == len(directions) - 1,
-            colorbar={"title": {"text": "shift<br>(points)"}, "thickness": 12, "outlinewidth": 0},
+            colorbar={"title": {"text": f"shift<br>({unit})"}, "thickness": 12, "outlinewidth": 0},
             **axes(panel),
         )
     drawn.update_xaxes(tickangle=40, showgrid=False)

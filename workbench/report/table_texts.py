@@ -89,6 +89,12 @@ TABLES: dict[str, TableText] = {
         "answer without a score has not moved, and `coverage_change` tells how many more have none.",
         editing.GROUP,
     ),
+    "statements_specificity": TableText(
+        "Trait edited and trait whose statements are scored",
+        "Shift of the likelihood of the measured trait's statements, high minus low, in nats per token when a trait is "
+        "edited in a direction; resampled by pair of statements, with Holm over all cells.",
+        editing.GROUP,
+    ),
     "questionnaire": TableText(
         "Questionnaire",
         "Expected score of statements by the probability of the options, their order permuted, reversed items keyed; "

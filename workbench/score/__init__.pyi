@@ -2,6 +2,8 @@ from .answers import Condition as Condition
 from .answers import answer_questions as answer_questions
 from .calibrating import calibrate as calibrate
 from .capability import answer_items as answer_items
+from .concept_check import ConceptCheck as ConceptCheck
+from .concept_check import check_concept as check_concept
 from .harness.evaluating import HarnessOutcomes as HarnessOutcomes
 from .harness.evaluating import evaluate_harness as evaluate_harness
 from .harness.model import harness_model as harness_model
@@ -13,6 +15,7 @@ from .judge.endpoint import EndpointJudge as EndpointJudge
 from .judge.judging import judge_answers as judge_answers
 from .judge.local import LocalJudge as LocalJudge
 from .judge.plan import plan_judging as plan_judging
+from .judge.rubric import concept_rubric as concept_rubric
 from .judge.rubric import trait_rubric as trait_rubric
 from .minimal_pairs.bank import builtin_minimal_pairs as builtin_minimal_pairs
 from .minimal_pairs.pair import MinimalPair as MinimalPair

@@ -5,21 +5,32 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from workbench.arm import registry as arms
 from workbench.arm.registry import ARMS, NAMES
 from workbench.arm.spec import ONCE, ArmSpec
 from workbench.capture.settings import Engine
-from workbench.contrast.banks import EXPLICIT, Style
+from workbench.concept.concept import Concept
+from workbench.concept.named import concept_of
+from workbench.concept.texts import EXPLICIT
+from workbench.contrast.banks import STYLES
 from workbench.outcome import registry as outcomes
 from workbench.outcome.registry import DEFAULT, Entry
 from workbench.score.judge.settings import JudgeConfig
 from workbench.select.settings import RuleSettings
+from workbench.study.concepts import CONCEPTS, KeptConcept, Mistake, as_concept, from_folder, named_concepts
 from workbench.study.toml import toml_of
 from workbench.testbed.speaking import named_speaks
 from workbench.textfile import read_text
-from workbench.vocabulary import BIG_FIVE, Scope, big_five
+from workbench.vocabulary import BIG_FIVE, Scope
 
 WORK = ("engine", "address", "workers")
 """Entries that say where a study runs, and change no result."""
@@ -46,17 +57,21 @@ class StudyConfig(BaseModel):
     adapter: str | None = Field(
         default=None, description="A peft adapter's folder or name, e.g. a LoRA; it is merged into the model."
     )
-    traits: tuple[str, ...] = Field(default=BIG_FIVE, description="Which of the Big Five.")
+    traits: tuple[str, ...] = Field(
+        default=BIG_FIVE,
+        description="What is studied: built-in concepts by name, e.g. Extraversion or Formality, and paths to other "
+        "concepts' files, from this file's folder.",
+    )
     contrast: str = Field(
         default="testbed",
         description="Where pairs come from: the embedded model's bank (testbed), the built-in one (builtin, the "
         "default for any other model), a PersonalityBench folder, or a jsonl, csv or parquet table with a column "
         "trait.",
     )
-    style: Style = Field(
+    style: str = Field(
         default=EXPLICIT,
-        description="Personas of the built-in bank, in pairs and in prompts: explicit ones name the trait's marks, "
-        "behavioural ones tell situations.",
+        description="Personas, in pairs and in prompts: explicit ones name the trait's marks; the Big Five have "
+        "behavioural ones too, which tell situations.",
     )
     questions: str = Field(
         default="testbed",
@@ -162,6 +177,9 @@ class StudyConfig(BaseModel):
     judge: JudgeConfig | None = Field(
         default=None, description="A table, at the end: model, and kind, base_url and more; see JudgeConfig."
     )
+    concepts: tuple[KeptConcept, ...] = Field(
+        default=(), description="Those of the traits that are no built-in concepts; `traits` fills it."
+    )
 
     @property
     def scope(self) -> Scope:
@@ -187,6 +205,10 @@ class StudyConfig(BaseModel):
     def settings(self) -> dict[str, Any]:
         """Every entry by name, as outcomes take them."""
         return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def concept(self, trait: str) -> Concept:
+        """The concept of one of the traits."""
+        return concept_of(trait, among=self.concepts)
 
     def doses(self, arm: ArmSpec, chosen: float | None = None) -> tuple[float, ...]:
         """The doses at which an arm runs, the chosen one among them; 1 for an arm without a dose.
@@ -218,12 +240,24 @@ class StudyConfig(BaseModel):
             raise ValueError(f"a study's template variables have values, but {empty[0]} has none")
         return template
 
-    @field_validator("traits")
+    @model_validator(mode="before")
     @classmethod
-    def _traits(cls, traits: tuple[str, ...]) -> tuple[str, ...]:
-        if not traits:
-            raise ValueError("a study needs at least one trait")
-        return tuple(dict.fromkeys(big_five(trait) for trait in traits))
+    def _take_concepts(cls, given: Any) -> Any:
+        """Traits become names, and those that are no built-in concepts stand in `concepts`."""
+        if not isinstance(given, dict) or not isinstance(given.get("traits"), list | tuple):
+            return given
+        try:
+            names, own = named_concepts(given["traits"], [as_concept(each) for each in given.get("concepts", ())])
+        except (ValueError, OSError) as error:
+            return {**given, "traits": Mistake(str(error).rstrip(".")), "concepts": ()}
+        return {**given, "traits": names, "concepts": own}
+
+    @field_validator("traits", mode="before")
+    @classmethod
+    def _traits(cls, traits: Any) -> Any:
+        if isinstance(traits, Mistake):
+            raise ValueError(traits.said)
+        return traits
 
     @field_validator("arms")
     @classmethod
@@ -258,6 +292,9 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> "StudyConfig":
+        styles = dict.fromkeys((*STYLES, *(style for each in self.concepts for style in each.styles)))
+        if self.style not in styles:
+            raise ValueError(f"style is one of {', '.join(styles)}, but {self.style!r} arrived")
         if not self.gammas or not self.broad_gammas:
             raise ValueError("doses are finite numbers above 0, but gammas or broad_gammas holds none")
         if self.method in NAMES and self.method not in self.arms:
@@ -306,7 +343,10 @@ class StudyConfig(BaseModel):
         path = Path(path)
         text = read_text(path)
         try:
-            return cls(**tomllib.loads(text))
+            entries = tomllib.loads(text)
+            if isinstance(entries.get("traits"), list):
+                entries["traits"] = [from_folder(path.parent, trait) for trait in entries["traits"]]
+            return cls(**entries)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path.name} is no TOML: {error}.") from None
         except RecursionError:
@@ -317,8 +357,18 @@ class StudyConfig(BaseModel):
             raise ValueError(f"{path.name}, {entry}: {first['msg']}.") from None
 
     def toml(self, *, explained: bool = False) -> str:
-        """The configuration as TOML, with a comment above each entry where it is to be explained."""
-        return toml_of(self, explained=explained)
+        """The configuration as TOML, with a comment above each entry where it is to be explained.
+
+        Concepts that are no built-in ones are named by their files in the study's folder.
+        """
+        files = {each.name: file for file, each in self.concept_files.items()}
+        traits = tuple(files.get(trait, trait) for trait in self.traits)
+        return toml_of(self, explained=explained, instead={"traits": traits}, without={"concepts"})
+
+    @property
+    def concept_files(self) -> dict[str, Concept]:
+        """Concepts that are no built-in ones, by their files in the study's folder."""
+        return {f"{CONCEPTS}/{each.name}.toml": each for each in self.concepts}
 
 
 _OF_MODEL: dict[str, dict[str, Any]] = {"testbed": {"temperature": 1.0}}
@@ -335,6 +385,7 @@ _OF_ANY: dict[str, Any] = {
     "outcomes": (
         "answers",
         {"statements": "builtin", "n": 32},
+        {"off-target-statements": "builtin", "n": 32},
         {"minimal-pairs": "builtin", "n": 64},
         {"perplexity": 6, "answers": 4},
         "patching",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from workbench.concept.concept import Concept
 from workbench.contrast.contrast import Contrast
 from workbench.contrast.prompt import Prompt
 from workbench.measure.paired import bootstrap_mean
@@ -16,16 +17,23 @@ STATEMENTS = 20
 """Descriptions and statements of each pole that are enough to see whether anything moves, in a few seconds."""
 
 
-def personas_move(model: Model, contrast: Contrast, *, personas: int = PERSONAS, statements: int = STATEMENTS) -> str:
+def personas_move(
+    model: Model,
+    contrast: Contrast,
+    concept: Concept | None = None,
+    *,
+    personas: int = PERSONAS,
+    statements: int = STATEMENTS,
+) -> str:
     """In a sentence: what high descriptions do to the likelihood of statements, high minus low, beyond low ones.
 
-    Read from the built-in statements of the trait, under the contrast's first distinct system prompts of each pole,
-    paired by statement pair.
+    Read from the statements of the concept, or of the built-in one that the trait is called after, under the
+    contrast's first distinct system prompts of each pole, paired by statement pair.
 
     Raises:
         ValueError: if there are no statements of the trait, or the prompts have no descriptions.
     """
-    asked = at_most(read_statements("builtin", contrast.trait), statements)
+    asked = at_most(read_statements("builtin", concept or contrast.trait), statements)
     systems = {pole: _systems(rows, personas) for pole, rows in (("high", contrast.high), ("low", contrast.low))}
     if not all(systems.values()):
         raise ValueError("The prompts have no descriptions in a system prompt, so that none can be put to statements.")

@@ -28,7 +28,8 @@ def pairs_of(config: StudyConfig, trait: str, *, held_out: bool = False) -> Cont
     if source == "testbed":
         return Contrast.testbed(trait, n=n, seed=seed, held_out=held_out)
     if source == "builtin":
-        return Contrast.builtin(trait, n=n, seed=seed, style=config.style, held_out=held_out)
+        concept = config.concept(trait)
+        return Contrast.builtin(concept, n=n, seed=seed, style=config.style, held_out=held_out).with_neutral()
     if Path(source).is_dir():
         split = "test" if held_out else "search"
         pairs = Contrast.personalitybench(source, trait, n=n, seed=seed, split=split, held_out=held_out)

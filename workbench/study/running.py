@@ -112,7 +112,7 @@ def _run(plan: Plan, store: Store, model: Model, progress: Progress | None, warn
     located, tried = choose_layers(plan, located, model, store, meter)
     if len(tried):
         made["layers_tried"] = tried
-    words = {"seed": config.seed, "speaks": words_of(model), "style": config.style}
+    words = {"seed": config.seed, "speaks": words_of(model), "style": config.style, "concepts": config.concepts}
     empty = empty_traits(plan.method, located, model, **words)
     asked, plan = plan, plan.standing_in(empty)
     building = {"method": asked.method, "draws": config.draws, "empty": empty, **words}
@@ -184,10 +184,13 @@ def _begin(plan: Plan, store: Store, model: Model) -> None:
             for each in plan.outcomes
             for one in each.quantities
         ],
+        concepts={trait: plan.config.concept(trait).record for trait in plan.config.traits},
         seed=plan.config.seed,
         machine={"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
         versions={"workbench": VERSION, "python": platform.python_version(), "torch": torch.__version__},
     )
+    for file, concept in plan.config.concept_files.items():
+        store.text(file, concept.toml())
     store.text("study.toml", plan.config.toml())
 
 

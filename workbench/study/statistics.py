@@ -1,5 +1,6 @@
 """What a study says of each trait's neurons before anything is edited: nulls, stability, exclusivity, confounds."""
 
+import logging
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from workbench.select.null import permutation_null
 from workbench.select.selection import Selection
 from workbench.select.stability import sensitivity, stability
 from workbench.study.config import StudyConfig
+from workbench.study.warned import LOGGER
 from workbench.vocabulary import NeuronSet
 
 BY_TRAIT = (
@@ -103,10 +105,17 @@ def null_tables(rows: object, config: StudyConfig) -> dict[str, pd.DataFrame]:
 
 
 def stability_tables(rows: object, config: StudyConfig) -> dict[str, pd.DataFrame]:
-    """How far other descriptions and questions would have chosen the same neurons."""
-    units = ("description", "question")
-    tables = [stability(rows, unit=unit, **_rule(config)).summary().assign(unit=unit) for unit in units]
-    return {"stability": pd.concat(tables)}
+    """How far other descriptions and questions would have chosen the same neurons.
+
+    Of a kind of which there are too few for halves there is no row, and a warning.
+    """
+    tables = [pd.DataFrame(columns=["measure", "estimate", "low", "high", "n", "unit"])]
+    for unit in ("description", "question"):
+        try:
+            tables.append(stability(rows, unit=unit, **_rule(config)).summary().assign(unit=unit))
+        except ValueError as error:
+            logging.getLogger(LOGGER).warning("How stable the selection is over %ss is not said: %s", unit, error)
+    return {"stability": pd.concat([table for table in tables if len(table)] or tables)}
 
 
 def exclusivity_tables(rows: HasMoments, config: StudyConfig) -> dict[str, pd.DataFrame]:
@@ -149,8 +158,15 @@ def _contrasts(rows: Activations) -> pd.DataFrame:
     return pd.concat(tables, axis=1).reset_index()
 
 
-def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Selection]) -> dict[str, pd.DataFrame]:
-    """How traits' selections overlap, and what their effects share by valence; empty below 3 traits."""
+def between_traits(
+    effects: Mapping[str, Effects], selections: Mapping[str, Selection], desirable: Mapping[str, str]
+) -> dict[str, pd.DataFrame]:
+    """How traits' selections overlap, and what the effects of those with a desirable pole share by valence.
+
+    Args:
+        desirable: by trait its desirable pole; empty of a trait of which neither is. With fewer than 3 that have one,
+            there is nothing on valence.
+    """
     sets: dict[tuple[str, str], NeuronSet] = {}
     for trait, selection in selections.items():
         sets |= {(trait, "high"): selection.high, (trait, "low"): selection.low}
@@ -159,12 +175,16 @@ def between_traits(effects: Mapping[str, Effects], selections: Mapping[str, Sele
     searched = {trait: each.restrict(layers) for trait, each in effects.items()}
     size = common_size([each.standard_error for each in searched.values()])
     tables = {"trait_overlap": overlap_matrix(sets, population=population, size=size, layers=layers)}
-    if len(effects) < 3:
+    valued = [trait for trait in effects if desirable.get(trait)]
+    if len(valued) < 3:
         return tables
+    undesirable = [trait for trait in valued if desirable[trait] == "low"]
+    overlap = tables["trait_overlap"]
+    overlap = overlap[overlap["trait_a"].isin(valued) & overlap["trait_b"].isin(valued)]
     with warnings.catch_warnings():  # of a p-value that cannot be small; the tables say the least that it can be
         warnings.simplefilter("ignore", UserWarning)
-        valence = shared_valence(searched)
-        structure = valence_structure(tables["trait_overlap"])
+        valence = shared_valence({trait: searched[trait] for trait in valued}, undesirable=undesirable)
+        structure = valence_structure(overlap, undesirable=undesirable)
     return {
         **tables,
         "valence_cosines": valence.cosines.assign(

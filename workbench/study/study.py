@@ -154,9 +154,21 @@ def load_study(folder: str | Path) -> Study:
         raise ValueError(f"The study in {folder} was not finished. Run it again: it continues where it stopped.")
     config = StudyConfig.read(folder / "study.toml")
     _check_manifest(path, manifest)
+    _check_concepts(folder, config, manifest)
     if Store(folder).files_of(TABLES) is None:
         raise FileNotFoundError(f"The study in {folder} lacks tables. Run it again: it makes what is not there.")
     return Study(folder, config, manifest)
+
+
+def _check_concepts(folder: Path, config: StudyConfig, manifest: dict[str, Any]) -> None:
+    """Refuse a concept's file that is not what the study was run with."""
+    kept = manifest.get("concepts", {})
+    for file, concept in config.concept_files.items():
+        if concept.name in kept and kept[concept.name].get("sha256") != concept.digest:
+            raise ValueError(
+                f"{folder / file} is not as the study wrote it (its hash differs). Copy the study's folder again, or "
+                "run the study again with the changed concept."
+            )
 
 
 def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def swept_arms(
     located = {trait: located[trait] for trait in traits or located}
     arms: dict[str, Arm] = {}
     left_out: dict[str, str] = {}
-    words = {"seed": config.seed, "speaks": words_of(model), "style": config.style}
+    words = {"seed": config.seed, "speaks": words_of(model), "style": config.style, "concepts": config.concepts}
     for quantile in config.other_quantiles if swept_specs(plan) else ():
         specs = [replace(spec, name=swept_name(spec.name, quantile)) for spec in swept_specs(plan)]
         there = {trait: found.at_quantile(quantile) for trait, found in located.items()}

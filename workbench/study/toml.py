@@ -1,25 +1,42 @@
 """A configuration written as TOML."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pydantic import BaseModel
 
 
-def toml_of(config: BaseModel, *, explained: bool = False) -> str:
-    """A model's entries as TOML, its tables at the end, with a comment above each entry where it is to be explained."""
+def toml_of(
+    config: BaseModel,
+    *,
+    explained: bool = False,
+    instead: Mapping[str, object] | None = None,
+    without: Collection[str] = (),
+) -> str:
+    """A model's entries as TOML, its tables at the end, with a comment above each entry where it is to be explained.
+
+    Args:
+        instead: values that are written instead of the model's own, by entry.
+        without: entries that are left out.
+    """
     tables = [(name, value) for name, value in config if isinstance(value, BaseModel)]
-    lines = _entries(config, explained, without={name for name, _ in tables})
+    lines = _entries(config, explained, without={name for name, _ in tables} | {*without}, instead=instead or {})
     for name, table in tables:
-        lines += [f"\n[{name}]\n", *_entries(table, explained)]
+        lines += [f"\n[{name}]\n", *_entries(table, explained, (), {})]
     return "".join(lines)
 
 
-def _entries(config: BaseModel, explained: bool, without: Collection[str] = ()) -> list[str]:
+def _entries(
+    config: BaseModel,
+    explained: bool,
+    without: Collection[str],
+    instead: Mapping[str, object],
+) -> list[str]:
     lines = []
     for name, value in config:
         if name in without:
             continue
+        value = instead.get(name, value)
         if explained:
             lines.append(f"# {type(config).model_fields[name].description}\n")
         lines.append(f"{name} = {_literal(value)}\n" if value is not None else f"# {name} =\n" if explained else "")

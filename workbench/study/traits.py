@@ -77,6 +77,7 @@ def locate_traits(
     return located, together | between_traits(
         {trait: found.neurons for trait, found in located.items()},
         {trait: found.selected for trait, found in located.items()},
+        {trait: config.concept(trait).desirable for trait in located},
     )
 
 

@@ -21,7 +21,7 @@ from workbench.score.judge.judging import judge_answers, judgement_counts
 from workbench.score.judge.plan import Price, plan_judging
 from workbench.score.judge.protocol import Asked, Judge, Judgement, judgement_key
 from workbench.score.judge.reply import parse_rating
-from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY, JSON, Rubric, trait_rubric
+from workbench.score.judge.rubric import FLUENCY, JSON, Rubric, concept_rubric, trait_rubric
 from workbench.vocabulary import BIG_FIVE
 
 SCRIPT = """
@@ -138,7 +138,7 @@ def test_keys_tell_apart_all_that_a_rating_depends_on() -> None:
     assert judgement_key(base, asked) == judgement_key(same, asked)
     changed = [{"model": "o"}, {"revision": "2"}, {"temperature": 1.0}, {"seed": 1}, {"max_tokens": 9}]
     judges = [EndpointJudge(**{"model": "m"} | change) for change in [*changed, {"structured": False}]]
-    others = [Asked("Q!", "A.", FLUENCY), Asked("Q?", "B.", FLUENCY), Asked("Q?", "A.", BIG_FIVE_RUBRICS["Openness"])]
+    others = [Asked("Q!", "A.", FLUENCY), Asked("Q?", "B.", FLUENCY), Asked("Q?", "A.", concept_rubric("Openness"))]
     keys = [judgement_key(judge, asked) for judge in judges] + [judgement_key(base, other) for other in others]
     assert len({judgement_key(base, asked), *keys}) == 1 + len(keys)
 
@@ -228,7 +228,7 @@ def test_a_plan_counts_what_is_missing_and_asks_nothing(answers: pd.DataFrame, t
     prompts = [
         rubric.prompt(question, answer)
         for question, answer in zip(pairs["question"], pairs["answer"], strict=True)
-        for rubric in (BIG_FIVE_RUBRICS["Extraversion"], FLUENCY)
+        for rubric in (concept_rubric("Extraversion"), FLUENCY)
     ]
     by_hand = sum(len(f"{prompt.system} {prompt.user}".split()) + 8 for prompt in prompts)
     assert exact.table["prompt_tokens"].item() == by_hand
@@ -317,8 +317,8 @@ def test_no_text_breaks_the_parser_or_gives_a_rating_outside(text: str) -> None:
 
 
 def test_rubrics_anchor_every_level_and_say_both_poles() -> None:
-    assert set(BIG_FIVE_RUBRICS) == set(BIG_FIVE)
-    for trait, rubric in BIG_FIVE_RUBRICS.items():
+    rubrics = {trait: concept_rubric(trait) for trait in BIG_FIVE}
+    for trait, rubric in rubrics.items():
         prompt = rubric.prompt("Q?", "A.", reply=JSON)
         assert prompt.system is not None
         assert all(f"\n{level}: {text}" in prompt.system for level, text in enumerate(rubric.anchors, start=1))
@@ -326,7 +326,7 @@ def test_rubrics_anchor_every_level_and_say_both_poles() -> None:
         assert "high pole" in prompt.system
         assert "low pole" in prompt.system
         assert prompt.user.endswith(JSON)
-    assert len({rubric.measures for rubric in BIG_FIVE_RUBRICS.values()}) == 5
+    assert len({rubric.measures for rubric in rubrics.values()}) == 5
     assert "trait" not in FLUENCY.measures
     with pytest.raises(ValueError, match="two different poles, but 'X'"):
         trait_rubric("X", high="bold", low=" ")

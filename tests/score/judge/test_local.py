@@ -14,10 +14,10 @@ from workbench.score.judge.judging import judge_answers, judgement_counts
 from workbench.score.judge.local import LocalJudge
 from workbench.score.judge.plan import plan_judging
 from workbench.score.judge.protocol import Asked, Judge
-from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY
+from workbench.score.judge.rubric import FLUENCY, concept_rubric
 
 MARKER = " always"
-RUBRIC = BIG_FIVE_RUBRICS["Extraversion"]
+RUBRIC = concept_rubric("Extraversion")
 
 
 def network(model: wb.Model, seed: int) -> Any:
@@ -174,6 +174,6 @@ def test_an_edited_model_judges_nothing(random_model: wb.Model) -> None:
 def test_a_plan_counts_with_the_judges_own_tokenizer(random_model: wb.Model) -> None:
     frame = pd.DataFrame({"trait": "Openness", "question": "Q?", "answer": ["I talk.", "I do not."]})
     plan = plan_judging(frame, LocalJudge(random_model, "j"))
-    prompts = [r.prompt("Q?", a) for a in frame["answer"] for r in (BIG_FIVE_RUBRICS["Openness"], FLUENCY)]
+    prompts = [r.prompt("Q?", a) for a in frame["answer"] for r in (concept_rubric("Openness"), FLUENCY)]
     assert plan.table["prompt_tokens"].item() == sum(map(len, random_model.tokens(prompts)))
     assert "counted by its tokenizer" in str(plan)

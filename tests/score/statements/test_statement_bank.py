@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.contrast.banks import read_bank
+from tests.concept.banks import read_bank
 from workbench.score.statements.reading import TraitStatement, read_statements, split_of
 from workbench.vocabulary import BIG_FIVE, Pole
 
@@ -108,5 +108,5 @@ def _pairs(statements: list[TraitStatement]) -> list[tuple[TraitStatement, Trait
 
 
 def test_the_bank_travels_with_the_package() -> None:
-    folder = files("workbench.score.statements") / "bank"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{trait.lower()}.json" for trait in BIG_FIVE)
+    folder = files("workbench.concept") / "bank"
+    assert {path.name for path in folder.iterdir()} >= {f"{trait.lower()}.toml" for trait in (*BIG_FIVE, "neutral")}

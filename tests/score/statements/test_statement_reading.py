@@ -115,3 +115,16 @@ def test_at_most_keeps_statements_evenly_apart() -> None:
     rows = [TraitStatement(f"{pole} {i}", pole, TRAIT) for i in range(6) for pole in (Pole.HIGH, Pole.LOW)]
     assert [each.text for each in at_most(rows, 2)] == ["high 0", "low 0", "high 3", "low 3"]
     assert at_most(rows, 9) == rows == at_most(rows, None)
+
+
+def test_statements_that_answer_one_question_are_in_one_split() -> None:
+    rows = [
+        TraitStatement(f"{pole} {i} {j}", pole, TRAIT, question=f"question {i}")
+        for i in range(6)
+        for j in range(2)
+        for pole in (Pole.HIGH, Pole.LOW)
+    ]
+    asked = {split: {each.question for each in split_of(rows, split)} for split in ("search", "test")}
+    assert asked["search"] == {"question 1", "question 4"}
+    assert not asked["search"] & asked["test"]
+    assert len(split_of(rows, "search")) == 8

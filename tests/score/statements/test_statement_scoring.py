@@ -1,5 +1,6 @@
 """How likely a statement is as a model's own answer: against plain transformers, one prompt at a time."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,24 @@ def test_scores_are_those_of_plain_transformers(model: wb.Model, system: str | N
     for row in found.to_dict("records"):
         told = alone(model.network, model, wb.Prompt(row["question"], system), row["item"])
         assert row["logprob"] == pytest.approx(told, abs=1e-4)
+
+
+def test_a_statement_with_a_question_answers_that_one(model: wb.Model) -> None:
+    every = read_statements("testbed", TRAIT)
+    high, low = (next(each for each in every if each.pole == pole) for pole in (Pole.HIGH, Pole.LOW))
+    own = [replace(each, question="What do you do at the office party?") for each in (high, low)]
+    found = statement_scores(model, [*own, high, low], questions_each=2)
+    asked = found.groupby("item")["question"].agg(list)
+    for text in (high.text, low.text):
+        assert sorted(asked[text]) == sorted([own[0].question, *QUESTIONS[:2]])
+    for row in found[found["question"] == own[0].question].to_dict("records"):
+        told = alone(model.network, model, wb.Prompt(own[0].question), row["item"])
+        assert row["logprob"] == pytest.approx(told, abs=1e-4)
+    alone_asked = statement_scores(model, [high, low], questions_each=2)
+    pd.testing.assert_frame_equal(
+        found[found["question"] != own[0].question].drop(columns="pair").reset_index(drop=True),
+        alone_asked.drop(columns="pair"),
+    )
 
 
 def test_scores_of_a_random_llama_are_those_of_plain_transformers(checkpoint: Path) -> None:

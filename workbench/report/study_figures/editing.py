@@ -28,6 +28,8 @@ def drawings(study: Study) -> Drawings:
         figures["quantile-sweep"] = partial(_quantiles, study)
     if "specificity" in tables and study.method in set(tables["specificity"]["arm"]):
         figures["specificity"] = partial(_specificity, study)
+    if "statements_specificity" in tables and study.method in set(tables["statements_specificity"]["arm"]):
+        figures["statements-specificity"] = partial(_statements_specificity, study)
     return figures
 
 
@@ -130,5 +132,19 @@ def _specificity(study: Study) -> StudyFigure:
         "shift that differs from 0 at 5 %, Holm-corrected over all cells.",
         table,
         {ALL: plots.specificity_heatmap(table, arm=study.method)},
+        GROUP,
+    )
+
+
+def _statements_specificity(study: Study) -> StudyFigure:
+    table = study.tables["statements_specificity"]
+    return StudyFigure(
+        "statements-specificity",
+        "What else moves in the statements",
+        f"The likelihood of each trait's statements, high minus low, when each trait is edited by {study.method} at "
+        f"gamma {study.gamma:g}, against the unedited model, positive where it moves the way the edited trait is meant "
+        "to; a star marks a shift that differs from 0 at 5 %, Holm-corrected over all cells.",
+        table,
+        {ALL: plots.specificity_heatmap(table, arm=study.method, unit="nats per token")},
         GROUP,
     )

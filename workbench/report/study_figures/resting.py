@@ -42,7 +42,7 @@ def _stability(study: Study) -> StudyFigure:
         "Corrected: 0 is what sets of these sizes share by chance, 1 the same set. Ranges hold 95 % of the splits, "
         "neurons or clusters.",
         table,
-        by_trait(study, lambda trait: plots.stability_bars(table, trait=trait)),
+        by_trait(study, lambda trait: plots.stability_bars(table, trait=trait), held=table),
         GROUP,
     )
 

@@ -118,6 +118,6 @@ def _separability(study: Study) -> StudyFigure:
         "that it has not seen, with 95 % intervals over folds, and with labels dealt out to descriptions anew. The "
         "start layer is the first within one standard error of the best.",
         table,
-        by_trait(study, draw),
+        by_trait(study, draw, held=table),
         GROUP,
     )

@@ -1,6 +1,6 @@
 """Have open answers judged: each distinct one once, in a random order, by judges that see question and answer alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from workbench.concept.packaged import BUILT_IN
 from workbench.score.judge.journal import Journal
 from workbench.score.judge.protocol import STATUSES, Asked, Judge, judgement_key
-from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY, Rubric
+from workbench.score.judge.rubric import FLUENCY, Rubric, concept_rubric
 
 ALL_JUDGES = "judge"
 """The prefix of the columns with means over judges; no judge may have this name."""
@@ -42,7 +43,7 @@ def judge_answers(
         frame: columns question, answer and trait; or measured in place of trait, where an answer is about another
             trait than the edited one. Other columns are kept and not shown to a judge.
         folder: where judgements are kept; one folder serves any number of frames, judges and rubrics.
-        rubrics: a rubric for each trait; by default those of the Big Five.
+        rubrics: a rubric for each trait; by default those of the built-in concepts.
         seed: of the order in which answers are judged.
         on_failure: what happens to requests without a reply: `raise` stops the run once all others are done, `missing`
             leaves their ratings missing until a later run.
@@ -151,7 +152,7 @@ def wanted_ratings(frame: pd.DataFrame, rubrics: Rubrics | None) -> dict[str, li
             raise ValueError(
                 f"Every {name} is a text, but {len(no_text)} are not, e.g. {no_text[0]!r}. Leave those rows out."
             )
-    known = BIG_FIVE_RUBRICS if rubrics is None else rubrics
+    known = _builtin_rubrics(frame[trait]) if rubrics is None else rubrics
     lacking = sorted({str(name) for name in frame[trait] if name not in known})
     if lacking:
         raise ValueError(
@@ -163,6 +164,11 @@ def wanted_ratings(frame: pd.DataFrame, rubrics: Rubrics | None) -> dict[str, li
         "score": [Asked(question, answer, known[name]) for question, answer, name in rows],
         "fluency": [Asked(question, answer, FLUENCY) for question, answer, _ in rows],
     }
+
+
+def _builtin_rubrics(names: Iterable[object]) -> dict[str, Rubric]:
+    """The rubrics of those of the names that are built-in concepts'."""
+    return {name: concept_rubric(name) for name in dict.fromkeys(map(str, names)) if name in BUILT_IN}
 
 
 def keyed(judge: Judge, wanted: Mapping[str, Sequence[Asked]]) -> dict[str, Asked]:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from workbench.concept.named import AnyConcept, concept_of
 from workbench.contrast.prompt import Prompt
-from workbench.vocabulary import BIG_FIVE
 
 LEVELS = (1, 2, 3, 4, 5)
 DIGIT = "Reply with your rating alone: one digit from 1 to 5, and nothing else."
@@ -109,28 +109,22 @@ FLUENCY = Rubric(
 )
 """How fluent an answer is, whatever its content."""
 
-_POLES = {
-    "Openness": (
-        "curious and imaginative, drawn to ideas, art and the unfamiliar, glad to question how things are done",
-        "down to earth and conventional, content with what is familiar, with little taste for ideas, art or change",
-    ),
-    "Conscientiousness": (
-        "orderly, reliable and persistent, plans ahead, keeps promises and finishes what was begun",
-        "careless and disorganised, acts on the spur of the moment, puts things off and leaves them unfinished",
-    ),
-    "Extraversion": (
-        "outgoing, talkative and lively, seeks company and excitement, speaks up and takes the lead",
-        "reserved and quiet, prefers to be alone or with few people, keeps calm and stays in the background",
-    ),
-    "Agreeableness": (
-        "warm, considerate and trusting, helps others, forgives and looks for harmony",
-        "cold, suspicious and quarrelsome, puts the own advantage first and does not mind hurting others",
-    ),
-    "Neuroticism": (
-        "easily worried, upset or ashamed, moody and strained, soon overwhelmed by difficulties",
-        "calm and even-tempered, secure and hard to unsettle, at ease under strain",
-    ),
-}
 
-BIG_FIVE_RUBRICS = {trait: trait_rubric(trait, high=_POLES[trait][0], low=_POLES[trait][1]) for trait in BIG_FIVE}
-"""A rubric for each of the Big Five."""
+def concept_rubric(trait: AnyConcept) -> Rubric:
+    """The rubric of a concept, from what its file says of both poles.
+
+    Args:
+        trait: a built-in concept's name, a concept's file, or a `Concept`.
+
+    Raises:
+        ValueError: if the concept has none.
+
+    Example:
+        >>> concept_rubric("Openness").name
+        'Openness'
+    """
+    concept = concept_of(trait)
+    if concept.rubric is None:
+        raise ValueError(f"{concept.name} has no rubric for a judge. Add a table [rubric] with high and low.")
+    high, low = concept.rubric
+    return trait_rubric(concept.name, high=high, low=low)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from workbench.concept.named import big_five_of
 from workbench.contrast.prompt import Prompt
 from workbench.edit.applying import EditedRun, edited
 from workbench.model.likelihood import log_likelihoods
@@ -125,6 +126,7 @@ def testbed_statements(trait: str, split: Literal["train", "test"] = "test") -> 
         split: `train` for phrases and adjectives that the statements and personas of training used; `test` for the
             others, which the model has seen in open answers alone.
     """
+    trait = big_five_of(trait, "the embedded model's questionnaire")
     words = lexicon.TRAITS[trait]
     statements: list[Statement] = []
     for pole, keyed in (("high", "+"), ("low", "-")):

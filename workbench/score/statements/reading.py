@@ -1,17 +1,18 @@
 """First-person statements of a trait's poles: the built-in bank, model-written evaluations, and any table."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from workbench.concept.concept import Concept
+from workbench.concept.named import AnyConcept, big_five_of, concept_of, name_of
+from workbench.concept.packaged import BUILT_IN as CONCEPTS
 from workbench.contrast.tables import READERS, read_table
 from workbench.score.questionnaire.asking import testbed_statements
-from workbench.vocabulary import BIG_FIVE, Pole, big_five
+from workbench.vocabulary import Pole
 
 BUILT_IN, TESTBED = "builtin", "testbed"
 LEAST = 5
@@ -31,26 +32,29 @@ class TraitStatement:
         pole: whether it is said by those high or by those low in the trait.
         trait: the trait.
         facet: the side of the trait that it shows, where that is known.
+        question: what it answers; empty where that is any neutral question about oneself.
     """
 
     text: str
     pole: Pole
     trait: str
     facet: str = ""
+    question: str = ""
 
 
-def read_statements(source: str | Path, trait: str) -> list[TraitStatement]:
+def read_statements(source: str | Path, trait: AnyConcept) -> list[TraitStatement]:
     """A trait's statements, high and low.
 
     Args:
-        source: `builtin` for the built-in bank of the Big Five; `testbed` for phrases that the embedded model knows; a
-            file of the model-written evaluations (columns statement and answer_matching_behavior, where Yes is high);
-            a jsonl, csv or parquet table with columns statement and pole (`high` or `low`) and, optionally, trait and
+        source: `builtin` for those of the concept; `testbed` for phrases that the embedded model knows; a
+            file of the model-written evaluations (columns statement and answer_matching_behavior, where Yes is high); a
+            jsonl, csv or parquet table with columns statement and pole (`high` or `low`) and, optionally, trait and
             facet; or a folder with such a file for each trait, e.g. extraversion.jsonl.
+        trait: a built-in concept's name, a concept's file, or a `Concept`.
 
     Returns:
-        at least 5 of each pole, in the source's order. Of the built-in bank the i-th high and the i-th low statement
-        are matched in wording and length.
+        at least 5 of each pole, in the source's order. Of a concept the i-th high and the i-th low statement are
+        matched in wording and length.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -64,14 +68,14 @@ def read_statements(source: str | Path, trait: str) -> list[TraitStatement]:
         132
     """
     if source == BUILT_IN:
-        return _of_bank(big_five(trait))
+        return _of_concept(concept_of(trait))
     if source == TESTBED:
-        return _of_testbed(big_five(trait))
-    path = Path(source)
+        return _of_testbed(big_five_of(trait, "the embedded model"))
+    path, name = Path(source), name_of(trait)
     if path.is_dir():
-        path = _file_of(path, trait)
-    statements = list(_of_table(path, trait))
-    _require_usable(path.name, trait, statements)
+        path = _file_of(path, name)
+    statements = list(_of_table(path, name))
+    _require_usable(path.name, name, statements)
     return statements
 
 
@@ -79,14 +83,15 @@ def split_of(statements: Sequence[TraitStatement], split: Literal["search", "tes
     """The statements that choose the dose (`search`), or those that are reported (`test`).
 
     Of each pole every third one, beginning with the second, is for the search, so that both splits hold every facet
-    and matched statements stay together.
+    and matched statements stay together. Statements that answer one question of their own stay together too.
     """
-    numbers = dict.fromkeys(Pole, 0)
+    numbers: dict[Pole, dict[object, int]] = {pole: {} for pole in Pole}
     chosen = []
     for statement in statements:
-        if (numbers[statement.pole] % _EVERY == _SEARCH) == (split == "search"):
+        of_pole = numbers[statement.pole]
+        number = of_pole.setdefault(statement.question or statement, len(of_pole))
+        if (number % _EVERY == _SEARCH) == (split == "search"):
             chosen.append(statement)
-        numbers[statement.pole] += 1
     return chosen
 
 
@@ -102,14 +107,11 @@ def at_most(statements: Sequence[TraitStatement], n: int | None) -> list[TraitSt
     return [each for each in statements if each in kept]
 
 
-def _of_bank(trait: str) -> list[TraitStatement]:
-    path = files("workbench.score.statements") / "bank" / f"{trait.lower()}.json"
-    facets = json.loads(path.read_text(encoding="utf-8"))["facets"]
+def _of_concept(concept: Concept) -> list[TraitStatement]:
     return [
-        TraitStatement(text, pole, trait, facet)
-        for facet, pairs in facets.items()
-        for pair in pairs
-        for text, pole in zip(pair, (Pole.HIGH, Pole.LOW), strict=True)
+        TraitStatement(text, pole, concept.name, each.facet, each.question)
+        for each in concept.require_statements()
+        for text, pole in ((each.high, Pole.HIGH), (each.low, Pole.LOW))
     ]
 
 
@@ -139,7 +141,7 @@ def _of_table(path: Path, trait: str) -> Iterator[TraitStatement]:
             f"Statements need columns statement and pole (high or low), or statement and {_MATCHING}, but {name} has "
             f"{sorted(map(str, frame.columns))[:8]}."
         )
-    if "trait" not in frame and path.stem.casefold() in {one.casefold() for one in BIG_FIVE} - {trait.casefold()}:
+    if "trait" not in frame and path.stem.casefold() in {one.casefold() for one in CONCEPTS} - {trait.casefold()}:
         raise ValueError(f"{name} holds statements of {path.stem.capitalize()}, but {trait} is asked for.")
     key, meaning = ("pole", _POLES) if "pole" in frame else (_MATCHING, _ANSWERS)
     for number, row in enumerate(frame.to_dict("records"), start=1):
@@ -165,9 +167,9 @@ def _require_usable(name: str, trait: str, statements: Sequence[TraitStatement])
         raise ValueError(f"{name} has no statement with trait {trait!r}.")
     seen: set[str] = set()
     for each in statements:
-        if each.text in seen:
+        if f"{each.question} {each.text}" in seen:
             raise ValueError(f"{name}: a statement stands once, but {each.text[:60]!r} stands twice. Keep one.")
-        seen.add(each.text)
+        seen.add(f"{each.question} {each.text}")
     for pole in (Pole.HIGH, Pole.LOW):
         count = sum(each.pole == pole for each in statements)
         if count < LEAST:

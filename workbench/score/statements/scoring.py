@@ -35,7 +35,7 @@ def statement_scores(
 
     Each statement answers `questions_each` of four neutral questions, dealt in rotation within each pole, so that
     the same statement always meets the same questions. A question is a prompt with all of its statements as possible
-    answers.
+    answers. A statement with a question of its own answers that one alone.
 
     Args:
         system: a system prompt before each question, e.g. a persona.
@@ -60,13 +60,12 @@ def statement_scores(
     if not statements:
         raise ValueError("Statements are scored, but none arrived.")
     dealt = _dealt(statements, questions_each)
-    used = [number for number in range(len(QUESTIONS)) if dealt[number]]
-    prompts = [Prompt(QUESTIONS[number], system) for number in used]
+    prompts = [Prompt(question, system) for question in dealt]
     if instruction is not None:
         prompts = [instruction.apply(prompt) for prompt in prompts]
     tokens = model.answer_tokens([each.text for each in statements])
     likelihoods = log_likelihoods(
-        model, model.tokens(prompts), [[tokens[which] for which in dealt[number]] for number in used]
+        model, model.tokens(prompts), [[tokens[which] for which in answers] for answers in dealt.values()]
     )
     pairs = pair_numbers(statements)
     rows = [
@@ -76,12 +75,12 @@ def statement_scores(
             "pole": str(statements[which].pole),
             "pair": f"{pairs[which]:03d}",
             "item": statements[which].text,
-            "question": QUESTIONS[number],
+            "question": question,
             "tokens": len(tokens[which]),
             "logprob": float(logs.double().mean()),
         }
-        for number, of_prompt in zip(used, likelihoods, strict=True)
-        for which, logs in zip(dealt[number], of_prompt, strict=True)
+        for (question, answers), of_prompt in zip(dealt.items(), likelihoods, strict=True)
+        for which, logs in zip(answers, of_prompt, strict=True)
     ]
     return pd.DataFrame(rows).sort_values(["pair", "pole"], kind="stable", ignore_index=True)
 
@@ -129,12 +128,15 @@ def high_minus_low(scores: pd.DataFrame) -> pd.DataFrame:
     return sums.assign(score=sums["score"].where(sums["lost"] == 0)).drop(columns="lost").reset_index()
 
 
-def _dealt(statements: Sequence[TraitStatement], questions_each: int) -> list[list[int]]:
-    """For each question, which statements answer it."""
-    dealt: list[list[int]] = [[] for _ in QUESTIONS]
+def _dealt(statements: Sequence[TraitStatement], questions_each: int) -> dict[str, list[int]]:
+    """Each question that is asked, the neutral ones first, with the numbers of the statements that answer it."""
+    dealt: dict[str, list[int]] = {question: [] for question in QUESTIONS}
     seen = dict.fromkeys(Pole, 0)
     for which, each in enumerate(statements):
+        if each.question:
+            dealt.setdefault(each.question, []).append(which)
+            continue
         for beyond in range(questions_each):
-            dealt[(seen[each.pole] + beyond) % len(QUESTIONS)].append(which)
+            dealt[QUESTIONS[(seen[each.pole] + beyond) % len(QUESTIONS)]].append(which)
         seen[each.pole] += 1
-    return dealt
+    return {question: answers for question, answers in dealt.items() if answers}

@@ -153,6 +153,8 @@ def _stable(results: Results, trait: str) -> tuple[Verdict, Numbers] | None:
     """
     rows = results.of("stability", trait)
     rows = rows[(rows["unit"] == "description") & (rows["measure"] == "split-half Jaccard, corrected")]
+    if rows.empty:
+        return None
     least, most = (rows.sort_values("estimate").iloc[end] for end in (0, -1))
     verdict: Verdict = "undecided"
     if rows["low"].min() > STABLE:
