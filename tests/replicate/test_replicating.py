@@ -20,11 +20,11 @@ JUDGE = JudgeConfig(model="other", kind="local")
 
 
 def test_every_step_with_data_runs_and_the_others_say_why(made: Replication) -> None:
-    steps = made.steps.set_index("step")
+    steps: Any = made.steps.set_index("step")
     assert steps.index[steps["ran"]].tolist() == ["neurons", "personalitybench", "ipip", "gsm8k", "hotpotqa"]
     assert str(steps.loc["triviaqa", "why"]).startswith("there is no trivia_qa.jsonl or")
     assert "which this kit does not make" in steps.loc["sft", "why"]
-    table = made.table.set_index("id")
+    table: Any = made.table.set_index("id")
     assert set(table.index) == {number.id for number in made.protocol.numbers}
     assert table.loc["TriviaQA high", "verdict"] == "not run"
     assert table.loc["TriviaQA high", "why"] == steps.loc["triviaqa", "why"]
@@ -130,15 +130,17 @@ def test_a_plan_says_what_it_takes_before_anything_runs(
 
     planned = plan_replication("dpn-le", price=Price(1.0, 2.0), **asked)
     assert planned.parameters == sum(weights.numel() for weights in tiny.network.parameters())
-    parts = planned.table.set_index("part")
+    parts: Any = planned.table.set_index("part")
     assert set(parts.index) == {"finding neurons", "NPTI's answers", "answers", "gsm8k", "hotpotqa", "questionnaire"}
     assert parts.loc["answers", "judge_requests"] == 2 * parts.loc["answers", "prompts"]
     assert planned.price > 0
     assert planned.hours > 0
     assert "Not run: triviaqa" in str(planned)
-    more = plan_replication("dpn-le", **asked | {"settings": small | {"pairs": 24}}).table.set_index("part")
+    asked["settings"] = small | {"pairs": 24}
+    more: Any = plan_replication("dpn-le", **asked).table.set_index("part")
     assert more.loc["finding neurons", "prompt_tokens"] > 1.5 * parts.loc["finding neurons", "prompt_tokens"]
-    unknown = plan_replication("dpn-le", **asked | {"model": "nobody/nothing"})
+    asked["model"] = "nobody/nothing"
+    unknown = plan_replication("dpn-le", **asked)
     assert "as the model cannot be reached" in str(unknown)
 
 

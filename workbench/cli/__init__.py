@@ -4,17 +4,17 @@ Each module holds the commands of one kind; help lists them in the order in whic
 checks what was asked before it imports anything large, so help and mistakes never wait for torch.
 """
 
-from workbench.cli import (
-    citing,
+from workbench.cli import (  # noqa: I001
+    studying,
+    replicating,
     concepts,
     exploring,
-    exporting,
     finding,
-    machine,
     monitoring,
-    replicating,
     scoring,
-    studying,
+    citing,
+    exporting,
+    machine,
 )
 from workbench.cli.application import app, main
 

@@ -173,7 +173,7 @@ def _print(made: "wb.replicate.Replication", console: Any) -> None:
 
     table = Table(title=f"{made.protocol.citation} on {made.model}", title_justify="left", box=None)
     rows = shown(made.table)
-    for column in rows:
+    for column in map(str, rows):
         table.add_column(column, justify="right" if column in ("gamma", "paper", "ours", "n") else "left")
     for row in rows.itertuples(index=False):
         table.add_row(*map(str, row))

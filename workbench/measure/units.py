@@ -180,7 +180,7 @@ def grouped(stack: Stack, kind: str) -> Stack:
     for layer in range(layers):
         for start in range(0, width, _NEURONS):  # few enough to stay in the processor's cache
             some = slice(start, start + _NEURONS)
-            mean = stack.mean[:, layer, some].double()
+            mean = stack.mean[:, layer, some].to(torch.float64, copy=True)
             centre = mean.mean(0)
             mean -= centre
             shift = summed(mean * size).div_(count[:, None])
@@ -252,7 +252,7 @@ def weighted_effects(
     dtype = in_high.dtype
     difference = pooled = torch.zeros((), dtype=dtype)
     for stack, weighted, sign in ((high, in_high, 1), (low, in_low, -1)):
-        mean = stack.mean[:, layer, neurons].double()
+        mean = stack.mean[:, layer, neurons].to(torch.float64, copy=True)
         centre = mean.mean(0)
         shifted = mean.sub_(centre).to(dtype)
         count = weighted.sum(1, keepdim=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +141,7 @@ def _of_ten(study: Study, number: Published, column: str, trait: bool, allowed: 
     if len(tried) == 1:
         return results[best]
     why = f"the best of doses {_listed(tried)}, at {tried[best]:g}, chosen on the same questions: too high if anything"
-    return Ours(*list(asdict(results[best]).values())[:4], why)
+    return replace(results[best], why=why)
 
 
 def _both_ways(study: Study, rows: pd.DataFrame, column: str, trait: bool) -> Ours:
@@ -172,9 +172,9 @@ def _swept(study: Study, number: Published, trait: bool) -> Ours:
     if here.empty:
         raise NotMeasured(f"{number.arm} was not run at quantile {number.quantile:g}")
     name, scale, start = ("shift", 2.0, 6.0) if trait else ("wellformed", 8.0, 2.0)
-    ends = [start + scale * float(here[column].iloc[0]) for column in (name, f"{name}_low", f"{name}_high")]
+    at, low, high = (start + scale * float(here[column].iloc[0]) for column in (name, f"{name}_low", f"{name}_high"))
     n = int((study.tables["answers"]["arm"] == number.arm).sum())
-    return Ours(*ends, n)
+    return Ours(at, low, high, n)
 
 
 def _change(study: Study, number: Published, table: str, column: str) -> Ours:
@@ -194,7 +194,7 @@ def _change(study: Study, number: Published, table: str, column: str) -> Ours:
         clusters=both["item"],
         resamples=study.config.resamples,
     )
-    return Ours(*(100 * value for value in (change.estimate, change.low, change.high)), change.n)
+    return Ours(100 * change.estimate, 100 * change.low, 100 * change.high, change.n)
 
 
 def _neurons(study: Study, pole: str) -> Ours:

@@ -85,7 +85,7 @@ def distance_to_people(
                 choice = np.where(up.to_numpy()[:, None], ordered.loc["increase"], ordered.loc["decrease"])
             else:
                 continue
-            predicted[str(arm), float(gamma)] = pd.DataFrame(choice, index=ratings.index, columns=asked)
+            predicted[str(arm), float(str(gamma))] = pd.DataFrame(choice, index=ratings.index, columns=asked)
         predicted[ALWAYS_MIDDLE, 0.0] = pd.DataFrame(MIDDLE, index=ratings.index, columns=asked)
         for (arm, gamma), guess in predicted.items():
             errors = (guess - rated).abs().mean(axis=1).dropna()

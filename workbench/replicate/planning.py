@@ -21,7 +21,7 @@ from workbench.replicate.personality import Asked, Rater, asked_of, quiet_log
 from workbench.replicate.protocol import Protocol, read_protocol
 from workbench.replicate.running import own_judge
 from workbench.score.judge.plan import CHARACTERS, Price
-from workbench.score.judge.rubric import BIG_FIVE_RUBRICS, FLUENCY
+from workbench.score.judge.rubric import FLUENCY
 from workbench.score.judge.settings import JudgeConfig
 from workbench.select.presets import Shape
 from workbench.study.pairs import pairs_of
@@ -187,8 +187,8 @@ def _parts(asked: Asked) -> list[dict[str, Any]]:
         row = {"part": outcome.name, "prompts": prompts, "prompt_tokens": prompts * (_tokens(texts) + _FRAME)}
         row |= {"new_tokens": prompts * new}
         if isinstance(outcome, Answers) and outcome.judge is not None:
-            rubrics = [rubric.prompt("", "") for rubric in (*BIG_FIVE_RUBRICS.values(), FLUENCY)]
-            rubric = _tokens([f"{prompt.system} {prompt.user}" for prompt in rubrics])
+            asking = FLUENCY.prompt("", "")  # those of traits are about as long
+            rubric = _tokens([f"{asking.system} {asking.user}"])
             row |= {"judge_requests": 2 * prompts, "judge_tokens": 2 * prompts * (rubric + _tokens(texts) + new)}
         rows.append(row)
     return rows

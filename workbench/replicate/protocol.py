@@ -164,7 +164,7 @@ class Protocol(_Entry):
         """The arms that the paper lacks."""
         return tuple(self.small.get("added", self.added)) if small else self.added
 
-    def doses(self, *, small: bool) -> tuple[dict[str, tuple[float, ...] | None], list[Deviation]]:
+    def doses(self, *, small: bool) -> tuple[Mapping[str, tuple[float, ...] | None], list[Deviation]]:
         """The doses of each arm by name, and how they differ from the paper's."""
         fewer = self.small.get("doses", {}) if small else {}
         doses = {arm.name: tuple(fewer[arm.name]) if arm.name in fewer else arm.doses for arm in self.arms}

@@ -31,7 +31,7 @@ from workbench.study.meter import Progress
 from workbench.study.running import run_study
 from workbench.study.store import Store
 from workbench.study.study import Study
-from workbench.testbed.speaking import named_speaks
+from workbench.testbed.speaking import TESTBED
 from workbench.whole import write_whole
 
 STUDY = "study"
@@ -145,7 +145,7 @@ def own_judge(model: str) -> Rater:
 
     The embedded model reads too little for a rubric: its grammar rates.
     """
-    if named_speaks(model):
+    if model == TESTBED:
         return GRAMMAR
     return JudgeConfig(model=model, kind="local", min_mass=0.0)
 

@@ -102,7 +102,7 @@ def compact(name: str, table: pd.DataFrame) -> pd.DataFrame:
         cells = {"control": rows["control"], "beyond it": _cells(rows, "difference", "low", "high")}
         return pd.DataFrame({**cells, "draws": rows["draws"], "rank p": rows["p_draws"], "p": rows["p"]})
     if name == "equal_shift":
-        costs = [column.removesuffix("_low") for column in table if column.endswith("_change_low")]
+        costs = [column.removesuffix("_low") for column in map(str, table) if column.endswith("_change_low")]
         cells = {"arm": table["arm"], "reached": table["reached"], "gamma": _cells(table, *_ends("gamma"))}
         return pd.DataFrame({**cells, **{cost.replace("_", " "): _cells(table, *_ends(cost)) for cost in costs}})
     estimate = next((column for column in ("shift", "error") if column in table), None)
