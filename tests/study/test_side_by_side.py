@@ -144,7 +144,6 @@ def test_a_group_is_kept_at_once(
     model: wb.Model, cells: dict[str, list[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between two files of a group, a study asks the whole group again, so that its rows have equal company."""
-    monkeypatch.setattr("workbench.study.groups._TASKS", 1)
     jobs = [Job(cell, (OUTCOMES["answers"],)) for cell in cells["generated"][:3]]
     frames, _ = ask_jobs(model, StudyConfig(), Store(tmp_path / "whole"), jobs, Meter(1.0, None))
     write, written = Store._write, []

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from workbench.model.loop import NARROW_TOLERANCE, TOLERANCE
-from workbench.model.model import Model
 from workbench.model.passing import Pass
 from workbench.model.runner import KeyValues
+
+Model: TypeAlias = Any
+"""A `workbench.model.model.Model`, which itself asks for beginnings where it generates."""
 
 LEAST = 3
 """Prompts shorter than this are not shared: a pass of their own would cost more than it saves."""

@@ -15,6 +15,7 @@ from transformer_lens.hook_points import HookPoint
 from transformers import PreTrainedTokenizerBase
 
 from workbench.contrast.prompt import Prompt
+from workbench.model.beginnings import begun
 from workbench.model.generation import Decoder, Sampling, generate
 from workbench.model.kept import BUDGET, Kept
 from workbench.model.lengths import Lengths
@@ -432,8 +433,6 @@ class Model:
                 "all that comes before it, which is slow.",
                 stacklevel=3,
             )
-        from workbench.model.beginnings import begun  # which takes a model
-
         shared = partial(begun, self)
         return Decoder(self.runner, self.device, self.pad_token, self.stop_tokens, self.passing, self.loop, shared)
 

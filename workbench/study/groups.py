@@ -10,8 +10,11 @@ from workbench.study.cells import Cell
 MOST = 32
 """Conditions that are asked together, at most: with a dozen questions each, a batch of them is as quick as any."""
 
+_FEW = 12
+"""Conditions that a small study asks together all the same, as fewer make batches too small to be quick."""
+
 _TABLES = 256 * 2**20  # bytes of edits that are ready to run at once
-_TASKS = 8  # groups of a study, at least, so that a kill costs little and a cluster's workers have enough to do
+_TASKS = 8  # groups of a larger study, at least, so that a kill costs little and a cluster's workers have enough to do
 
 
 @runtime_checkable
@@ -50,4 +53,4 @@ def most_conditions(model: Model, jobs: Sequence[_HasCell]) -> int:
     """How many conditions are asked together; the same here and on a cluster, whose tables are then the same."""
     edit = 4 * model.n_layers * 4 * model.d_model  # bytes: a float32 for each neuron of a usual MLP
     every = sum(conditions_of(job.cell) for job in jobs)
-    return max(1, min(MOST, _TABLES // edit, math.ceil(every / _TASKS)))
+    return max(1, min(MOST, _TABLES // edit, max(_FEW, math.ceil(every / _TASKS))))
