@@ -162,7 +162,8 @@ def traits_own(world: World, size: Size, seed: int) -> Mapping[str, Verdict]:
     shared = {"null": MARGIN[size], "true": 0.0, "opposite": 0.95}[world]
     config = StudyConfig(rule="magnitude-only", quantile=0.75)
     generator = np.random.default_rng(seed)
-    tables = between_traits(*traits_of(generator, size, shared, config))
+    effects, selections = traits_of(generator, size, shared, config)
+    tables = between_traits(effects, selections, dict.fromkeys(effects, "high"))
     return _judged("traits-own", config, 3, trait_overlap=tables["trait_overlap"])
 
 

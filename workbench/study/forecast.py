@@ -116,8 +116,9 @@ def forecast_study(
         located, kept = _located(plan, model, seconds / 2, clock)
         jobs = [job for stage in stages_of(plan, model) for job in stage]
         parts = [*located, *parts, _part("tables", seconds=_tables(plan, model, jobs, clock))]
-        memory = _memory(model, shapes, counted.heads, kept, most_conditions(model, plan.config, jobs))
+        memory = _memory(model, shapes, counted.heads, kept, most_conditions(model, jobs))
     judged = ["what a judge behind an endpoint takes"] if config.judge is not None else []
+    judged += ["what stress asks and makes again"] if plan.stressors else []
     return Forecast(pd.DataFrame(parts), memory, clock() - began, pace.share, tuple(judged))
 
 

@@ -80,7 +80,7 @@ def rehearse(
     totals: dict[tuple[str, str], _Total] = {}
     with counting(model, sample=sample) as counted, model.sharing(), own_answers_apart():
         for jobs in stages:
-            for group in groups_of(jobs, most_conditions(model, plan.config, jobs)):
+            for group in groups_of(jobs, most_conditions(model, jobs)):
                 rows: list[dict[str, pd.DataFrame]] = [{} for _ in group]
                 for outcome, together in _asked(group):
                     total = totals.setdefault((outcome.name, jobs[0].cell.split), _Total())
