@@ -32,9 +32,11 @@ def test_the_commands_and_their_options_exist() -> None:
     commands = get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
     used = [line.split() for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
     ours = [words for words in used if words[:1] == ["workbench"]]
-    assert len(ours) == 13
+    assert len(ours) == 20
     for words in ours:
-        options = {option for parameter in commands[words[1]].params for option in parameter.opts}
+        command = commands[words[1]]
+        command = getattr(command, "commands", {}).get(words[2], command)
+        options = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options
 
 
