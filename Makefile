@@ -1,6 +1,6 @@
 # `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo real smollm2 test check fuzz format figures explore notebooks docs bench dist cleaninstall clean
+.PHONY: help setup demo real smollm2 test check check-all fuzz format figures explore notebooks docs bench dist cleaninstall clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,7 @@ THREE := $(VENV)/transformer-lens-3
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 help: ## say what can be made
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## make .venv and install the tested set of versions
 
@@ -43,16 +43,19 @@ real: $(REAL) ## test the claim on the real model: one trait, or all five with T
 demo: $(READY) ## test DPN-LE's whole claim on the embedded model (runs/demo/report.html)
 	$(BIN)/workbench demo
 
-test: $(READY) ## run the tests
-	$(PYTEST)
+test: $(READY) ## run the tests, but for the slow ones
+	$(PYTEST) -m "not slow"
 
-check: $(READY) $(THREE)/.ready ## lint, types, floors and tests
+check: $(READY) $(THREE)/.ready ## lint, types, floors and tests, but for the slow ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory $(REAL) || echo "the real model cannot be had here: its tests skip"
-	$(PYTEST)
+	$(PYTEST) -m "not slow"
+
+check-all: check ## the same with the slow tests: notebooks, kills in the middle, whole kits
+	$(PYTEST) -m slow
 
 CASES ?= 2000
 fuzz: $(READY) ## run 2,000 command lines and files drawn at random, or CASES of them
@@ -91,10 +94,15 @@ bench: $(READY) ## measure speed and memory beside peers and a floor, and how of
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.plan
+	$(BIN)/python -m benchmarks.cluster
+	$(BIN)/python -m benchmarks.explorer
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.gpu
 	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.bank
+	$(BIN)/python -m benchmarks.concepts
 	$(BIN)/python -m benchmarks.architectures
+	@$(BIN)/python -m benchmarks.summary
 
 dist: $(READY) ## build the wheel and the source distribution (dist/)
 	rm -rf dist
