@@ -44,7 +44,6 @@ from .measure.separability import separability as separability
 from .model.loading import load_model as load_model
 from .model.loading import wrap_model as wrap_model
 from .model.model import Model as Model
-from .monitoring.monitoring import Monitoring as Monitoring
 from .monitoring.running import monitor as monitor
 from .outcome.outcome import Outcome as Outcome
 from .report.citing import cite as cite

@@ -106,7 +106,8 @@ def test_independent_traits_share_neurons_of_large_scale_and_are_not_refuted_for
     refuted, uniform = 0, 0
     config = StudyConfig(rule="magnitude-only", quantile=0.75)
     for seed in range(40):
-        table = between_traits(*traits_of(np.random.default_rng(seed), "small", 0.0, config), {})["trait_overlap"]
+        effects, selections = traits_of(np.random.default_rng(seed), "small", 0.0, config)
+        table = between_traits(effects, selections, {})["trait_overlap"]
         refuted += judged("traits-own", results_of(trait_overlap=table)).verdict == "refuted"
         apart = table[table["trait_a"] != table["trait_b"]]
         uniform += bool((apart["p_enrichment_holm"] < 0.05).any())

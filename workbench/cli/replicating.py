@@ -12,9 +12,7 @@ from workbench.cli.application import app
 from workbench.cli.options import Device, DeviceMap, Dtype, Json, Precision, default_folder, load_asked
 from workbench.cli.stopping import continuing
 from workbench.cli.telling import print_json, progress_bar, say_lines, say_where, terminal
-from workbench.replicate.data import find_data, missing
-from workbench.replicate.protocol import PAPERS, Protocol, read_protocol
-from workbench.score.judge.settings import JudgeConfig
+from workbench.replicate.papers import PAPERS
 from workbench.textfile import read_text
 
 LOCAL = "local:"
@@ -64,7 +62,9 @@ def replicate(
     device_map: DeviceMap = None,
     as_json: Json = False,
 ) -> None:
-    protocol = read_protocol(paper)
+    from workbench.replicate.data import missing
+
+    protocol = wb.replicate.read_protocol(paper)
     console = terminal(stderr=as_json)
     if show:
         say_lines(console, shown_protocol(protocol))
@@ -77,7 +77,7 @@ def replicate(
     rater = None if judge is None else parse_judge(judge)
     given = {} if not traits else {"traits": list(wb.StudyConfig(traits=tuple(traits)).traits)}
     asked: dict[str, Any] = {"data": data, "judge": rater, "small": small, "settings": given}
-    lacking = missing(protocol, find_data(data), judged=rater is not None or small)
+    lacking = missing(protocol, wb.replicate.find_data(data), judged=rater is not None or small)
     if len(lacking) == len(protocol.steps):
         raise ValueError(f"No step of {protocol.name} can run: {'; '.join(dict.fromkeys(lacking.values()))}.")
     if plan:
@@ -116,6 +116,8 @@ def parse_judge(text: str) -> Any:
         FileNotFoundError: if it ends in .toml and there is no such file.
         ValueError: if the file is no TOML, or says something a judge cannot be; names the entry.
     """
+    from workbench.score.judge.settings import JudgeConfig
+
     if text == "grammar":
         return text
     if text.endswith(".toml"):
@@ -136,7 +138,7 @@ def parse_judge(text: str) -> Any:
     return JudgeConfig(model=text)
 
 
-def shown_protocol(protocol: Protocol) -> str:
+def shown_protocol(protocol: "wb.replicate.Protocol") -> str:
     """A protocol as lines to be checked against the paper."""
     lines = [f"{protocol.title}. {protocol.citation}.", ""]
     lines += [f"{each.name}: {each.said or each.value}  [{each.where}]" for each in protocol.settings]
@@ -153,7 +155,13 @@ def shown_protocol(protocol: Protocol) -> str:
 
 
 def _plan(
-    protocol: Protocol, paper: str, model: str, price: str | None, dtype: Dtype, asked: dict[str, Any], as_json: bool
+    protocol: "wb.replicate.Protocol",
+    paper: str,
+    model: str,
+    price: str | None,
+    dtype: Dtype,
+    asked: dict[str, Any],
+    as_json: bool,
 ) -> None:
     from workbench.cli.scoring import parse_price
     from workbench.score.judge.plan import Price

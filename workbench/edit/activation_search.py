@@ -5,8 +5,6 @@ import warnings
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from workbench.capture.tally import Activations
@@ -84,6 +82,9 @@ def probe_accuracy(
     Returns:
         `(layer, head)` shares from 0 to 1; 0.5 is chance where both poles have as many rows.
     """
+    from sklearn.exceptions import ConvergenceWarning  # scikit-learn takes longer to import than the whole floor
+    from sklearn.linear_model import LogisticRegression
+
     both = torch.cat([high, low])
     rows = both.numpy()
     pole = np.repeat([1, 0], [len(high), len(low)])

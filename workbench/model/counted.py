@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.contrast.prompt import Prompt
+from workbench.model.branching import branches
 from workbench.model.model import Model
 from workbench.model.runner import KeyValues, Runner
 
@@ -183,8 +184,6 @@ def counting(model: Model, *, sample: bool = True) -> Iterator[CountingRunner]:
 
 def _settle(model: Model, tokens: Sequence[int]) -> None:
     """What a model tries once, tried by its own passes."""
-    from workbench.model.branching import branches  # which takes a model
-
     _ = model.loop
     branches(model, tokens)
 

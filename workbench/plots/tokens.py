@@ -59,6 +59,7 @@ def token_heat_map(
     starts, widths, lines = _laid(rows, shown)
     outside = _outside(rows)
     colours: Any = sample_colorscale(look.diverging, np.clip(values / bound, -1, 1) / 2 + 0.5)
+    letters = {"family": _MONOSPACE, "size": 12, "color": [_ink(colour, look) for colour in colours]}
     ticks = [(lines[first], literal(label)) for first, label in _labels(rows)]
     height = 96 + round(_PIXELS * (float(lines.max()) + 1))
     drawn = figure(
@@ -89,7 +90,8 @@ def token_heat_map(
         insidetextanchor="middle",
         textangle=0,
         constraintext="inside",
-        insidetextfont={"family": _MONOSPACE, "size": 12, "color": [_ink(colour, look) for colour in colours]},
+        insidetextfont=letters,
+        textfont=letters,  # without its colours plotly asks what contrasts with a bar's number
         marker={
             "color": np.clip(values, -bound, bound),
             "cmin": -bound,

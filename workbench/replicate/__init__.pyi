@@ -1,9 +1,9 @@
 from .comparing import Comparison as Comparison
 from .data import Found as Found
 from .data import find_data as find_data
+from .papers import PAPERS as PAPERS
 from .planning import Planned as Planned
 from .planning import plan_replication as plan_replication
-from .protocol import PAPERS as PAPERS
 from .protocol import Protocol as Protocol
 from .protocol import read_protocol as read_protocol
 from .running import Replication as Replication

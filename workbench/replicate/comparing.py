@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from workbench.arm.spec import ONCE, UNEDITED
 from workbench.export.npti import read_npti_folder
@@ -207,7 +207,7 @@ def _over_traits(counts: Sequence[int]) -> Ours:
     mean, n = float(np.mean(counts)), len(counts)
     if n < 2:
         return Ours(mean, math.nan, math.nan, n, "one trait alone has no interval")
-    half = float(student.ppf(0.975, n - 1) * np.std(counts, ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, 0.975) * np.std(counts, ddof=1) / math.sqrt(n))
     return Ours(mean, mean - half, mean + half, n, f"over {n} traits")
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from workbench.replicate.papers import PAPERS
 from workbench.textfile import read_text
-
-PAPERS: dict[str, str] = {"dpn-le": "dpn_le.toml", "npti": "npti.toml", "caa": "caa.toml"}
-"""The papers whose protocols are in the package, and their files in `published`."""
 
 
 class _Entry(BaseModel):
@@ -78,8 +76,8 @@ class PaperModel(_Entry):
     d_model: int
     d_mlp: int
     layers: tuple[int, int]
-    quantile: float = 0.995
-    min_d: float = 0.8
+    quantile: float
+    min_d: float
     where: str = Field(min_length=1)
 
     @property

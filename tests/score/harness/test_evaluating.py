@@ -250,10 +250,10 @@ def test_an_answer_is_judged_as_it_would_be_said(model: wb.Model, edit: wb.Edit,
         found = judge.loglikelihood(requests("loglikelihood", [(context, continuation), (context, " No.")]))
     assert found[0][0] == pytest.approx(expected, abs=1e-4)
     # The last token of an answer is judged, never fed; " No." begins otherwise, so its tokens are fed beside, after the
-    # context's beginning, which is fed once.
+    # context, which is fed once.
     other = len(model.tokenizer(" No.", add_special_tokens=False)["input_ids"])
     decoded = (len(answer) - 1) + (other - 1)
-    positions = {"all": len(prompt) - 1 + 2 + decoded, "generated": 2 + decoded, "decode": decoded}[scope]
+    positions = {"all": len(prompt) + decoded, "generated": 1 + decoded, "decode": decoded}[scope]
     assert judge.ledger.edited["task"].total() == positions * len(edit.layers)
 
 
