@@ -263,3 +263,11 @@ def test_what_is_edited_after_an_answer_has_ended_counts_for_nobody(
         tiny.generate_tokens(prompts, max_new_tokens=STEPS)
     assert run.pairs == {"prompt": tiny.n_layers, "decode": 2 * tiny.n_layers}
     assert run.share_of([0])[1] == {"prompt": 1, "decode": 2}
+
+
+def test_a_prompt_of_a_token_or_two_says_nothing_of_the_model(checkpoint: Path) -> None:
+    model = wb.load_model(checkpoint)
+    short = judge_answers(model, [[5], [5, 6]], [[[7, 8], [9]], [[7], [8, 9]]])
+    assert [len(each) for each in short] == [2, 2]
+    assert model.shares_beginnings is None
+    assert branches(model, list(range(5, 13)))

@@ -124,8 +124,11 @@ def _chunks(prompts: Sequence[Sequence[int]], numbers: Sequence[int], most: int)
 def continues(model: Model, prompt: Sequence[int]) -> bool:
     """Whether the model gives the same logits after a prompt's kept beginning; tested once for each model.
 
-    No position of the test counts as a token for hooks, so that edits neither act in it nor count it.
+    No position of the test counts as a token for hooks, so that edits neither act in it nor count it. A prompt of fewer
+    than `LEAST` tokens tells nothing of the model, and is not continued.
     """
+    if len(prompt) < LEAST:
+        return False
     if model.shares_beginnings is None and not (model.loop.caches and model.loop.pads):
         model.shares_beginnings = False
     if model.shares_beginnings is None:
