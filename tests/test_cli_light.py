@@ -131,7 +131,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("figures", "nowhere", "--format", "gif"), "Figures come as html, svg, pdf, png, but 'gif' was asked for"),
     (("tables", "nowhere"), "There is no study in nowhere"),
     (("tables", "nowhere", "--format", "docx"), "Tables come as csv, tex, but 'docx' was asked for"),
-    (("concept", "new", " "), "A concept needs a name"),
+    (("concept", "new", " "), "name: a text is due, but it is empty"),
     (("concept", "check", "nowhere.toml"), "nowhere.toml"),
     (("replicate", "dpn-lee"), "A protocol is one of dpn-le, npti, caa"),
     (("replicate", "dpn-le"), "A replication needs --model MODEL and --data FOLDER"),

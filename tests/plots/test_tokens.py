@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from plotly.colors import sample_colorscale
 
 from tests.plots.small_tables import WORDS, every_figure
 from workbench import plots
@@ -15,18 +16,25 @@ TABLE = every_figure()["token_heat_map"].table
 
 
 def bars_of(table: pd.DataFrame, **more: Any) -> Any:
-    [bars] = plots.token_heat_map(table, **more).data
-    return bars
+    return plots.token_heat_map(table, **more).data[0]
+
+
+def scale_of(table: pd.DataFrame, **more: Any) -> Any:
+    return plots.token_heat_map(table, **more).data[1].marker
 
 
 def test_every_token_is_shown_in_its_place_and_its_colour() -> None:
     drawn: Any = plots.token_heat_map(TABLE)
-    [bars] = drawn.data
+    bars, scale = drawn.data
     shown = [html.unescape(text) for text in bars.text]
     assert shown[: len(WORDS)] == ["Hi", " <b>", "↵", "␣", "東京", "◌", "🎉", "e\u0301", "$x$", "%{x}", "&lt;"]
-    np.testing.assert_allclose(np.array(bars.marker.color, dtype=float), TABLE["projection"].clip(-1.7, 1.7).to_numpy())
-    assert bars.marker.cmax == -bars.marker.cmin == pytest.approx(1.7)
-    assert bars.marker.cmid == 0
+    shares = TABLE["projection"].clip(-1.7, 1.7) / 3.4 + 0.5
+    assert list(bars.marker.color) == sample_colorscale(Look.of(plots.TEMPLATE).diverging, shares)
+    assert scale.marker.cmax == -scale.marker.cmin == pytest.approx(1.7)
+    assert scale.marker.cmid == 0
+    assert [list(each) for each in scale.marker.colorscale] == [
+        list(each) for each in Look.of(plots.TEMPLATE).diverging
+    ]
     # Tokens of a line follow each other without overlap; a line break, a full line and a new text begin a new one.
     frame = pd.DataFrame({"line": bars.y, "start": bars.base, "width": bars.x, "text": TABLE["text"]})
     for _, line in frame.groupby("line"):
@@ -56,8 +64,6 @@ def test_tokens_beyond_the_controls_are_framed_and_hovering_tells_all() -> None:
 def test_words_are_legible_on_every_colour(template: Any) -> None:
     table = pd.DataFrame({"text": 0, "position": range(41), "token": "a", "projection": np.linspace(-1, 1, 41)})
     bars = bars_of(table, template=template)
-    from plotly.colors import sample_colorscale
-
     colours: Any = sample_colorscale(Look.of(template).diverging, np.linspace(0, 1, 41))
     for ink, ground in zip(bars.insidetextfont.color, colours, strict=True):
         dark, light = sorted((luminance(ink), luminance(ground)))
@@ -68,9 +74,9 @@ def test_template_tokens_do_not_set_the_colours() -> None:
     table = pd.DataFrame(
         {"text": 0, "position": [0, 1, 2], "token": ["<s>", "a", "b"], "projection": [-9.0, 0.5, -0.25]}
     ).assign(part=["template", "user", "user"])
-    assert bars_of(table).marker.cmax == 0.5
-    assert bars_of(table, bound=2.0).marker.cmax == 2
-    assert bars_of(table.assign(projection=0.0)).marker.cmax == 1
+    assert scale_of(table).cmax == 0.5
+    assert scale_of(table, bound=2.0).cmax == 2
+    assert scale_of(table.assign(projection=0.0)).cmax == 1
     with pytest.raises(ValueError, match="above 0, but -1"):
         plots.token_heat_map(table, bound=-1.0)
     with pytest.raises(ValueError, match="finite projections, but 1"):

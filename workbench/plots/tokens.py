@@ -91,14 +91,23 @@ def token_heat_map(
         textangle=0,
         constraintext="inside",
         insidetextfont=letters,
-        textfont=letters,  # without its colours plotly asks what contrasts with a bar's number
+        marker={"color": colours, "line": {"color": look.ink, "width": np.where(outside, 1.5, 0.0)}},
+        customdata=["<br>".join(literal(line) for line in lines) for lines in _told(rows)],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    # A bar's letters need colours that plotly can read, so the scale of the colours stands on a trace without points.
+    drawn.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        hoverinfo="skip",
         marker={
-            "color": np.clip(values, -bound, bound),
+            "color": [0.0],
             "cmin": -bound,
             "cmax": bound,
             "cmid": 0,
             "colorscale": look.diverging,
-            "line": {"color": look.ink, "width": np.where(outside, 1.5, 0.0)},
+            "showscale": True,
             "colorbar": {
                 "title": {
                     "text": "projection (1 = the edit; 0 = neutral texts)",
@@ -109,8 +118,6 @@ def token_heat_map(
                 "outlinewidth": 0,
             },
         },
-        customdata=["<br>".join(literal(line) for line in lines) for lines in _told(rows)],
-        hovertemplate="%{customdata}<extra></extra>",
     )
     return drawn
 
