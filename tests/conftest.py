@@ -16,6 +16,18 @@ from workbench.testbed.tokenizer import BEGIN, END, PAD
 
 huggingface_hub.constants.HF_HUB_OFFLINE = True
 
+_ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `slow.txt` names, by file or test."""
+    lines = (_ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
+    slow = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        name = f"{item.path.relative_to(_ROOT).as_posix()}::{item.nodeid.split('::', 1)[-1]}"
+        if not slow.isdisjoint((name, name.partition("[")[0], name.partition("::")[0])):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def model() -> wb.Model:
