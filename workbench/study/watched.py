@@ -28,7 +28,7 @@ def watched_answers(
     gamma: float,
     seed: int,
 ) -> pd.DataFrame:
-    """The first answers of each trait along the direction of its edit: unedited, and steered both ways.
+    """A few answers of each trait along the direction of its edit: unedited, and steered both ways.
 
     Every answer is read by the unedited model, so that what the edit itself adds to activations is not in it.
 
@@ -53,10 +53,15 @@ def watched_answers(
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """The answers to the first questions that were answered with words unedited and in both directions."""
+    """The answers to a few questions that were answered with words unedited and in both directions.
+
+    Those whose answers differ most come first, then those that were asked first.
+    """
     said = rows[rows["answer"].str.strip() != ""].drop_duplicates(["question", "direction"])
     whole = said.groupby("question", sort=False)["direction"].agg(lambda ways: {"none", *SIGN} <= set(ways))
-    chosen = said[said["question"].isin(whole.index[whole][:SHOWN])]
+    differing = said[said["question"].isin(whole.index[whole])].groupby("question", sort=False)["answer"].nunique()
+    asked_for = differing.sort_values(ascending=False, kind="stable").index[:SHOWN]
+    chosen = said[said["question"].isin(asked_for)]
     order = {way: number for number, way in enumerate(_LABELS)}
     return chosen.sort_values("direction", key=lambda ways: ways.map(order), kind="stable").sort_values(
         "question", key=lambda asked: asked.map({each: i for i, each in enumerate(whole.index)}), kind="stable"
