@@ -16,11 +16,13 @@ TABLE = every_figure()["token_heat_map"].table
 
 
 def bars_of(table: pd.DataFrame, **more: Any) -> Any:
-    return plots.token_heat_map(table, **more).data[0]
+    drawn: Any = plots.token_heat_map(table, **more)
+    return drawn.data[0]
 
 
 def scale_of(table: pd.DataFrame, **more: Any) -> Any:
-    return plots.token_heat_map(table, **more).data[1].marker
+    drawn: Any = plots.token_heat_map(table, **more)
+    return drawn.data[1].marker
 
 
 def test_every_token_is_shown_in_its_place_and_its_colour() -> None:

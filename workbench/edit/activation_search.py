@@ -1,6 +1,8 @@
 """Personality activation search: the attention heads whose activations tell the poles apart best, shifted."""
 
+import pkgutil
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,9 +84,9 @@ def probe_accuracy(
     Returns:
         `(layer, head)` shares from 0 to 1; 0.5 is chance where both poles have as many rows.
     """
-    from sklearn.exceptions import ConvergenceWarning  # scikit-learn takes longer to import than the whole floor
-    from sklearn.linear_model import LogisticRegression
-
+    # By name, as scikit-learn takes longer to import than the whole floor.
+    probe_kind: Any = pkgutil.resolve_name("sklearn.linear_model:LogisticRegression")
+    unfinished: Any = pkgutil.resolve_name("sklearn.exceptions:ConvergenceWarning")
     both = torch.cat([high, low])
     rows = both.numpy()
     pole = np.repeat([1, 0], [len(high), len(low)])
@@ -95,11 +97,11 @@ def probe_accuracy(
         trained, others = np.arange(len(rows))[::2], np.arange(len(rows))[1::2]
     scores = torch.zeros(both.shape[1:3], dtype=torch.float64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly trained ranks heads too
+        warnings.simplefilter("ignore", unfinished)  # a probe that is nearly trained ranks heads too
         for layer in range(both.shape[1]):
             for head in range(both.shape[2]):
                 here = rows[:, layer, head]
-                probe = LogisticRegression(max_iter=1000).fit(here[trained], pole[trained])
+                probe = probe_kind(max_iter=1000).fit(here[trained], pole[trained])
                 parts = [probe.score(here[part], pole[part]) for part in (trained, others)]
                 scores[layer, head] = float(np.mean(parts))
     return scores

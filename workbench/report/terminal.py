@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from plotly.colors import sample_colorscale, unlabel_rgb
+from plotly.colors import unlabel_rgb
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -80,13 +80,10 @@ def tokens_text(tokens: pd.DataFrame) -> Text:
     """
     figure = token_heat_map(tokens.drop(columns="trait", errors="ignore"))
     bars: Any = figure.data[0]
-    scale = sample_colorscale(
-        [list(step) for step in bars.marker.colorscale],
-        [value / bars.marker.cmax / 2 + 0.5 for value in bars.marker.color],
-    )
     shown = Text()
     before = None
-    rows = zip(tokens["text"], tokens["token"], scale, bars.insidetextfont.color, bars.marker.line.width, strict=True)
+    marks = zip(bars.marker.color, bars.insidetextfont.color, bars.marker.line.width, strict=True)
+    rows = ((text, token, *mark) for text, token, mark in zip(tokens["text"], tokens["token"], marks, strict=True))
     for text, token, ground, ink, framed in rows:
         if before is not None and text != before:
             shown.append("\n\n")
