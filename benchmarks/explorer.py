@@ -58,11 +58,17 @@ def clicks(explorer: Explorer, browser: str, *, turns: int) -> dict[str, list[fl
                 if what == "next chosen":
                     tab.get_by_role("button", name="Next chosen").click()
                 else:
+                    tab.locator("#map").scroll_into_view_if_needed()
                     box = tab.locator("#map .nsewdrag").first.bounding_box()
                     share = (turn + 1) / (turns + 3)
                     tab.mouse.click(box["x"] + share * box["width"], box["y"] + share * box["height"])
-                while tab.evaluate("window.times.length") == before:
+                for _ in range(1500):
+                    if tab.evaluate("window.times.length") > before:
+                        break
                     tab.wait_for_timeout(20)
+                else:
+                    raise RuntimeError(f"A click on {what} showed no other neuron within 30 seconds.")
+                print(f"  {what}: {tab.evaluate('window.times.at(-1)'):.3f} s", file=sys.stderr, flush=True)
                 if turn > 1:
                     found.setdefault(what, []).append(tab.evaluate("window.times.at(-1)"))
                 tab.wait_for_timeout(1_000)
